@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace halftone {
+
+// Persistent workers; the caller takes part. One parallel_for at a time (calls from several threads queue).
+class ThreadPool {
+ public:
+  explicit ThreadPool(int threads);  // >= 1, the caller counted
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const { return threads_; }
+  // Calls body(begin, end, thread) over [0, count) in chunks of at most `chunk`, dealt dynamically; thread in [0, threads()).
+  // Returns when all are done. Workers spin for at most 50 us between jobs, then sleep.
+  void parallel_for(int64_t count, int64_t chunk, const std::function<void(int64_t, int64_t, int)>& body);
+
+ private:
+  struct State;
+  int threads_;
+  std::unique_ptr<State> state_;
+};
+
+// Cores this process may run on (affinity and cgroup quota respected).
+int available_cores();
+
+}  // namespace halftone

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Model (immutable) + Executor (threads, scratch) + Sequence (memory of one text). Batching, shared prefixes and speculation need
+// nothing else.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "halftone/status.h"
+#include "kernels/linear/linear.h"
+#include "runtime/model.h"
+
+namespace halftone {
+
+// Blocks of 64 tokens of keys and values (f16) for every attention state; blocks are shared between forked sequences and copied
+// when written (only a last, partial block ever is).
+class Sequence {
+ public:
+  explicit Sequence(std::shared_ptr<const Model> model);
+  Sequence(Sequence&&) noexcept;
+  Sequence& operator=(Sequence&&) noexcept;
+  ~Sequence();
+  int64_t length() const;           // tokens held
+  Sequence fork() const;            // shares every full block
+  void truncate(int64_t length);    // forgets the tokens from `length` on
+  int64_t kv_bytes() const;         // allocated by this sequence, shared blocks counted once each
+
+  struct State;
+  State& state() { return *state_; }
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+struct BatchToken {
+  int32_t token;
+  int32_t sequence;  // index into the sequences given to forward
+  bool want_logits;
+};
+
+struct ExecutorOptions {
+  int threads = 0;  // 0: available cores
+  Activations activations = Activations::int8;
+};
+
+// index: position in the batch. The span is valid during the call only.
+using LogitsConsumer = std::function<void(int64_t index, std::span<const float> logits)>;
+
+class Executor {
+ public:
+  static Result<std::unique_ptr<Executor>> create(std::shared_ptr<const Model> model, ExecutorOptions options);
+  ~Executor();
+
+  // Appends the tokens to their sequences, in batch order per sequence; logits come for the tokens that want them, in order.
+  // Token ids out of range are an error before anything changes.
+  Status forward(std::span<Sequence* const> sequences, std::span<const BatchToken> batch, const LogitsConsumer& consume);
+
+  int64_t scratch_bytes() const;  // allocated now
+  int threads() const;
+  ThreadPool& pool();
+  // What really runs: "int8" or "exact" per weight, kernel names: for --json settings and `explain`.
+  std::string activations_used() const;                      // "int8", "exact" or "mixed"
+  std::vector<std::pair<std::string, std::string>> kernels_used() const;  // (weight name, kernel name)
+
+ private:
+  struct State;
+  explicit Executor(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace halftone

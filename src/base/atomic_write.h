@@ -2,16 +2,19 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "halftone/status.h"
 
 namespace halftone {
 
-// Sequential writer with errors as values (a full disk is an error of the call that met it).
+// Sequential writer with errors as values (a full disk is an error of the call that met it, and of every later one).
+// Only close() tells that everything arrived: a writer destroyed without it drops what it still holds.
 class FileWriter {
  public:
   static Result<FileWriter> create(const std::filesystem::path& path);
@@ -32,7 +35,7 @@ class FileWriter {
 
 // A folder that appears complete or not at all: files are written to a hidden sibling, which commit() renames.
 // Destroyed without commit: everything written is removed. An existing `target` is replaced only by commit(),
-// and only when `replace` is true; otherwise create() fails and says so.
+// and only when `replace` is true; otherwise create() fails and says so. Missing parent folders are made.
 class AtomicFolder {
  public:
   static Result<AtomicFolder> create(const std::filesystem::path& target, bool replace);
@@ -43,11 +46,13 @@ class AtomicFolder {
   Status commit();
 
  private:
-  AtomicFolder(std::filesystem::path staging, std::filesystem::path target);
-  std::filesystem::path staging_, target_;
+  AtomicFolder(std::filesystem::path staging, std::filesystem::path target, bool replace);
+  void swap(AtomicFolder& other) noexcept;
+  std::filesystem::path staging_, target_;  // staging_ is empty once committed
+  bool replace_ = false;
 };
 
-// One file, written to a sibling and renamed.
+// One file, written to a sibling and renamed; devices and pipes are written directly.
 Status write_file_atomic(const std::filesystem::path& path, std::string_view content);
 Result<std::string> read_text_file(const std::filesystem::path& path, int64_t max_bytes = int64_t{1} << 30);
 

@@ -34,8 +34,7 @@ Status exhausted(fmt::format_string<Args...> format, Args&&... args) {
 }  // namespace halftone
 
 // A broken invariant of ours (never of input): stops the program with the place.
-#define HALFTONE_CHECK(condition) \
-  ((condition) ? void(0) : ::halftone::check_failed(__FILE__, __LINE__, #condition))
+#define HALFTONE_CHECK(condition) ((condition) ? void(0) : ::halftone::check_failed(__FILE__, __LINE__, #condition))
 
 namespace halftone {
 [[noreturn]] void check_failed(const char* file, int line, const char* condition);

@@ -7,7 +7,8 @@
 
 namespace halftone {
 
-// Persistent workers; the caller takes part. One parallel_for at a time (calls from several threads queue).
+// Persistent workers; the caller takes part. One parallel_for at a time: calls from several threads queue, a call from
+// inside a body runs on that thread alone. Bodies do not throw.
 class ThreadPool {
  public:
   explicit ThreadPool(int threads);  // >= 1, the caller counted
@@ -16,8 +17,8 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int threads() const { return threads_; }
-  // Calls body(begin, end, thread) over [0, count) in chunks of at most `chunk`, dealt dynamically; thread in [0, threads()).
-  // Returns when all are done. Workers spin for at most 50 us between jobs, then sleep.
+  // Calls body(begin, end, thread) over [0, count) in chunks of at most `chunk`, dealt dynamically; thread in [0,
+  // threads()). Returns when all are done. Workers spin for at most 50 us between jobs, then sleep.
   void parallel_for(int64_t count, int64_t chunk, const std::function<void(int64_t, int64_t, int)>& body);
 
  private:

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tensor/layout.h"
+
+#include <cstring>
+
+#include "base/error.h"
+#include "tensor/dtype.h"
+#include "tensor/layouts/layouts.h"
+
+namespace halftone {
+namespace {
+
+// One row per layout, in the order of LayoutId.
+constexpr const Layout* kLayouts[] = {
+    &kLayoutF32,         &kLayoutF16,         &kLayoutBf16,        &kLayoutInt8Channel,
+    &kLayoutInt8Block32, &kLayoutInt4Channel, &kLayoutInt4Block32,
+};
+
+bool same_name(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const char left = a[i] == '-' ? '_' : a[i];
+    const char right = b[i] == '-' ? '_' : b[i];
+    if (left != right) return false;
+  }
+  return true;
+}
+
+void decode_float_row(const Layout& layout, const std::byte* data, int64_t columns, float* out) {
+  if (layout.id == LayoutId::f32) {
+    std::memcpy(out, data, static_cast<size_t>(columns) * sizeof(float));
+    return;
+  }
+  for (int64_t k = 0; k < columns; ++k) {
+    uint16_t bits;
+    std::memcpy(&bits, data + 2 * k, 2);
+    out[k] = layout.id == LayoutId::f16 ? f16_to_f32(bits) : bf16_to_f32(bits);
+  }
+}
+
+}  // namespace
+
+int64_t Layout::groups(int64_t columns) const {
+  if (is_float()) return 0;
+  return group == 0 ? 1 : (columns + group - 1) / group;
+}
+
+int64_t Layout::scale_bytes(int64_t columns) const {
+  return round_up(groups(columns) * kPanelRows * 2, kPanelAlignment);
+}
+
+int64_t Layout::panel_bytes(int64_t columns) const {
+  if (id == LayoutId::bf16) return round_up(columns, 2) * kPanelRows * 2;
+  const int64_t stored_columns = is_float() ? columns : round_up(columns, kCodeColumns);
+  return scale_bytes(columns) + round_up(stored_columns * kPanelRows * bits / 8, kPanelAlignment);
+}
+
+int64_t Layout::bytes(int64_t rows, int64_t columns, Order order) const {
+  if (order == Order::rows) {
+    HALFTONE_CHECK(is_float());
+    return rows * columns * bits / 8;
+  }
+  return (rows + kPanelRows - 1) / kPanelRows * panel_bytes(columns);
+}
+
+std::span<const Layout* const> all_layouts() { return kLayouts; }
+
+const Layout& layout_of(LayoutId id) {
+  const Layout& layout = *kLayouts[static_cast<int>(id)];
+  HALFTONE_CHECK(layout.id == id);
+  return layout;
+}
+
+const Layout* find_layout(std::string_view name) {
+  for (const Layout* layout : kLayouts) {
+    if (same_name(layout->name, name)) return layout;
+  }
+  return nullptr;
+}
+
+void decode_row(const WeightView& weight, int64_t row, float* out) {
+  const Layout& layout = *weight.layout;
+  HALFTONE_CHECK(row >= 0 && row < weight.rows);
+  if (weight.order == Order::rows) {
+    HALFTONE_CHECK(layout.is_float());
+    decode_float_row(layout, weight.data.data() + row * (weight.columns * layout.bits / 8), weight.columns, out);
+    return;
+  }
+  const auto panel_bytes = static_cast<size_t>(layout.panel_bytes(weight.columns));
+  const auto panel = weight.data.subspan(static_cast<size_t>(row / kPanelRows) * panel_bytes, panel_bytes);
+  layout.decode_row(panel, static_cast<int>(row % kPanelRows), weight.columns, out);
+}
+
+}  // namespace halftone

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The graph, lowered: linears that share an input run as one step, every value has its place in one arena, and the ops after the
+// last token mixing (final norm, logits) form a tail that runs only for requested positions.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "graph/graph.h"
+#include "halftone/status.h"
+#include "kernels/attention/attention.h"
+#include "kernels/linear/linear.h"
+#include "kernels/vector/vector.h"
+#include "runtime/model.h"
+
+namespace halftone {
+
+// A value's buffer: floats [offset * tokens, (offset + width) * tokens) of the arena, rows of `width`.
+struct Slot {
+  int64_t offset = 0, width = 0;
+};
+
+struct EmbedStep {
+  WeightId table;
+  float scale;
+  Slot out;
+};
+struct NormStep {
+  WeightId weight;
+  float epsilon;
+  int64_t group;  // columns normalised together
+  Slot in, out;
+};
+struct LinearStep {
+  struct Part {
+    WeightId weight, bias;
+    const LinearKernel* kernel;
+    Slot out;
+  };
+  Slot in;
+  std::vector<Part> parts;
+  bool quantize;  // some part reads int8 activations
+};
+struct RopeStep {
+  int32_t heads, head_dim, rotary;
+  int32_t table;  // index into Plan::rope_tables
+  Slot in, out;
+};
+struct AttentionStep {
+  StateId state;
+  int32_t heads, kv_heads, head_dim;
+  float scale;
+  int64_t window;
+  Slot q, k, v, out;
+};
+struct SwiGluStep {
+  Slot gate, up, out;
+};
+struct AddStep {
+  Slot a, b, out;
+};
+using Step = std::variant<EmbedStep, NormStep, LinearStep, RopeStep, AttentionStep, SwiGluStep, AddStep>;
+
+struct RopeTable {
+  WeightId inverse_frequencies;
+  int32_t rotary;
+  float magnitude;
+  bool operator==(const RopeTable&) const = default;
+};
+
+struct Plan {
+  std::vector<Step> steps;       // for every token
+  std::vector<Step> tail;        // for requested tokens, input in tail_in
+  Slot tail_in, hidden, logits;  // hidden: what the tail reads, as the last step leaves it
+  int64_t arena_width = 0;       // floats per token
+  int64_t tail_arena_width = 0;
+  int64_t widest_linear_input = 0;
+  std::vector<RopeTable> rope_tables;
+  const VectorKernels* vector = nullptr;
+  const AttentionKernel* attention = nullptr;
+};
+
+// Chooses kernels for the active ISA.
+Result<Plan> make_plan(const Model& model, Activations activations);
+
+}  // namespace halftone

@@ -3,21 +3,23 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
-#include <span>
 #include <string>
-
-#include "base/thread_pool.h"
 
 namespace halftone {
 
+// Empty text and 0 mean that the system does not say.
 struct MachineInfo {
   std::string cpu, system, compiler, build;  // build: "release", "debug", "sanitized"
-  int cores = 0;
-  int64_t memory_bytes = 0, l1_bytes = 0, l2_bytes = 0, l3_bytes = 0;
+  int cores = 0;                             // that this process may use
+  int64_t memory_bytes = 0;                  // of the machine, or the limit of our control group where that is lower
+  int64_t l1_bytes = 0, l2_bytes = 0, l3_bytes = 0;  // data caches as one core sees them
 };
 MachineInfo machine_info();
+// The `machine` object of the JSON envelope; absent readings have no key.
+nlohmann::ordered_json to_json(const MachineInfo& info);
 
 // Of this process, now. Private: anonymous memory that only we hold (weights mapped from files are not in it).
 struct MemoryCounters {
@@ -27,28 +29,32 @@ struct MemoryCounters {
 };
 std::optional<MemoryCounters> memory_counters();
 
-// Samples private and mapped bytes from a thread of its own (every few ms) and keeps the peaks.
+// Samples private and mapped bytes from a thread of its own (every 2 ms) and keeps the peaks. Zeros where the system gives none.
 class MemoryPeak {
  public:
   MemoryPeak();
   ~MemoryPeak();
   MemoryPeak(const MemoryPeak&) = delete;
+  MemoryPeak& operator=(const MemoryPeak&) = delete;
   struct Peaks {
     int64_t private_bytes = 0, mapped_file_bytes = 0;
   };
-  Peaks stop();
+  Peaks stop();  // ends the sampling; a second call gives the same peaks
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
 
-// What the system is busy with besides us: load average, other processes' CPU share in the last interval, CPU frequency limits.
+// What the system is busy with besides us, over the sampling interval.
 struct LoadState {
   double load_average_1min = 0;
-  double other_cpu_fraction = 0;  // of all cores, over the sampling interval
-  bool swapping = false;
+  double other_cpu_fraction = 0;  // other processes' share of all cores, time stolen by a hypervisor included
+  bool swapping = false;          // pages went to or came from swap
+  std::optional<double> frequency_limit;  // allowed over possible clock of core 0: 1 is unthrottled
+  std::optional<bool> on_battery;
 };
+// Sleeps for the interval. REQUIRES: interval_seconds > 0; counters tick every 10 ms, so below 0.1 s the fraction is coarse.
 std::optional<LoadState> load_state(double interval_seconds);
 
 }  // namespace halftone

@@ -2,26 +2,17 @@
 #include "runtime/session.h"
 
 #include <algorithm>
-#include <cmath>
 
-#include "base/aligned.h"
 #include "base/error.h"
-#include "runtime/kv.h"
-#include "runtime/plan.h"
+#include "runtime/executor_state.h"
 
 namespace halftone {
 namespace {
 
-constexpr int64_t kChunkTokens = 256;    // tokens computed together; bounds the scratch
-constexpr int64_t kLogitRows = 32;       // logit rows that exist at a time
-constexpr int64_t kSerialElements = 1 << 14;  // below this, a fork-join costs more than the work
+constexpr size_t kChunkTokens = 256;  // tokens computed together; bounds the scratch
+constexpr size_t kLogitRows = 32;     // logit rows that exist at a time
 
 }  // namespace
-
-struct Sequence::State {
-  std::shared_ptr<const Model> model;
-  BlockTable table;
-};
 
 Sequence::Sequence(std::shared_ptr<const Model> model)
     : state_(std::make_unique<State>(State{model, BlockTable(std::make_shared<KvShape>(model->graph()))})) {}
@@ -36,259 +27,6 @@ Sequence Sequence::fork() const {
 }
 void Sequence::truncate(int64_t length) { state_->table.truncate(length); }
 int64_t Sequence::kv_bytes() const { return state_->table.bytes(); }
-
-struct Executor::State {
-  std::shared_ptr<const Model> model;
-  Plan plan;
-  ThreadPool pool;
-  AlignedBuffer<float> arena, tail_arena, rope;  // rope: per table and token, cos then sin
-  AlignedBuffer<int8_t> codes;
-  AlignedBuffer<float> scales;
-  AlignedBuffer<int32_t> sums;
-  AlignedBuffer<std::byte> linear_scratch;  // one stretch per thread
-  AlignedBuffer<float> attention_scratch;
-  int64_t linear_scratch_stride = 0, attention_scratch_stride = 0;
-  std::vector<std::vector<const uint16_t*>> k_blocks, v_blocks;  // per thread
-  std::vector<int64_t> rope_offsets;                             // per table
-
-  // The chunk in flight.
-  struct Token {
-    int32_t id;
-    BlockTable* table;
-    int64_t position;
-  };
-  std::vector<Token> tokens;
-
-  State(std::shared_ptr<const Model> model_in, Plan plan_in, int threads)
-      : model(std::move(model_in)), plan(std::move(plan_in)), pool(threads) {}
-
-  void prepare();
-  void compute_rope();
-  void run(const std::vector<Step>& steps, float* base, int64_t count);
-  void run_step(const EmbedStep& step, float* base, int64_t count);
-  void run_step(const NormStep& step, float* base, int64_t count);
-  void run_step(const LinearStep& step, float* base, int64_t count);
-  void run_step(const RopeStep& step, float* base, int64_t count);
-  void run_step(const AttentionStep& step, float* base, int64_t count);
-  void run_step(const SwiGluStep& step, float* base, int64_t count);
-  void run_step(const AddStep& step, float* base, int64_t count);
-  void append_keys(const AttentionStep& step, float* base, int64_t count);
-  void attend(const AttentionStep& step, float* base, int64_t count, int64_t item, int thread);
-  QuantizedActivations quantize(const float* x, int64_t width, int64_t count);
-  // body(row) for every row, on all threads when the rows are worth it.
-  template <class Body>
-  void for_rows(int64_t rows, int64_t width, const Body& body) {
-    if (rows * width <= kSerialElements || pool.threads() == 1) {
-      for (int64_t row = 0; row < rows; ++row) body(row);
-      return;
-    }
-    const int64_t chunk = std::max<int64_t>(1, rows / (4 * pool.threads()));
-    pool.parallel_for(rows, chunk, [&](int64_t begin, int64_t end, int) {
-      for (int64_t row = begin; row < end; ++row) body(row);
-    });
-  }
-};
-
-void Executor::State::prepare() {
-  const int threads = pool.threads();
-  linear_scratch_stride = (linear_scratch_bytes(plan.widest_linear_input) + 127) / 64 * 64;
-  linear_scratch.grow(static_cast<size_t>(linear_scratch_stride * threads));
-  for (const Step& step : plan.steps) {
-    if (const auto* attention = std::get_if<AttentionStep>(&step)) {
-      const int64_t floats = attention_scratch_floats(attention->heads / attention->kv_heads, attention->head_dim);
-      attention_scratch_stride = std::max(attention_scratch_stride, (floats + 31) / 16 * 16);
-    }
-  }
-  attention_scratch.grow(static_cast<size_t>(attention_scratch_stride * threads));
-  k_blocks.resize(static_cast<size_t>(threads));
-  v_blocks.resize(static_cast<size_t>(threads));
-}
-
-void Executor::State::compute_rope() {
-  const auto count = static_cast<int64_t>(tokens.size());
-  rope_offsets.clear();
-  int64_t floats = 0;
-  for (const RopeTable& table : plan.rope_tables) {
-    rope_offsets.push_back(floats);
-    floats += count * table.rotary;
-  }
-  rope.grow(static_cast<size_t>(floats));
-  for (size_t i = 0; i < plan.rope_tables.size(); ++i) {
-    const RopeTable& table = plan.rope_tables[i];
-    const std::vector<float>& frequencies = model->vector(table.inverse_frequencies);
-    const int64_t half = table.rotary / 2;
-    for_rows(count, 64 * half, [&](int64_t t) {
-      float* cos = rope.data() + rope_offsets[i] + t * table.rotary;
-      for (int64_t j = 0; j < half; ++j) {
-        // The angle is rounded to float, as the reference implementations do.
-        const float angle =
-            static_cast<float>(tokens[static_cast<size_t>(t)].position) * frequencies[static_cast<size_t>(j)];
-        cos[j] = static_cast<float>(std::cos(static_cast<double>(angle))) * table.magnitude;
-        cos[half + j] = static_cast<float>(std::sin(static_cast<double>(angle))) * table.magnitude;
-      }
-    });
-  }
-}
-
-void Executor::State::run(const std::vector<Step>& steps, float* base, int64_t count) {
-  for (const Step& step : steps) {
-    std::visit([&](const auto& typed) { run_step(typed, base, count); }, step);
-  }
-}
-
-void Executor::State::run_step(const EmbedStep& step, float* base, int64_t count) {
-  const WeightView& table = model->weight(step.table);
-  for_rows(count, step.out.width, [&](int64_t t) {
-    float* out = base + step.out.offset * count + t * step.out.width;
-    decode_row(table, tokens[static_cast<size_t>(t)].id, out);
-    if (step.scale == 1) return;
-    for (int64_t i = 0; i < step.out.width; ++i) out[i] *= step.scale;
-  });
-}
-
-void Executor::State::run_step(const NormStep& step, float* base, int64_t count) {
-  const float* weight = model->vector(step.weight).data();
-  for_rows(count, step.in.width, [&](int64_t t) {
-    const float* in = base + step.in.offset * count + t * step.in.width;
-    float* out = base + step.out.offset * count + t * step.out.width;
-    for (int64_t begin = 0; begin < step.in.width; begin += step.group) {
-      plan.vector->rms_norm(in + begin, weight, step.group, step.epsilon, out + begin);
-    }
-  });
-}
-
-QuantizedActivations Executor::State::quantize(const float* x, int64_t width, int64_t count) {
-  const int64_t code_stride = (width + 63) / 64 * 64;
-  const int64_t scale_stride = (width + kActivationBlock - 1) / kActivationBlock;
-  const int64_t sum_stride = (width + kActivationGroup - 1) / kActivationGroup;
-  codes.grow(static_cast<size_t>(code_stride * count));
-  scales.grow(static_cast<size_t>(scale_stride * count));
-  sums.grow(static_cast<size_t>(sum_stride * count));
-  for_rows(count, width, [&](int64_t t) {
-    quantize_activations(x + t * width, width, codes.data() + t * code_stride, scales.data() + t * scale_stride,
-                         sums.data() + t * sum_stride);
-  });
-  return {codes.data(), scales.data(), sums.data(), code_stride, scale_stride, sum_stride};
-}
-
-void Executor::State::run_step(const LinearStep& step, float* base, int64_t count) {
-  LinearArgs common{};
-  common.columns = step.in.width;
-  common.tokens = count;
-  common.x = base + step.in.offset * count;
-  common.x_stride = step.in.width;
-  if (step.quantize) common.q = quantize(common.x, step.in.width, count);
-
-  // All parts are one range of panels, so that a small matrix does not cost a fork-join of its own.
-  std::vector<int64_t> first_panel{0};
-  for (const LinearStep::Part& part : step.parts) {
-    first_panel.push_back(first_panel.back() + (model->weight(part.weight).rows + kPanelRows - 1) / kPanelRows);
-  }
-  const int64_t panels = first_panel.back();
-  const int64_t chunk = std::clamp<int64_t>(panels / (8 * pool.threads()), 1, 32);
-  pool.parallel_for(panels, chunk, [&](int64_t begin, int64_t end, int thread) {
-    for (size_t i = 0; i < step.parts.size(); ++i) {
-      const int64_t from = std::max(begin, first_panel[i]), to = std::min(end, first_panel[i + 1]);
-      if (from >= to) continue;
-      const LinearStep::Part& part = step.parts[i];
-      const WeightView& weight = model->weight(part.weight);
-      LinearArgs args = common;
-      args.weights = weight.data.data();
-      args.rows = weight.rows;
-      args.panel_begin = from - first_panel[i];
-      args.panel_end = to - first_panel[i];
-      args.y = base + part.out.offset * count;
-      args.y_stride = part.out.width;
-      args.scratch = linear_scratch.data() + thread * linear_scratch_stride;
-      part.kernel->run(args);
-      if (part.bias == kNoWeight) continue;
-      const std::vector<float>& bias = model->vector(part.bias);
-      const int64_t row_end = std::min(args.rows, args.panel_end * kPanelRows);
-      for (int64_t t = 0; t < count; ++t) {
-        for (int64_t r = args.panel_begin * kPanelRows; r < row_end; ++r) {
-          args.y[t * args.y_stride + r] += bias[static_cast<size_t>(r)];
-        }
-      }
-    }
-  });
-}
-
-void Executor::State::run_step(const RopeStep& step, float* base, int64_t count) {
-  const float* table = rope.data() + rope_offsets[static_cast<size_t>(step.table)];
-  for_rows(count, step.in.width, [&](int64_t t) {
-    const float* in = base + step.in.offset * count + t * step.in.width;
-    float* out = base + step.out.offset * count + t * step.out.width;
-    std::copy(in, in + step.in.width, out);
-    const float* cos = table + t * step.rotary;
-    plan.vector->rope(out, step.heads, step.head_dim, step.rotary, cos, cos + step.rotary / 2);
-  });
-}
-
-void Executor::State::append_keys(const AttentionStep& step, float* base, int64_t count) {
-  const float* k = base + step.k.offset * count;
-  const float* v = base + step.v.offset * count;
-  for_rows(step.kv_heads, count * step.head_dim, [&](int64_t head) {
-    for (int64_t t = 0; t < count; ++t) {
-      const Token& token = tokens[static_cast<size_t>(t)];
-      const int64_t at = head * step.head_dim;
-      append_kv(k + t * step.k.width + at, v + t * step.v.width + at, step.head_dim, token.position % kKvBlockTokens,
-                token.table->k(step.state, head, token.position), token.table->v(step.state, head, token.position));
-    }
-  });
-}
-
-void Executor::State::attend(const AttentionStep& step, float* base, int64_t count, int64_t item, int thread) {
-  const int64_t t = item / step.kv_heads, head = item % step.kv_heads;
-  const Token& token = tokens[static_cast<size_t>(t)];
-  auto& keys = k_blocks[static_cast<size_t>(thread)];
-  auto& values = v_blocks[static_cast<size_t>(thread)];
-  keys.clear();
-  values.clear();
-  for (int64_t position = 0; position <= token.position; position += kKvBlockTokens) {
-    keys.push_back(token.table->k(step.state, head, position));
-    values.push_back(token.table->v(step.state, head, position));
-  }
-  const int group = step.heads / step.kv_heads;
-  AttentionArgs args{};
-  args.q = base + step.q.offset * count + t * step.q.width + head * group * step.head_dim;
-  args.q_stride = step.head_dim;
-  args.group = group;
-  args.head_dim = step.head_dim;
-  args.k_blocks = keys.data();
-  args.v_blocks = values.data();
-  args.end_key = token.position + 1;
-  args.first_key = step.window > 0 ? std::max<int64_t>(0, args.end_key - step.window) : 0;
-  args.scale = step.scale;
-  args.out = base + step.out.offset * count + t * step.out.width + head * group * step.head_dim;
-  args.out_stride = step.head_dim;
-  args.scratch = attention_scratch.data() + thread * attention_scratch_stride;
-  plan.attention->run(args);
-}
-
-void Executor::State::run_step(const AttentionStep& step, float* base, int64_t count) {
-  append_keys(step, base, count);
-  const int64_t items = count * step.kv_heads;
-  const int64_t chunk = std::clamp<int64_t>(items / (8 * pool.threads()), 1, 16);
-  pool.parallel_for(items, chunk, [&](int64_t begin, int64_t end, int thread) {
-    for (int64_t item = begin; item < end; ++item) attend(step, base, count, item, thread);
-  });
-}
-
-void Executor::State::run_step(const SwiGluStep& step, float* base, int64_t count) {
-  for_rows(count, step.out.width, [&](int64_t t) {
-    const int64_t at = t * step.out.width;
-    plan.vector->swiglu(base + step.gate.offset * count + at, base + step.up.offset * count + at, step.out.width,
-                        base + step.out.offset * count + at);
-  });
-}
-
-void Executor::State::run_step(const AddStep& step, float* base, int64_t count) {
-  for_rows(count, step.out.width, [&](int64_t t) {
-    const int64_t at = t * step.out.width;
-    plan.vector->add(base + step.a.offset * count + at, base + step.b.offset * count + at, step.out.width,
-                     base + step.out.offset * count + at);
-  });
-}
 
 Executor::Executor(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Executor::~Executor() = default;
@@ -314,44 +52,53 @@ Status Executor::forward(std::span<Sequence* const> sequences, std::span<const B
       return invalid_input("[forward] expected a sequence in 0..{}, got {}", sequences.size() - 1, token.sequence);
     }
   }
-  State& state = *state_;
-  const Plan& plan = state.plan;
   for (size_t begin = 0; begin < batch.size(); begin += kChunkTokens) {
-    const auto chunk = batch.subspan(begin, std::min<size_t>(kChunkTokens, batch.size() - begin));
-    const auto count = static_cast<int64_t>(chunk.size());
-    state.tokens.clear();
-    for (const BatchToken& token : chunk) {
-      BlockTable& table = sequences[static_cast<size_t>(token.sequence)]->state().table;
-      table.reserve(1);
-      state.tokens.push_back({token.token, &table, table.length()});
-      table.advance(1);
-    }
-    state.arena.grow(static_cast<size_t>(plan.arena_width * count));
-    state.compute_rope();
-    state.run(plan.steps, state.arena.data(), count);
-
-    std::vector<int64_t> wanted;
-    for (int64_t t = 0; t < count; ++t) {
-      if (chunk[static_cast<size_t>(t)].want_logits) wanted.push_back(t);
-    }
-    for (size_t at = 0; at < wanted.size(); at += kLogitRows) {
-      const auto rows = static_cast<int64_t>(std::min<size_t>(kLogitRows, wanted.size() - at));
-      state.tail_arena.grow(static_cast<size_t>(plan.tail_arena_width * rows));
-      float* base = state.tail_arena.data();
-      const int64_t width = plan.hidden.width;
-      for (int64_t i = 0; i < rows; ++i) {
-        const float* hidden = state.arena.data() + plan.hidden.offset * count + wanted[at + static_cast<size_t>(i)] * width;
-        std::copy(hidden, hidden + width, base + plan.tail_in.offset * rows + i * width);
-      }
-      state.run(plan.tail, base, rows);
-      for (int64_t i = 0; i < rows; ++i) {
-        const float* logits = base + plan.logits.offset * rows + i * plan.logits.width;
-        consume(static_cast<int64_t>(begin) + wanted[at + static_cast<size_t>(i)],
-                {logits, static_cast<size_t>(plan.logits.width)});
-      }
-    }
+    const auto chunk = batch.subspan(begin, std::min(kChunkTokens, batch.size() - begin));
+    state_->run_chunk(sequences, chunk);
+    state_->run_tail(chunk, [&](int64_t index, std::span<const float> logits) {
+      consume(static_cast<int64_t>(begin) + index, logits);
+    });
   }
   return {};
+}
+
+// Appends the chunk to its sequences and runs every layer; the hidden states stay in the arena.
+void Executor::State::run_chunk(std::span<Sequence* const> sequences, std::span<const BatchToken> chunk) {
+  tokens.clear();
+  for (const BatchToken& token : chunk) {
+    BlockTable& table = sequences[static_cast<size_t>(token.sequence)]->state().table;
+    table.reserve(1);
+    tokens.push_back({token.token, &table, table.length()});
+    table.advance(1);
+  }
+  arena.grow(static_cast<size_t>(plan.arena_width) * chunk.size());
+  compute_rope();
+  run(plan.steps, arena.data(), static_cast<int64_t>(chunk.size()));
+}
+
+// Logits of the tokens that want them, a bounded number of rows at a time.
+void Executor::State::run_tail(std::span<const BatchToken> chunk, const LogitsConsumer& consume) {
+  std::vector<int64_t> wanted;
+  for (size_t t = 0; t < chunk.size(); ++t) {
+    if (chunk[t].want_logits) wanted.push_back(static_cast<int64_t>(t));
+  }
+  const int64_t width = plan.hidden.width;
+  const float* hidden = arena.data() + plan.hidden.offset * static_cast<int64_t>(chunk.size());
+  for (size_t at = 0; at < wanted.size(); at += kLogitRows) {
+    const auto rows = static_cast<int64_t>(std::min(kLogitRows, wanted.size() - at));
+    tail_arena.grow(static_cast<size_t>(plan.tail_arena_width * rows));
+    float* base = tail_arena.data();
+    for (int64_t i = 0; i < rows; ++i) {
+      const float* row = hidden + wanted[at + static_cast<size_t>(i)] * width;
+      std::copy(row, row + width, base + plan.tail_in.offset * rows + i * width);
+    }
+    run(plan.tail, base, rows);
+    const float* logits = base + plan.logits.offset * rows;
+    for (int64_t i = 0; i < rows; ++i) {
+      consume(wanted[at + static_cast<size_t>(i)],
+              {logits + i * plan.logits.width, static_cast<size_t>(plan.logits.width)});
+    }
+  }
 }
 
 int64_t Executor::scratch_bytes() const {

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an executor owns: plan, threads, scratch, and the chunk of tokens in flight. Private to the room.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "base/aligned.h"
+#include "base/thread_pool.h"
+#include "runtime/kv.h"
+#include "runtime/plan.h"
+#include "runtime/session.h"
+
+namespace halftone {
+
+struct Sequence::State {
+  std::shared_ptr<const Model> model;
+  BlockTable table;
+};
+
+struct Executor::State {
+  static constexpr int64_t kSerialElements = 1 << 14;  // below this, a fork-join costs more than the work
+
+  std::shared_ptr<const Model> model;
+  Plan plan;
+  ThreadPool pool;
+  AlignedBuffer<float> arena, tail_arena, rope;  // rope: per table and token, cos then sin
+  AlignedBuffer<int8_t> codes;
+  AlignedBuffer<float> scales;
+  AlignedBuffer<int32_t> sums;
+  AlignedBuffer<std::byte> linear_scratch;  // one stretch per thread
+  AlignedBuffer<float> attention_scratch;
+  int64_t linear_scratch_stride = 0, attention_scratch_stride = 0;
+  std::vector<std::vector<const uint16_t*>> k_blocks, v_blocks;  // per thread
+  std::vector<int64_t> rope_offsets;                             // per table
+
+  // The chunk in flight.
+  struct Token {
+    int32_t id;
+    BlockTable* table;
+    int64_t position;
+  };
+  std::vector<Token> tokens;
+
+  State(std::shared_ptr<const Model> model_in, Plan plan_in, int threads)
+      : model(std::move(model_in)), plan(std::move(plan_in)), pool(threads) {}
+
+  void prepare();
+  void run_chunk(std::span<Sequence* const> sequences, std::span<const BatchToken> chunk);
+  void run_tail(std::span<const BatchToken> chunk, const LogitsConsumer& consume);
+  void compute_rope();
+  void run(const std::vector<Step>& steps, float* base, int64_t count);
+  void run_step(const EmbedStep& step, float* base, int64_t count);
+  void run_step(const NormStep& step, float* base, int64_t count);
+  void run_step(const LinearStep& step, float* base, int64_t count);
+  void run_step(const RopeStep& step, float* base, int64_t count);
+  void run_step(const AttentionStep& step, float* base, int64_t count);
+  void run_step(const SwiGluStep& step, float* base, int64_t count);
+  void run_step(const AddStep& step, float* base, int64_t count);
+  void append_keys(const AttentionStep& step, float* base, int64_t count);
+  void attend(const AttentionStep& step, float* base, int64_t count, int64_t item, int thread);
+  QuantizedActivations quantize(const float* x, int64_t width, int64_t count);
+  // body(row) for every row, on all threads when the rows are worth it.
+  template <class Body>
+  void for_rows(int64_t rows, int64_t width, const Body& body) {
+    if (rows * width <= kSerialElements || pool.threads() == 1) {
+      for (int64_t row = 0; row < rows; ++row) body(row);
+      return;
+    }
+    const int64_t chunk = std::max<int64_t>(1, rows / (4 * pool.threads()));
+    pool.parallel_for(rows, chunk, [&](int64_t begin, int64_t end, int) {
+      for (int64_t row = begin; row < end; ++row) body(row);
+    });
+  }
+};
+
+}  // namespace halftone

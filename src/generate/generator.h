@@ -2,26 +2,16 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "generate/sampler.h"
 #include "halftone/status.h"
 #include "models/language_model.h"
 #include "runtime/session.h"
 
 namespace halftone {
-
-struct SamplerOptions {
-  double temperature = 0.8;  // 0: greedy
-  int top_k = 40;            // 0: off
-  double top_p = 0.95;       // 1: off
-  double min_p = 0.05;       // 0: off
-  double repetition_penalty = 1.0;
-  int repetition_window = 64;
-  uint64_t seed = 0;
-};
 
 enum class StopReason { max_tokens, end_token, stop_string, context_full };
 std::string_view name_of(StopReason reason);
@@ -33,28 +23,28 @@ struct GenerateOptions {
 };
 
 struct GenerateResult {
-  std::vector<TokenId> prompt_tokens, tokens;  // tokens: generated ids, the end token not counted
-  std::string text;
+  // tokens: generated ids, the end token not counted; those whose text a stop string cut off are.
+  std::vector<TokenId> prompt_tokens, tokens;
+  std::string text;  // the pieces, joined
   StopReason stop = StopReason::max_tokens;
-  double prefill_seconds = 0;       // prompt until logits of its last token
-  double first_token_seconds = 0;   // prefill and sampling
-  std::vector<double> token_seconds;  // one per later token
+  double prefill_seconds = 0;         // prompt until logits of its last token
+  double first_token_seconds = 0;     // prefill and sampling
+  std::vector<double> token_seconds;  // one per later token, the end token included
 };
 
 // Streams text pieces (whole UTF-8 sequences, held back while they may begin a stop string). The same seed, model and settings
-// give the same tokens on any number of threads.
+// give the same tokens on any number of threads. An empty prompt begins with the model's own begin token.
+// Errors: no tokenizer, a prompt longer than the context, an empty stop string, sampler options out of range.
 Result<GenerateResult> generate(const LanguageModel& model, Executor& executor, std::string_view prompt,
                                 const GenerateOptions& options, const std::function<void(std::string_view)>& piece);
 
-// One token from logits. `recent`: ids for the repetition penalty.
-class Sampler {
- public:
-  explicit Sampler(const SamplerOptions& options);
-  TokenId sample(std::span<const float> logits, std::span<const TokenId> recent);
+// The same from ids (chat templates, tests). REQUIRES: model.tokenizer
+Result<GenerateResult> generate_from_tokens(const LanguageModel& model, Executor& executor, std::vector<TokenId> prompt,
+                                            const GenerateOptions& options,
+                                            const std::function<void(std::string_view)>& piece);
 
- private:
-  struct State;
-  std::shared_ptr<State> state_;
-};
+// Appends ids to a sequence in chunks that bound the scratch memory; logits of the last id go to `consume`.
+Status prefill(Executor& executor, Sequence& sequence, std::span<const TokenId> ids,
+               const std::function<void(std::span<const float>)>& consume);
 
 }  // namespace halftone

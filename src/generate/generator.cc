@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "generate/generator.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+#include "generate/stop_filter.h"
+
+namespace halftone {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int64_t kPrefillChunk = 512;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+Status check(const LanguageModel& model, std::span<const TokenId> prompt, const GenerateOptions& options) {
+  HALFTONE_TRY(check(options.sampler));
+  if (options.max_tokens < 0) return invalid_input("[generate] expected max-tokens >= 0, got {}", options.max_tokens);
+  for (const std::string& stop : options.stop) {
+    if (stop.empty()) return invalid_input("[generate] expected a stop string of at least one character, got an empty one");
+  }
+  const auto count = static_cast<int64_t>(prompt.size());
+  if (count > model.config.context) {
+    return invalid_input(
+        "[generate] {}: expected a prompt of at most {} tokens (the model's context), got {}; shorten the prompt by {} tokens",
+        model.path.string(), model.config.context, count, count - model.config.context);
+  }
+  return {};
+}
+
+// What was said so far and who listens.
+class Output {
+ public:
+  Output(const Tokenizer& tokenizer, const GenerateOptions& options, const std::function<void(std::string_view)>& piece)
+      : stream_(tokenizer), filter_(options.stop), piece_(piece) {}
+
+  // Generated text continues the prompt: a tokenizer that drops the space before a first word must know that it is not first.
+  void skip(std::span<const TokenId> prompt) {
+    for (const TokenId id : prompt) stream_.add(id);
+  }
+  void add(TokenId id) { show(filter_.add(stream_.add(id))); }
+  void finish() {
+    show(filter_.add(stream_.flush()));
+    show(filter_.finish());
+  }
+  bool stopped() const { return filter_.stopped(); }
+  std::string& text() { return text_; }
+
+ private:
+  void show(const std::string& text) {
+    if (text.empty()) return;
+    text_ += text;
+    if (piece_) piece_(text);
+  }
+
+  TextStream stream_;
+  StopFilter filter_;
+  const std::function<void(std::string_view)>& piece_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string_view name_of(StopReason reason) {
+  switch (reason) {
+    case StopReason::max_tokens: return "max_tokens";
+    case StopReason::end_token: return "end_token";
+    case StopReason::stop_string: return "stop_string";
+    case StopReason::context_full: return "context_full";
+  }
+  return {};
+}
+
+Status prefill(Executor& executor, Sequence& sequence, std::span<const TokenId> ids,
+               const std::function<void(std::span<const float>)>& consume) {
+  std::vector<BatchToken> batch;
+  Sequence* const sequences[] = {&sequence};
+  const auto last = [&](int64_t, std::span<const float> logits) { consume(logits); };
+  for (size_t begin = 0; begin < ids.size(); begin += kPrefillChunk) {
+    const size_t end = std::min(ids.size(), begin + kPrefillChunk);
+    batch.clear();
+    for (size_t i = begin; i < end; ++i) batch.push_back({ids[i], 0, i + 1 == ids.size()});
+    HALFTONE_TRY(executor.forward(sequences, batch, last));
+  }
+  return {};
+}
+
+Result<GenerateResult> generate_from_tokens(const LanguageModel& model, Executor& executor, std::vector<TokenId> prompt,
+                                            const GenerateOptions& options,
+                                            const std::function<void(std::string_view)>& piece) {
+  HALFTONE_CHECK(model.tokenizer != nullptr);
+  if (prompt.empty() && model.config.bos >= 0) prompt.push_back(static_cast<TokenId>(model.config.bos));
+  if (prompt.empty()) {
+    return invalid_input("[generate] {}: expected a prompt, got none, and the model has no begin token; give at least one word",
+                         model.path.string());
+  }
+  HALFTONE_TRY(check(model, prompt, options));
+  GenerateResult result;
+  result.prompt_tokens = std::move(prompt);
+  std::vector<TokenId> history = result.prompt_tokens;
+  std::vector<float> logits;
+  const auto keep = [&](std::span<const float> values) { logits.assign(values.begin(), values.end()); };
+  Sequence sequence(model.model);
+  Sampler sampler(options.sampler);
+  Output output(*model.tokenizer, options, piece);
+  output.skip(result.prompt_tokens);
+
+  auto begin = Clock::now();
+  HALFTONE_TRY(prefill(executor, sequence, result.prompt_tokens, keep));
+  result.prefill_seconds = seconds_since(begin);
+  const auto& ends = model.config.eos;
+  while (static_cast<int64_t>(result.tokens.size()) < options.max_tokens) {
+    HALFTONE_ASSIGN(const TokenId id, sampler.sample(logits, history));
+    (history.size() == result.prompt_tokens.size() ? result.first_token_seconds : result.token_seconds.emplace_back()) =
+        seconds_since(begin);
+    if (std::find(ends.begin(), ends.end(), id) != ends.end()) {
+      result.stop = StopReason::end_token;
+      break;
+    }
+    result.tokens.push_back(id);
+    history.push_back(id);
+    output.add(id);
+    if (output.stopped() || static_cast<int64_t>(result.tokens.size()) == options.max_tokens) break;
+    if (sequence.length() >= model.config.context) {
+      result.stop = StopReason::context_full;
+      break;
+    }
+    begin = Clock::now();
+    HALFTONE_TRY(prefill(executor, sequence, {&id, 1}, keep));
+  }
+  output.finish();
+  if (output.stopped()) result.stop = StopReason::stop_string;
+  result.text = std::move(output.text());
+  return result;
+}
+
+Result<GenerateResult> generate(const LanguageModel& model, Executor& executor, std::string_view prompt,
+                                const GenerateOptions& options, const std::function<void(std::string_view)>& piece) {
+  if (!model.tokenizer) {
+    return not_found("[generate] {}: expected tokenizer.json or tokenizer.model, got neither; text needs one of them",
+                     model.path.string());
+  }
+  HALFTONE_ASSIGN(std::vector<TokenId> ids, model.tokenizer->encode(prompt));
+  return generate_from_tokens(model, executor, std::move(ids), options, piece);
+}
+
+}  // namespace halftone

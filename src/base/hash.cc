@@ -15,31 +15,7 @@ namespace {
 
 using Digest = std::array<unsigned char, 32>;
 
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
-    HALFTONE_CHECK(context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
-  }
-  void add(std::span<const std::byte> bytes) {
-    HALFTONE_CHECK(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
-  }
-  Digest finish() {
-    Digest digest;
-    HALFTONE_CHECK(EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) == 1);
-    return digest;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
-
-Digest sha256(std::span<const std::byte> bytes) {
-  Sha256 hash;
-  hash.add(bytes);
-  return hash.finish();
-}
-
-std::string hex(const Digest& digest) {
+std::string hex_text(const Digest& digest) {
   std::string text;
   for (const unsigned char byte : digest) text += fmt::format("{:02x}", byte);
   return text;
@@ -51,8 +27,35 @@ std::span<const std::byte> bytes_of_text(std::string_view text) {
 
 }  // namespace
 
-std::string sha256_hex(std::span<const std::byte> bytes) { return hex(sha256(bytes)); }
-std::string sha256_hex(std::string_view text) { return hex(sha256(bytes_of_text(text))); }
+struct Sha256::State {
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  HALFTONE_CHECK(state_->context != nullptr);
+  HALFTONE_CHECK(EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr) == 1);
+}
+Sha256::Sha256(Sha256&&) noexcept = default;
+Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+Sha256::~Sha256() = default;
+
+void Sha256::add(std::span<const std::byte> bytes) {
+  HALFTONE_CHECK(EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()) == 1);
+}
+
+std::string Sha256::hex() {
+  Digest digest;
+  HALFTONE_CHECK(EVP_DigestFinal_ex(state_->context.get(), digest.data(), nullptr) == 1);
+  return hex_text(digest);
+}
+
+std::string sha256_hex(std::span<const std::byte> bytes) {
+  Sha256 hash;
+  hash.add(bytes);
+  return hash.hex();
+}
+
+std::string sha256_hex(std::string_view text) { return sha256_hex(bytes_of_text(text)); }
 
 Result<std::string> sha256_file(const std::filesystem::path& path) {
   HALFTONE_ASSIGN(FileHandle file, FileHandle::open_to_read("hash", path));
@@ -62,11 +65,13 @@ Result<std::string> sha256_file(const std::filesystem::path& path) {
     if (const int code = file.read(block, got); code != 0) return os_error("hash", path, "read", code);
     hash.add(std::span(block).first(got));
   }
-  return hex(hash.finish());
+  return hash.hex();
 }
 
 uint64_t stable_hash64(std::string_view text) {
-  const Digest digest = sha256(bytes_of_text(text));
+  Digest digest;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
+  HALFTONE_CHECK(EVP_Digest(bytes, text.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1);
   uint64_t value = 0;
   for (int i = 0; i < 8; ++i) value = value << 8 | digest[static_cast<size_t>(i)];
   return value;

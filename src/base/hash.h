@@ -13,6 +13,21 @@
 
 namespace halftone {
 
+// SHA-256 of bytes that come in pieces.
+class Sha256 {
+ public:
+  Sha256();
+  Sha256(Sha256&&) noexcept;
+  Sha256& operator=(Sha256&&) noexcept;
+  ~Sha256();
+  void add(std::span<const std::byte> bytes);
+  std::string hex();  // ends the message. REQUIRES: called once, nothing is added after it
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 std::string sha256_hex(std::span<const std::byte> bytes);
 std::string sha256_hex(std::string_view text);
 Result<std::string> sha256_file(const std::filesystem::path& path);  // agrees with sha256sum

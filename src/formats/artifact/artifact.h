@@ -3,34 +3,48 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "base/atomic_write.h"
+#include "base/progress.h"
+#include "base/thread_pool.h"
 #include "formats/model_file.h"
-#include "formats/safetensors/safetensors.h"
 #include "halftone/status.h"
 
 namespace halftone {
 
+bool probe_artifact(const std::filesystem::path& path);
+// Checks the structure: version, tables, sizes, alignment. Hashes and scales: verify_artifact, check_finite.
+Result<ModelFile> open_artifact(const std::filesystem::path& path);
+
+// Reads every byte: hashes of each tensor, of the weights file and of the files beside it; finite scales and weights.
+// The first difference is the error, naming tensor or file.
+Status verify_artifact(const std::filesystem::path& path, ThreadPool& pool, Progress& progress);
+
 struct ArtifactTensor {
   std::string name;
-  std::vector<int64_t> shape;  // logical
+  std::vector<int64_t> shape;  // logical, 1 or 2 dimensions
   const Layout* layout;
   Order order;
-  int64_t bytes() const;       // stored, padded to 64
+  int64_t payload_bytes() const;  // what write() expects
+  int64_t bytes() const;          // stored, padded to 64
 };
 
 // Streams an artifact: tensors in the declared order, then finish() makes the folder appear, complete or not at all.
+// Destroyed before finish(): nothing of it stays.
 class ArtifactWriter {
  public:
+  // `source` gives config and side files, and is not used after finish().
   static Result<ArtifactWriter> create(const std::filesystem::path& target, bool replace, const ModelFile& source,
                                        std::vector<ArtifactTensor> tensors);
   Status write(std::span<const std::byte> bytes);  // payload bytes of the tensors, in order; padding is added
   // provenance: recipe, source hashes, tool version, per-tensor layouts and methods.
-  Status finish(nlohmann::json provenance);
+  Status finish(nlohmann::ordered_json provenance);
   const std::filesystem::path& staging() const;    // for evidence files beside the weights
+  int64_t weights_bytes() const;                   // of weights.safetensors, header included
 
  private:
   struct State;

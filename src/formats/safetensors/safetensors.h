@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +29,7 @@ struct SafetensorsHeader {
 };
 
 // Validates everything: header length inside the file, JSON of the right form, known types, sizes that match shapes, payloads
-// inside the file that neither overlap nor leave holes. `name` stands for the file in messages.
+// inside the file that neither overlap nor leave holes, every name once. `name` stands for the file in messages.
 Result<SafetensorsHeader> parse_safetensors(std::span<const std::byte> file, std::string_view name);
 
 // Streams a file: declare everything first (sizes follow from shapes), then write payloads in that order.
@@ -37,7 +38,7 @@ struct SafetensorsPlan {
     std::string name;
     DType type;
     std::vector<int64_t> shape;
-    int64_t bytes;  // padded payload length, a multiple of `alignment` for artifacts
+    int64_t bytes;  // elements * size of one: readers accept nothing else, so a padded payload is U8 [bytes]
   };
   std::vector<Tensor> tensors;
   std::map<std::string, std::string> metadata;
@@ -51,11 +52,15 @@ class SafetensorsWriter {
   Status write(std::span<const std::byte> bytes);
   // Every payload must be complete.
   Status finish();
+  // What create() put before the first payload: length and header.
+  const std::string& head() const { return head_; }
 
  private:
-  SafetensorsWriter(FileWriter file, SafetensorsPlan plan) : file_(std::move(file)), plan_(std::move(plan)) {}
+  SafetensorsWriter(FileWriter file, SafetensorsPlan plan, std::string head)
+      : file_(std::move(file)), plan_(std::move(plan)), head_(std::move(head)) {}
   FileWriter file_;
   SafetensorsPlan plan_;
+  std::string head_;
   size_t tensor_ = 0;
   int64_t written_ = 0;  // of the current tensor
 };

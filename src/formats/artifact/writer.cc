@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+#include <utility>
+
+#include "base/atomic_write.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "formats/artifact/artifact.h"
+#include "formats/artifact/manifest.h"
+#include "formats/safetensors/safetensors.h"
+
+namespace halftone {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::span<const std::byte> bytes_of_text(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+
+SafetensorsPlan plan_of(const std::vector<ArtifactTensor>& tensors) {
+  SafetensorsPlan plan;
+  plan.alignment = kArtifactAlignment;
+  plan.metadata.emplace("format", kArtifactFormat);
+  for (const ArtifactTensor& tensor : tensors) plan.tensors.push_back({tensor.name, DType::u8, {tensor.bytes()}, tensor.bytes()});
+  return plan;
+}
+
+Status copy_side_file(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::copy_file(from, to, error);
+  if (error) return io_error("[artifact] {}: expected to copy it to {}, got: {}", from.string(), to.string(), error.message());
+  return {};
+}
+
+}  // namespace
+
+int64_t ArtifactTensor::payload_bytes() const {
+  return layout->bytes(shape.size() == 2 ? shape[0] : 1, shape.back(), order);
+}
+
+int64_t ArtifactTensor::bytes() const {
+  return (payload_bytes() + kArtifactAlignment - 1) / kArtifactAlignment * kArtifactAlignment;
+}
+
+struct ArtifactWriter::State {
+  AtomicFolder folder;
+  SafetensorsWriter weights;
+  std::vector<ArtifactTensor> tensors;
+  std::map<std::string, fs::path> side_files;
+  Manifest manifest;
+  Sha256 file_hash, tensor_hash;
+  size_t tensor = 0;    // being written
+  int64_t written = 0;  // payload bytes of it
+
+  State(AtomicFolder target, SafetensorsWriter writer) : folder(std::move(target)), weights(std::move(writer)) {}
+
+  Status put(std::span<const std::byte> bytes) {
+    file_hash.add(bytes);
+    tensor_hash.add(bytes);
+    manifest.weights_bytes += static_cast<int64_t>(bytes.size());
+    return weights.write(bytes);
+  }
+
+  Status end_tensor() {
+    static constexpr std::array<std::byte, kArtifactAlignment> kZeros{};
+    const ArtifactTensor& done = tensors[tensor];
+    HALFTONE_TRY(put(std::span(kZeros).first(static_cast<size_t>(done.bytes() - done.payload_bytes()))));
+    manifest.tensors.push_back({done, std::exchange(tensor_hash, Sha256()).hex()});
+    ++tensor;
+    written = 0;
+    return {};
+  }
+};
+
+Result<ArtifactWriter> ArtifactWriter::create(const fs::path& target, bool replace, const ModelFile& source,
+                                              std::vector<ArtifactTensor> tensors) {
+  for (const ArtifactTensor& tensor : tensors)
+    HALFTONE_CHECK(tensor.layout != nullptr && !tensor.shape.empty() && tensor.shape.size() <= 2 && tensor.payload_bytes() > 0);
+  HALFTONE_ASSIGN(AtomicFolder folder, AtomicFolder::create(target, replace));
+  HALFTONE_ASSIGN(SafetensorsWriter weights, SafetensorsWriter::create(folder.path() / kWeightsFile, plan_of(tensors)));
+  auto state = std::make_shared<State>(std::move(folder), std::move(weights));
+  state->tensors = std::move(tensors);
+  state->side_files = source.side_files;
+  state->manifest.config = source.config;
+  state->file_hash.add(bytes_of_text(state->weights.head()));
+  state->manifest.weights_bytes = static_cast<int64_t>(state->weights.head().size());
+  return ArtifactWriter(std::move(state));
+}
+
+Status ArtifactWriter::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    HALFTONE_CHECK(state_->tensor < state_->tensors.size());
+    const int64_t missing = state_->tensors[state_->tensor].payload_bytes() - state_->written;
+    const auto part = bytes.first(std::min(bytes.size(), static_cast<size_t>(missing)));
+    HALFTONE_TRY(state_->put(part));
+    state_->written += static_cast<int64_t>(part.size());
+    bytes = bytes.subspan(part.size());
+    if (static_cast<int64_t>(part.size()) == missing) HALFTONE_TRY(state_->end_tensor());
+  }
+  return {};
+}
+
+Status ArtifactWriter::finish(nlohmann::ordered_json provenance) {
+  HALFTONE_CHECK(state_->tensor == state_->tensors.size());
+  HALFTONE_TRY(state_->weights.finish());
+  Manifest& manifest = state_->manifest;
+  manifest.weights_sha256 = state_->file_hash.hex();
+  manifest.provenance = std::move(provenance);
+  for (const auto& [name, from] : state_->side_files) {
+    const fs::path to = state_->folder.path() / name;
+    HALFTONE_TRY(copy_side_file(from, to));
+    HALFTONE_ASSIGN(std::string hash, sha256_file(to));
+    manifest.files.emplace(name, std::move(hash));
+  }
+  HALFTONE_TRY(write_file_atomic(state_->folder.path() / kManifestFile, manifest_text(manifest)));
+  return state_->folder.commit();
+}
+
+const fs::path& ArtifactWriter::staging() const { return state_->folder.path(); }
+int64_t ArtifactWriter::weights_bytes() const { return state_->manifest.weights_bytes; }
+
+}  // namespace halftone

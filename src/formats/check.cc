@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/check.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/error.h"
+
+namespace halftone {
+namespace {
+
+constexpr int64_t kChunkBytes = int64_t{1} << 20;
+constexpr uint16_t kF16Exponent = 0x7c00, kBf16Exponent = 0x7f80;
+constexpr uint32_t kF32Exponent = 0x7f800000;
+
+// An exponent of all ones is NaN or infinity. One pass without branches, so that it runs at the speed of memory.
+template <class Bits>
+bool all_finite(std::span<const std::byte> bytes, Bits exponent) {
+  unsigned bad = 0;
+  const size_t count = bytes.size() / sizeof(Bits);
+  for (size_t i = 0; i < count; ++i) {
+    Bits bits;
+    std::memcpy(&bits, bytes.data() + i * sizeof(Bits), sizeof(Bits));
+    bad |= static_cast<unsigned>((bits & exponent) == exponent);
+  }
+  return bad == 0;
+}
+
+bool all_finite(LayoutId layout, std::span<const std::byte> bytes) {
+  if (layout == LayoutId::f32) return all_finite<uint32_t>(bytes, kF32Exponent);
+  return all_finite<uint16_t>(bytes, layout == LayoutId::bf16 ? kBf16Exponent : kF16Exponent);
+}
+
+// Any number of dimensions as a matrix: the last one is columns.
+WeightView flat_view(const StoredTensor& tensor) {
+  WeightView view;
+  view.layout = tensor.layout;
+  view.order = tensor.order;
+  view.columns = tensor.shape.empty() ? 1 : tensor.shape.back();
+  view.rows = view.columns == 0 ? 0 : tensor.elements() / view.columns;
+  view.data = tensor.data;
+  return view;
+}
+
+// Units are rows, or panels of 16 rows; each has what is checked at its beginning.
+struct Units {
+  int64_t count, stride, checked;
+};
+
+Units units_of(const WeightView& view) {
+  if (view.order == Order::rows) {
+    const int64_t bytes = view.layout->bytes(1, view.columns, Order::rows);
+    return {view.rows, bytes, bytes};
+  }
+  const int64_t bytes = view.layout->panel_bytes(view.columns);
+  return {(view.rows + kPanelRows - 1) / kPanelRows, bytes,
+          view.layout->is_float() ? bytes : view.layout->scale_bytes(view.columns)};
+}
+
+std::string_view kind_of(float value) { return std::isnan(value) ? "NaN" : "infinity"; }
+
+Status describe_weight(const StoredTensor& tensor, const WeightView& view, int64_t first_row) {
+  std::vector<float> row(static_cast<size_t>(view.columns));
+  for (int64_t r = first_row; r < std::min(view.rows, first_row + kPanelRows); ++r) {
+    decode_row(view, r, row.data());
+    for (int64_t k = 0; k < view.columns; ++k)
+      if (const float value = row[static_cast<size_t>(k)]; !std::isfinite(value))
+        return invalid_input("[model] {}: tensor '{}': expected finite weights, got {} at row {}, column {}; the file is damaged "
+                             "or the training diverged", tensor.file.string(), tensor.name, kind_of(value), r, k);
+  }
+  return invalid_input("[model] {}: tensor '{}': expected zeros in the padding after row {}, got NaN or infinity; the file is "
+                       "damaged", tensor.file.string(), tensor.name, view.rows);
+}
+
+Status describe_scale(const StoredTensor& tensor, const WeightView& view, int64_t panel, const Units& units) {
+  const std::byte* scales = view.data.data() + panel * units.stride;
+  for (int64_t i = 0; i < units.checked / 2; ++i) {
+    uint16_t bits;
+    std::memcpy(&bits, scales + 2 * i, 2);
+    if ((bits & kF16Exponent) == kF16Exponent)
+      return invalid_input("[model] {}: tensor '{}': expected finite scales, got {} at row {}, group {}; the file is damaged, "
+                           "quantize again", tensor.file.string(), tensor.name, kind_of(f16_to_f32(bits)),
+                           panel * kPanelRows + i % kPanelRows, i / kPanelRows);
+  }
+  return {};
+}
+
+}  // namespace
+
+Status check_finite(const StoredTensor& tensor, ThreadPool& pool) {
+  if (tensor.layout == nullptr || tensor.elements() == 0) return {};
+  const WeightView view = flat_view(tensor);
+  const Units units = units_of(view);
+  const LayoutId scanned = view.layout->is_float() ? view.layout->id : LayoutId::f16;
+  std::atomic<int64_t> first_bad{units.count};
+  pool.parallel_for(units.count, std::max<int64_t>(1, kChunkBytes / units.stride), [&](int64_t begin, int64_t end, int) {
+    for (int64_t unit = begin; unit < end && unit < first_bad.load(std::memory_order_relaxed); ++unit) {
+      const auto bytes = view.data.subspan(static_cast<size_t>(unit * units.stride), static_cast<size_t>(units.checked));
+      if (all_finite(scanned, bytes)) continue;
+      int64_t best = first_bad.load();
+      while (unit < best && !first_bad.compare_exchange_weak(best, unit)) {
+      }
+    }
+  });
+  const int64_t bad = first_bad;
+  if (bad == units.count) return {};
+  if (!view.layout->is_float()) return describe_scale(tensor, view, bad, units);
+  return describe_weight(tensor, view, view.order == Order::rows ? bad : bad * kPanelRows);
+}
+
+}  // namespace halftone

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+#include <string>
+
+#include "base/error.h"
+#include "formats/artifact/artifact.h"
+#include "formats/format.h"
+#include "formats/huggingface/huggingface.h"
+#include "formats/model_file.h"
+
+namespace halftone {
+
+std::span<const Format> all_formats() {
+  static constexpr std::array kFormats = {
+      Format{"halftone", "a halftone artifact (model.json)", probe_artifact, open_artifact},
+      Format{"huggingface", "a Hugging Face folder (config.json and *.safetensors)", probe_huggingface, open_huggingface},
+  };
+  return kFormats;
+}
+
+Result<ModelFile> open_model_file(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error))
+    return not_found("[model] {}: expected a model folder, got nothing at this path; check the spelling", path.string());
+  for (const Format& format : all_formats()) {
+    if (!format.probe(path)) continue;
+    HALFTONE_ASSIGN(ModelFile file, format.open(path));
+    file.path = path;
+    file.container = format.name;
+    return file;
+  }
+  std::string known;
+  for (const Format& format : all_formats()) known += (known.empty() ? "" : " or ") + std::string(format.looks);
+  const bool folder = std::filesystem::is_directory(path, error);
+  return invalid_input("[model] {}: expected {}, got {}", path.string(), known,
+                       folder ? "a folder with neither" : "a single file; give the folder that holds it");
+}
+
+}  // namespace halftone

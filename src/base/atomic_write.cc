@@ -3,8 +3,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <system_error>
 #include <vector>
 

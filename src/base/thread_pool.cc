@@ -3,6 +3,7 @@
 // caller waits only for workers that really took part: one that the system wakes late costs nothing.
 #include "base/thread_pool.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>

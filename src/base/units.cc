@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/units.h"
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 
@@ -102,7 +103,7 @@ std::string format_seconds(double seconds) {
     return fmt::format("{} ms",
                        seconds < 9.95e-3 ? short_decimal(seconds * 1e3) : fmt::format("{:.0f}", seconds * 1e3));
   if (seconds < 59.95) return fmt::format("{} s", short_decimal(seconds));
-  const auto whole = static_cast<int64_t>(std::min(std::llround(std::min(seconds, 9e15)), 9'000'000'000'000'000LL));
+  const int64_t whole = std::llround(std::min(seconds, 9e15));
   if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
   return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
 }

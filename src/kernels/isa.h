@@ -15,7 +15,11 @@ enum class Isa : uint8_t { scalar, avx2, avx512, neon };
 std::string_view name_of(Isa isa);
 std::vector<Isa> compiled_isas();   // in this binary
 std::vector<Isa> supported_isas();  // by this machine (CPUID and what the system saves)
-// What kernels are chosen for: the best supported one, or HALFTONE_ISA. A name that is unknown or unsupported here is an error.
+// "avx2": an ISA that this machine supports, else an error that lists those it does (a hyphen and an unknown name are
+// errors).
+Result<Isa> isa_from_name(std::string_view name);
+// What kernels are chosen for: the best supported one, or HALFTONE_ISA. A name that is unknown or unsupported here is
+// an error.
 Result<Isa> active_isa();
 // Forces one for this process (tests, --isa). Error when unsupported.
 Status force_isa(Isa isa);

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exact contract on AVX-512: 16 rows in lanes, one fma chain per (row, token), k ascending.
+// One token: weights are decoded in registers, 4 panels in flight to hide the latency of their chains.
+// More tokens: chunks of columns are decoded to scratch (L1) once and meet every token of the batch there; y carries
+// the sums from chunk to chunk.
+#include "kernels/linear/linear_args.h"
+#include "kernels/linear/panels_avx512.h"
+
+namespace halftone {
+namespace {
+
+constexpr int64_t kFloatsOfChunk = kLinearChunkBytes / 4;
+constexpr int64_t kTokensInCache = 96;  // x of so many tokens stays in L2 while all panels of the call meet them
+
+inline __mmask16 lanes_of(const LinearArgs& args, int64_t panel) {
+  const int64_t rows = args.rows - panel * 16;
+  return rows >= 16 ? 0xffff : static_cast<__mmask16>((1u << rows) - 1);
+}
+
+inline float* result_at(const LinearArgs& args, int64_t token, int64_t panel) {
+  return args.y + token * args.y_stride + panel * 16;
+}
+
+// kPanels panels and one token straight from packed weights.
+template <class Panel, int kPanels>
+inline void one_token(const LinearArgs& args, int64_t panel, int64_t token) {
+  constexpr int64_t kPrefetchBytes = 1024;
+  const float* x = args.x + token * args.x_stride;
+  const std::byte* first = args.weights + panel * Panel::bytes(args.columns);
+  __m512 acc[kPanels];
+  for (int p = 0; p < kPanels; ++p) acc[p] = _mm512_setzero_ps();
+  int64_t k = 0;
+  for (; k + 8 <= args.columns; k += 8) {
+    for (int p = 0; p < kPanels; ++p) {
+      const Panel weights(first + p * Panel::bytes(args.columns), args.columns);
+      const std::byte* ahead = weights.address(k) + kPrefetchBytes;
+      for (int64_t line = 0; line < weights.address(8) - weights.address(0); line += 64) {
+        _mm_prefetch(reinterpret_cast<const char*>(ahead + line), _MM_HINT_T0);
+      }
+      __m512 w[8];
+      weights.eight(k, w);
+      for (int i = 0; i < 8; ++i) acc[p] = _mm512_fmadd_ps(_mm512_set1_ps(x[k + i]), w[i], acc[p]);
+    }
+  }
+  const int left = static_cast<int>(args.columns - k);
+  for (int p = 0; p < kPanels; ++p) {
+    if (left > 0) {
+      __m512 w[8];
+      Panel(first + p * Panel::bytes(args.columns), args.columns).some(k, left, w);
+      for (int i = 0; i < left; ++i) acc[p] = _mm512_fmadd_ps(_mm512_set1_ps(x[k + i]), w[i], acc[p]);
+    }
+    _mm512_mask_storeu_ps(result_at(args, token, panel + p), lanes_of(args, panel + p), acc[p]);
+  }
+}
+
+// Columns [begin, end) of a panel as f32 [k][16]. begin is a multiple of 8.
+template <class Panel>
+inline void decode_panel(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
+  const Panel weights(args.weights + panel * Panel::bytes(args.columns), args.columns);
+  __m512 w[8];
+  int64_t k = begin;
+  for (; k + 8 <= end; k += 8) {
+    weights.eight(k, w);
+    for (int i = 0; i < 8; ++i) _mm512_store_ps(out + (k - begin + i) * 16, w[i]);
+  }
+  if (k < end) {
+    weights.some(k, static_cast<int>(end - k), w);
+    for (int i = 0; i < end - k; ++i) _mm512_store_ps(out + (k - begin + i) * 16, w[i]);
+  }
+}
+
+// Elements of Order::rows: 16 columns of one row, the first `n` of them.
+struct F32Rows {
+  static constexpr int64_t kBytes = 4;
+  static __m512 load(const std::byte* at, int64_t n) {
+    return n >= 16 ? _mm512_loadu_ps(at) : _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), at);
+  }
+};
+inline __m256i load_words(const std::byte* at, int64_t n) {
+  return n >= 16 ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at))
+                 : _mm256_maskz_loadu_epi16(static_cast<__mmask16>((1u << n) - 1), at);
+}
+struct F16Rows {
+  static constexpr int64_t kBytes = 2;
+  static __m512 load(const std::byte* at, int64_t n) { return _mm512_cvtph_ps(load_words(at, n)); }
+};
+struct Bf16Rows {
+  static constexpr int64_t kBytes = 2;
+  static __m512 load(const std::byte* at, int64_t n) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_words(at, n)), 16));
+  }
+};
+
+// Rows in registers become columns in registers: pairs, quads, then 128-bit lanes.
+inline void transpose(__m512 (&r)[16]) {
+  __m512 t[16];
+  for (int i = 0; i < 16; i += 4) {
+    const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(r[i], r[i + 1]));
+    const __m512d b = _mm512_castps_pd(_mm512_unpackhi_ps(r[i], r[i + 1]));
+    const __m512d c = _mm512_castps_pd(_mm512_unpacklo_ps(r[i + 2], r[i + 3]));
+    const __m512d d = _mm512_castps_pd(_mm512_unpackhi_ps(r[i + 2], r[i + 3]));
+    t[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+    t[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+    t[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+    t[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+  }
+  for (int i = 0; i < 4; ++i) {
+    const __m512 a = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88), b = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
+    const __m512 c = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88);
+    const __m512 d = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+    r[i] = _mm512_shuffle_f32x4(a, c, 0x88);
+    r[i + 4] = _mm512_shuffle_f32x4(b, d, 0x88);
+    r[i + 8] = _mm512_shuffle_f32x4(a, c, 0xdd);
+    r[i + 12] = _mm512_shuffle_f32x4(b, d, 0xdd);
+  }
+}
+
+template <class Rows>
+inline void decode_rows(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
+  constexpr int64_t kPrefetchBytes = 512;
+  const int64_t row_bytes = args.columns * Rows::kBytes;
+  const std::byte* first = args.weights + panel * 16 * row_bytes;
+  const int64_t last_row = args.rows - panel * 16 - 1;  // rows beyond it repeat it; their results are masked away
+  for (int64_t k = begin; k < end; k += 16) {
+    __m512 columns[16];
+    for (int64_t r = 0; r < 16; ++r) {
+      const std::byte* at = first + (r < last_row ? r : last_row) * row_bytes + k * Rows::kBytes;
+      _mm_prefetch(reinterpret_cast<const char*>(at + kPrefetchBytes), _MM_HINT_T1);
+      columns[r] = Rows::load(at, end - k);
+    }
+    transpose(columns);
+    for (int64_t i = 0; i < 16 && k + i < end; ++i) _mm512_store_ps(out + (k - begin + i) * 16, columns[i]);
+  }
+}
+
+// kPanels panels of decoded weights, `stride` floats apart, times kTokens tokens; columns [begin, end).
+template <int kPanels, int kTokens>
+inline void tile(const LinearArgs& args, const float* weights, int64_t stride, int64_t panel, int64_t token,
+                 int64_t begin, int64_t end) {
+  __m512 acc[kPanels][kTokens];
+  for (int p = 0; p < kPanels; ++p) {
+    for (int t = 0; t < kTokens; ++t) {
+      acc[p][t] = begin == 0 ? _mm512_setzero_ps()
+                             : _mm512_maskz_loadu_ps(lanes_of(args, panel + p), result_at(args, token + t, panel + p));
+    }
+  }
+  const float* x = args.x + token * args.x_stride + begin;
+  for (int64_t k = 0; k < end - begin; ++k, weights += 16) {
+    __m512 w[kPanels];
+    for (int p = 0; p < kPanels; ++p) w[p] = _mm512_load_ps(weights + p * stride);
+#pragma GCC unroll 12
+    for (int t = 0; t < kTokens; ++t) {
+      const __m512 xt = _mm512_set1_ps(x[t * args.x_stride + k]);
+      for (int p = 0; p < kPanels; ++p) acc[p][t] = _mm512_fmadd_ps(xt, w[p], acc[p][t]);
+    }
+  }
+  for (int p = 0; p < kPanels; ++p) {
+    for (int t = 0; t < kTokens; ++t) {
+      _mm512_mask_storeu_ps(result_at(args, token + t, panel + p), lanes_of(args, panel + p), acc[p][t]);
+    }
+  }
+}
+
+using TileFn = void (*)(const LinearArgs&, const float*, int64_t, int64_t, int64_t, int64_t, int64_t);
+template <int kPanels>
+constexpr TileFn kTiles[12] = {tile<kPanels, 1>, tile<kPanels, 2>,  tile<kPanels, 3>,  tile<kPanels, 4>,
+                               tile<kPanels, 5>, tile<kPanels, 6>,  tile<kPanels, 7>,  tile<kPanels, 8>,
+                               tile<kPanels, 9>, tile<kPanels, 10>, tile<kPanels, 11>, tile<kPanels, 12>};
+
+using DecodeFn = void (*)(const LinearArgs&, int64_t, int64_t, int64_t, float*);
+
+// Panels [panel, panel + kPanels) and tokens [token, token_end), decoded chunk by chunk.
+template <DecodeFn kDecode, int kPanels>
+inline void chunked(const LinearArgs& args, int64_t panel, int64_t token, int64_t token_end, const TileFn* tiles) {
+  constexpr int64_t kStride = kFloatsOfChunk / kPanels, kColumns = kStride / 16;
+  auto* scratch = reinterpret_cast<float*>(args.scratch);
+  for (int64_t begin = 0; begin < args.columns; begin += kColumns) {
+    const int64_t end = begin + kColumns < args.columns ? begin + kColumns : args.columns;
+    for (int p = 0; p < kPanels; ++p) kDecode(args, panel + p, begin, end, scratch + p * kStride);
+    int64_t tiles_left = (token_end - token + 11) / 12;
+    for (int64_t t = token; t < token_end; --tiles_left) {
+      const int64_t count = (token_end - t + tiles_left - 1) / tiles_left;
+      tiles[count - 1](args, scratch, kStride, panel, t, begin, end);
+      t += count;
+    }
+  }
+}
+
+template <DecodeFn kDecode>
+inline void many_tokens(const LinearArgs& args) {
+  for (int64_t token = 0; token < args.tokens; token += kTokensInCache) {
+    const int64_t token_end = token + kTokensInCache < args.tokens ? token + kTokensInCache : args.tokens;
+    int64_t panel = args.panel_begin;
+    for (; panel + 2 <= args.panel_end; panel += 2) chunked<kDecode, 2>(args, panel, token, token_end, kTiles<2>);
+    if (panel < args.panel_end) chunked<kDecode, 1>(args, panel, token, token_end, kTiles<1>);
+  }
+}
+
+template <class Rows>
+inline void linear_rows(const LinearArgs& args) {
+  if (args.tokens > 1) return many_tokens<decode_rows<Rows>>(args);
+  constexpr TileFn kOneToken[1] = {tile<4, 1>};
+  int64_t panel = args.panel_begin;
+  for (; panel + 4 <= args.panel_end; panel += 4) chunked<decode_rows<Rows>, 4>(args, panel, 0, 1, kOneToken);
+  for (; panel < args.panel_end; ++panel) chunked<decode_rows<Rows>, 1>(args, panel, 0, 1, kTiles<1>);
+}
+
+template <class Panel>
+inline void linear_panels(const LinearArgs& args) {
+  if (args.tokens > 1) return many_tokens<decode_panel<Panel>>(args);
+  int64_t panel = args.panel_begin;
+  for (; panel + 4 <= args.panel_end; panel += 4) one_token<Panel, 4>(args, panel, 0);
+  for (; panel < args.panel_end; ++panel) one_token<Panel, 1>(args, panel, 0);
+}
+
+}  // namespace
+
+void linear_f32_rows_exact_avx512(const LinearArgs& args) { linear_rows<F32Rows>(args); }
+void linear_f16_rows_exact_avx512(const LinearArgs& args) { linear_rows<F16Rows>(args); }
+void linear_bf16_rows_exact_avx512(const LinearArgs& args) { linear_rows<Bf16Rows>(args); }
+void linear_f32_panel16_exact_avx512(const LinearArgs& args) { linear_panels<F32Panel>(args); }
+void linear_f16_panel16_exact_avx512(const LinearArgs& args) { linear_panels<F16Panel>(args); }
+void linear_bf16_panel16_exact_avx512(const LinearArgs& args) { linear_panels<Bf16Panel>(args); }
+void linear_int8_channel_panel16_exact_avx512(const LinearArgs& args) { linear_panels<Int8Panel<false>>(args); }
+void linear_int8_block32_panel16_exact_avx512(const LinearArgs& args) { linear_panels<Int8Panel<true>>(args); }
+void linear_int4_channel_panel16_exact_avx512(const LinearArgs& args) { linear_panels<Int4Panel<false>>(args); }
+void linear_int4_block32_panel16_exact_avx512(const LinearArgs& args) { linear_panels<Int4Panel<true>>(args); }
+
+}  // namespace halftone

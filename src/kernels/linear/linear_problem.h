@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random matrices and batches for the tests and benchmarks of the linear kernels.
+#pragma once
+
+#include <vector>
+
+#include "base/aligned.h"
+#include "base/rng.h"
+#include "kernels/linear/linear.h"
+#include "tensor/dtype.h"
+
+namespace halftone {
+
+// What a matrix was made from: values of float layouts, codes and scales of integer ones, rows padded to panels with
+// zeros.
+struct RandomWeights {
+  const Layout* layout;
+  Order order;
+  int64_t rows, columns;
+  std::vector<float> values;     // (padded rows, columns)
+  std::vector<int8_t> codes;     // (padded rows, columns)
+  std::vector<uint16_t> scales;  // (padded rows, groups)
+  std::vector<std::byte> bytes;
+
+  RandomWeights(const Layout& layout, Order order, int64_t rows, int64_t columns, uint64_t seed);
+  float weight(int64_t row, int64_t column) const;
+};
+
+// A batch in both forms.
+struct RandomTokens {
+  int64_t tokens, columns, code_stride, scale_stride, sum_stride;
+  std::vector<float> x;
+  AlignedBuffer<int8_t> codes;
+  std::vector<float> scales;
+  std::vector<int32_t> sums;
+
+  RandomTokens(int64_t tokens, int64_t columns, uint64_t seed);
+  QuantizedActivations quantized() const {
+    return {codes.data(), scales.data(), sums.data(), code_stride, scale_stride, sum_stride};
+  }
+};
+
+inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t rows, int64_t columns, uint64_t seed)
+    : layout(&layout), order(order), rows(rows), columns(columns) {
+  Rng rng(seed);
+  const int64_t panels = (rows + kPanelRows - 1) / kPanelRows, groups = layout.groups(columns);
+  const auto padded = static_cast<size_t>(panels * kPanelRows);
+  const uint64_t code_count = 2 * static_cast<uint64_t>(layout.offset);  // the lowest code is legal in a file
+  if (layout.is_float()) values.resize(padded * static_cast<size_t>(columns));
+  if (!layout.is_float()) codes.resize(padded * static_cast<size_t>(columns));
+  scales.resize(padded * static_cast<size_t>(groups));
+  for (size_t i = 0; i < values.size() && i < static_cast<size_t>(rows * columns); ++i) {
+    const float value = static_cast<float>(rng.uniform()) - 0.5f;
+    values[i] = layout.id == LayoutId::f16    ? f16_to_f32(f32_to_f16(value))
+                : layout.id == LayoutId::bf16 ? bf16_to_f32(f32_to_bf16(value))
+                                              : value;
+  }
+  for (size_t i = 0; i < codes.size() && i < static_cast<size_t>(rows * columns); ++i) {
+    codes[i] = static_cast<int8_t>(static_cast<int>(rng.below(code_count)) - layout.offset);
+  }
+  for (size_t i = 0; i < static_cast<size_t>(rows * groups); ++i) {
+    scales[i] = f32_to_f16(static_cast<float>(rng.uniform()) * 0.02f - 0.005f);
+  }
+  bytes.resize(static_cast<size_t>(layout.bytes(rows, columns, order)));
+  if (order == Order::rows) {
+    for (size_t i = 0; i < static_cast<size_t>(rows * columns); ++i) {
+      const uint16_t half = layout.id == LayoutId::f16 ? f32_to_f16(values[i]) : f32_to_bf16(values[i]);
+      const void* from = layout.bits == 32 ? static_cast<const void*>(&values[i]) : &half;
+      std::memcpy(bytes.data() + i * static_cast<size_t>(layout.bits / 8), from, static_cast<size_t>(layout.bits / 8));
+    }
+    return;
+  }
+  const auto panel_bytes = static_cast<size_t>(layout.panel_bytes(columns));
+  for (size_t p = 0; p < static_cast<size_t>(panels); ++p) {
+    const size_t first = p * static_cast<size_t>(kPanelRows * columns);
+    const PanelSource source = {columns, values.data() + first, codes.data() + first,
+                                scales.data() + p * static_cast<size_t>(kPanelRows * groups)};
+    layout.pack_panel(source, std::span(bytes).subspan(p * panel_bytes, panel_bytes));
+  }
+}
+
+inline float RandomWeights::weight(int64_t row, int64_t column) const {
+  const auto at = static_cast<size_t>(row * columns + column);
+  if (layout->is_float()) return values[at];
+  const int64_t group = layout->group == 0 ? 0 : column / layout->group;
+  return static_cast<float>(codes[at]) * f16_to_f32(scales[static_cast<size_t>(row * layout->groups(columns) + group)]);
+}
+
+inline RandomTokens::RandomTokens(int64_t tokens, int64_t columns, uint64_t seed)
+    : tokens(tokens),
+      columns(columns),
+      code_stride((columns + 31) / 32 * 32),
+      scale_stride((columns + kActivationBlock - 1) / kActivationBlock),
+      sum_stride((columns + kActivationGroup - 1) / kActivationGroup),
+      x(static_cast<size_t>(tokens * columns)),
+      codes(static_cast<size_t>(tokens * code_stride)),
+      scales(static_cast<size_t>(tokens * scale_stride)),
+      sums(static_cast<size_t>(tokens * sum_stride)) {
+  Rng rng(seed);
+  for (float& value : x) value = static_cast<float>(rng.uniform()) * 4 - 2;
+  for (int64_t t = 0; t < tokens; ++t) {
+    quantize_activations(x.data() + t * columns, columns, codes.data() + t * code_stride,
+                         scales.data() + t * scale_stride, sums.data() + t * sum_stride);
+  }
+}
+
+}  // namespace halftone

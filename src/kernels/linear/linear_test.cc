@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+// Walks kernels.inc: every row that this machine runs is compared bit for bit with the contract of linear.h.
+#include "kernels/linear/linear.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/linear/linear_problem.h"
+
+namespace halftone {
+namespace {
+
+constexpr uint64_t kSeed = 2024;
+constexpr int64_t kRows[] = {1, 15, 16, 17, 40};
+constexpr int64_t kColumns[] = {1, 7, 8, 31, 32, 33, 128, 172, 256, 300};
+constexpr int64_t kTokens[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 33};
+constexpr int64_t kMostTokens = 33;
+
+// Memory that ends where an unreadable page begins: reading one byte too many ends the test.
+class Guarded {
+ public:
+  explicit Guarded(size_t bytes) : bytes_(bytes) {
+    const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+    mapped_ = (bytes + page - 1) / page * page + page;
+    void* map = ::mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    if (map == MAP_FAILED) throw std::bad_alloc();
+    map_ = static_cast<std::byte*>(map);
+    if (::mprotect(map_ + mapped_ - page, page, PROT_NONE) != 0) throw std::bad_alloc();
+    data_ = map_ + mapped_ - page - bytes;
+  }
+  Guarded(const void* from, size_t bytes) : Guarded(bytes) { std::memcpy(data_, from, bytes); }
+  ~Guarded() { ::munmap(map_, mapped_); }
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+
+  template <class T = std::byte>
+  T* as() const {
+    return reinterpret_cast<T*>(data_);
+  }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  size_t bytes_, mapped_;
+  std::byte *map_, *data_;
+};
+
+// The contract once more, from the numbers that were packed: independent of how they lie in memory.
+float expected_value(const RandomWeights& w, const RandomTokens& in, Activations activations, int64_t t, int64_t r) {
+  float acc = 0;
+  if (activations == Activations::exact) {
+    for (int64_t k = 0; k < w.columns; ++k)
+      acc = std::fma(in.x[static_cast<size_t>(t * w.columns + k)], w.weight(r, k), acc);
+    return acc;
+  }
+  const bool block = w.layout->group == 32;
+  const int64_t groups = w.layout->groups(w.columns);
+  const auto scale = [&](int64_t group) { return f16_to_f32(w.scales[static_cast<size_t>(r * groups + group)]); };
+  for (int64_t b = 0; b < w.columns; b += kActivationBlock) {
+    const int64_t end = std::min(b + kActivationBlock, w.columns);
+    float s = 0;
+    int32_t isum = 0;
+    for (int64_t k = b; k < end; ++k) {
+      isum += in.codes.data()[t * in.code_stride + k] * w.codes[static_cast<size_t>(r * w.columns + k)];
+      if (block && ((k + 1) % 32 == 0 || k + 1 == end)) {
+        s = std::fma(static_cast<float>(isum), scale(k / 32), s);
+        isum = 0;
+      }
+    }
+    acc = std::fma(block ? s : static_cast<float>(isum), in.scales[static_cast<size_t>(t * in.scale_stride + b / 128)],
+                   acc);
+  }
+  return block ? acc : acc * scale(0);
+}
+
+std::vector<float> expected_values(const RandomWeights& w, const RandomTokens& in, Activations activations) {
+  std::vector<float> y;
+  for (int64_t t = 0; t < in.tokens; ++t) {
+    for (int64_t r = 0; r < w.rows; ++r) y.push_back(expected_value(w, in, activations, t, r));
+  }
+  return y;
+}
+
+constexpr float kUntouched = 12345.75f;
+
+// Runs panels [0, split) and [split, all) as two calls on guarded copies; compares every result and every gap of y.
+void run_and_compare(const LinearKernel& kernel, const RandomWeights& w, const std::byte* weights,
+                     const RandomTokens& in, int64_t tokens, int64_t split, const std::vector<float>& expected) {
+  const int64_t panels = (w.rows + kPanelRows - 1) / kPanelRows, stride = w.rows + 3;
+  const bool exact = kernel.activations == Activations::exact;
+  const Guarded x(in.x.data(), static_cast<size_t>(exact ? tokens * in.columns : 0) * 4);
+  const Guarded codes(in.codes.data(), static_cast<size_t>(tokens * in.code_stride));
+  const Guarded scales(in.scales.data(), static_cast<size_t>(tokens * in.scale_stride) * 4);
+  const Guarded sums(in.sums.data(), static_cast<size_t>(tokens * in.sum_stride) * 4);
+  const Guarded y(static_cast<size_t>((tokens - 1) * stride + w.rows) * 4);
+  const Guarded scratch(static_cast<size_t>(linear_scratch_bytes(w.columns)));
+  std::fill_n(y.as<float>(), y.bytes() / 4, kUntouched);
+  LinearArgs args = {};
+  args.weights = weights;
+  args.rows = w.rows;
+  args.columns = w.columns;
+  args.tokens = tokens;
+  args.x = x.as<float>();
+  args.x_stride = in.columns;
+  args.q = {codes.as<int8_t>(), scales.as<float>(), sums.as<int32_t>(), in.code_stride, in.scale_stride, in.sum_stride};
+  args.y = y.as<float>();
+  args.y_stride = stride;
+  args.scratch = scratch.as();
+  args.panel_end = split;
+  if (split > 0) kernel.run(args);
+  for (size_t i = 0; i < y.bytes() / 4; ++i) {
+    const auto r = static_cast<int64_t>(i) % stride;
+    if (r >= split * kPanelRows || r >= w.rows) {
+      ASSERT_EQ(y.as<float>()[i], kUntouched) << "wrote outside its panels: " << i;
+    }
+  }
+  args.panel_begin = split;
+  args.panel_end = panels;
+  kernel.run(args);
+  for (int64_t t = 0; t < tokens; ++t) {
+    for (int64_t r = 0; r < stride && t * stride + r < static_cast<int64_t>(y.bytes() / 4); ++r) {
+      const float want = r < w.rows ? expected[static_cast<size_t>(t * w.rows + r)] : kUntouched;
+      const float got = y.as<float>()[t * stride + r];
+      ASSERT_EQ(std::bit_cast<uint32_t>(got), std::bit_cast<uint32_t>(want))
+          << "token " << t << " row " << r << ": got " << got << ", want " << want;
+    }
+  }
+}
+
+bool machine_has(Isa isa) {
+  for (const Isa supported : supported_isas()) {
+    if (supported == isa) return true;
+  }
+  return false;
+}
+
+std::vector<const LinearKernel*> runnable_kernels() {
+  int count = 0;
+  const LinearKernel* const* kernels = linear_kernels(&count);
+  std::vector<const LinearKernel*> runnable;
+  for (int i = 0; i < count; ++i) {
+    if (machine_has(kernels[i]->isa)) runnable.push_back(kernels[i]);
+  }
+  return runnable;
+}
+
+std::string describe(const LinearKernel& kernel, int64_t rows, int64_t columns, int64_t tokens) {
+  return std::string(kernel.name) + " rows " + std::to_string(rows) + " columns " + std::to_string(columns) +
+         " tokens " + std::to_string(tokens) + " seed " + std::to_string(kSeed);
+}
+
+TEST(Linear, EveryKernelHasTheBitsOfTheContract) {
+  int ran = 0;
+  for (const LinearKernel* kernel : runnable_kernels()) {
+    for (const int64_t rows : kRows) {
+      for (const int64_t columns : kColumns) {
+        const RandomWeights w(layout_of(kernel->layout), kernel->order, rows, columns,
+                              kSeed + static_cast<uint64_t>(columns));
+        const RandomTokens in(kMostTokens, columns, kSeed);
+        const std::vector<float> expected = expected_values(w, in, kernel->activations);
+        const Guarded weights(w.bytes.data(), w.bytes.size());
+        for (const int64_t tokens : kTokens) {
+          SCOPED_TRACE(describe(*kernel, rows, columns, tokens));
+          run_and_compare(*kernel, w, weights.as(), in, tokens, rows > 16 ? tokens % 3 : 0, expected);
+          if (::testing::Test::HasFatalFailure()) return;
+          ++ran;
+        }
+      }
+    }
+  }
+  EXPECT_GT(ran, 0);
+  std::printf("linear: %d runs, seed %d\n", ran, static_cast<int>(kSeed));
+}
+
+// Crosses every chunk of columns, block of tokens and group of panels that the kernels use.
+TEST(Linear, LargerShapesCrossEveryBlocking) {
+  constexpr int64_t kWideRows = 16 * 11 + 5, kWide = 1048;
+  for (const LinearKernel* kernel : runnable_kernels()) {
+    const RandomWeights w(layout_of(kernel->layout), kernel->order, kWideRows, kWide, kSeed);
+    const RandomTokens in(99, kWide, kSeed + 1);
+    std::vector<float> expected;
+    for (int64_t t = 0; t < in.tokens; ++t) {
+      for (int64_t r = 0; r < w.rows; ++r) {
+        // Every value of the first and last tokens, one row in 16 of the others: the plain chain is slow.
+        const bool check = t < 2 || t > 96 || r % 16 == t % 16;
+        expected.push_back(check ? expected_value(w, in, kernel->activations, t, r) : NAN);
+      }
+    }
+    std::vector<float> y(static_cast<size_t>(in.tokens * w.rows));
+    AlignedBuffer<std::byte> scratch(static_cast<size_t>(linear_scratch_bytes(kWide)));
+    for (const int64_t tokens : {int64_t{1}, int64_t{3}, in.tokens}) {
+      SCOPED_TRACE(describe(*kernel, kWideRows, kWide, tokens));
+      kernel->run({w.bytes.data(), w.rows, kWide, 0, 12, tokens, in.x.data(), kWide, in.quantized(), y.data(), w.rows,
+                   scratch.data()});
+      for (size_t i = 0; i < static_cast<size_t>(tokens * w.rows); ++i) {
+        ASSERT_TRUE(std::isnan(expected[i]) || y[i] == expected[i]) << i;
+      }
+    }
+  }
+}
+
+TEST(Linear, RowsOrderReadsUnalignedData) {
+  int ran = 0;
+  for (const LinearKernel* kernel : runnable_kernels()) {
+    if (kernel->order != Order::rows) continue;
+    for (const int64_t columns : {33, 172}) {
+      const RandomWeights w(layout_of(kernel->layout), kernel->order, 21, columns, kSeed);
+      const RandomTokens in(5, columns, kSeed);
+      const std::vector<float> expected = expected_values(w, in, kernel->activations);
+      for (const size_t shift : {size_t{1}, size_t{2}}) {
+        AlignedBuffer<std::byte> memory(w.bytes.size() + shift);
+        std::memcpy(memory.data() + shift, w.bytes.data(), w.bytes.size());
+        for (const int64_t tokens : {1, 5}) {
+          SCOPED_TRACE(describe(*kernel, 21, columns, tokens));
+          run_and_compare(*kernel, w, memory.data() + shift, in, tokens, 1, expected);
+          ++ran;
+        }
+      }
+    }
+  }
+  EXPECT_GT(ran, 0);
+}
+
+// A float matrix gives the same bits as found in its file and as panels.
+TEST(Linear, BothOrdersAgree) {
+  for (const LayoutId id : {LayoutId::f32, LayoutId::f16, LayoutId::bf16}) {
+    const RandomWeights rows(layout_of(id), Order::rows, 40, 172, kSeed),
+        panels(layout_of(id), Order::panel16, 40, 172, kSeed);
+    EXPECT_EQ(rows.values, panels.values);
+  }
+}
+
+TEST(Linear, SelectionTakesTheBestRowThatFits) {
+  for (const Isa active : supported_isas()) {
+    for (const Layout* layout : all_layouts()) {
+      const LinearKernel* exact = select_linear(layout->id, Order::panel16, Activations::exact, active);
+      const LinearKernel* int8 = select_linear(layout->id, Order::panel16, Activations::int8, active);
+      ASSERT_NE(exact, nullptr) << layout->name;
+      EXPECT_EQ(exact->isa, active) << exact->name;
+      EXPECT_EQ(int8 == nullptr, layout->is_float()) << layout->name;
+      EXPECT_TRUE(int8 == nullptr || int8->isa == active) << layout->name;
+      const LinearKernel* rows = select_linear(layout->id, Order::rows, Activations::exact, active);
+      EXPECT_EQ(rows != nullptr, layout->is_float()) << layout->name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace halftone

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// The plain statement of both numeric contracts, one row at a time, for every layout that can decode a row. It reads
+// weights only through tensor/layout.h and sits next to the SIMD rows as the slowest of the list.
+#include <bit>
+#include <cmath>
+
+#include "kernels/linear/linear.h"
+#include "tensor/dtype.h"
+
+namespace halftone {
+namespace {
+
+WeightView view_of(const LinearArgs& args, LayoutId id, Order order) {
+  const Layout& layout = layout_of(id);
+  const auto bytes = static_cast<size_t>(layout.bytes(args.rows, args.columns, order));
+  return {&layout, order, args.rows, args.columns, {args.weights, bytes}};
+}
+
+int64_t end_row(const LinearArgs& args) {
+  const int64_t end = args.panel_end * kPanelRows;
+  return end < args.rows ? end : args.rows;
+}
+
+void exact_reference(const LinearArgs& args, LayoutId id, Order order) {
+  const WeightView weight = view_of(args, id, order);
+  auto* row = reinterpret_cast<float*>(args.scratch);
+  for (int64_t r = args.panel_begin * kPanelRows; r < end_row(args); ++r) {
+    decode_row(weight, r, row);
+    for (int64_t t = 0; t < args.tokens; ++t) {
+      const float* x = args.x + t * args.x_stride;
+      float acc = 0;
+      for (int64_t k = 0; k < args.columns; ++k) acc = std::fma(x[k], row[k], acc);
+      args.y[t * args.y_stride + r] = acc;
+    }
+  }
+}
+
+// Codes and scales of one row, read from its panel as docs/layouts.md lays them.
+struct IntegerRow {
+  const Layout& layout;
+  const std::byte* panel;
+  int r;
+  const std::byte* codes;
+
+  IntegerRow(const Layout& layout, const LinearArgs& args, int64_t row)
+      : layout(layout),
+        panel(args.weights + row / kPanelRows * layout.panel_bytes(args.columns)),
+        r(static_cast<int>(row % kPanelRows)),
+        codes(panel + layout.scale_bytes(args.columns)) {}
+
+  int code(int64_t k) const {
+    if (layout.bits == 8) return static_cast<int>(codes[k / 4 * 64 + r * 4 + k % 4]) - layout.offset;
+    return (static_cast<int>(codes[k / 8 * 64 + r * 4 + k % 4]) >> (k & 4) & 15) - layout.offset;
+  }
+  float scale(int64_t group) const {
+    const std::byte* at = panel + (group * kPanelRows + r) * 2;
+    return f16_to_f32(static_cast<uint16_t>(static_cast<int>(at[0]) | static_cast<int>(at[1]) << 8));
+  }
+};
+
+float int8_dot(const IntegerRow& row, const int8_t* x, const float* x_scales, int64_t columns) {
+  const int64_t group = row.layout.group == 0 ? kActivationBlock : row.layout.group;
+  float acc = 0;
+  for (int64_t block = 0; block < columns; block += kActivationBlock) {
+    const int64_t block_end = block + kActivationBlock < columns ? block + kActivationBlock : columns;
+    float s = 0;
+    for (int64_t begin = block; begin < block_end; begin += group) {
+      const int64_t end = begin + group < block_end ? begin + group : block_end;
+      int32_t isum = 0;
+      for (int64_t k = begin; k < end; ++k) isum += x[k] * row.code(k);
+      s = row.layout.group == 0 ? static_cast<float>(isum)
+                                : std::fma(static_cast<float>(isum), row.scale(begin / group), s);
+    }
+    acc = std::fma(s, x_scales[block / kActivationBlock], acc);
+  }
+  return row.layout.group == 0 ? acc * row.scale(0) : acc;
+}
+
+void int8_reference(const LinearArgs& args, LayoutId id, Order) {
+  for (int64_t r = args.panel_begin * kPanelRows; r < end_row(args); ++r) {
+    const IntegerRow row(layout_of(id), args, r);
+    for (int64_t t = 0; t < args.tokens; ++t) {
+      const int8_t* x = args.q.codes + t * args.q.code_stride;
+      args.y[t * args.y_stride + r] = int8_dot(row, x, args.q.scales + t * args.q.scale_stride, args.columns);
+    }
+  }
+}
+
+}  // namespace
+
+#define LINEAR_DEFINE_scalar(layout, order, activations)                            \
+  void linear_##layout##_##order##_##activations##_scalar(const LinearArgs& args) { \
+    activations##_reference(args, LayoutId::layout, Order::order);                  \
+  }
+#define LINEAR_DEFINE_avx2(layout, order, activations)
+#define LINEAR_DEFINE_avx512(layout, order, activations)
+#define LINEAR_DEFINE_neon(layout, order, activations)
+#define LINEAR_KERNEL(isa, layout, order, activations) LINEAR_DEFINE_##isa(layout, order, activations)
+#include "kernels/linear/kernels.inc"
+
+void quantize_activations_scalar(const float* x, int64_t columns, int8_t* codes, float* scales, int32_t* sums) {
+  for (int64_t begin = 0; begin < columns; begin += kActivationBlock) {
+    const int64_t end = begin + kActivationBlock < columns ? begin + kActivationBlock : columns;
+    const int64_t padded_end = (end + kActivationGroup - 1) / kActivationGroup * kActivationGroup;
+    uint32_t largest = 0;  // of the magnitudes' bits: ordered like the values, NaN above infinity
+    for (int64_t k = begin; k < end; ++k) {
+      const uint32_t magnitude = std::bit_cast<uint32_t>(x[k]) & 0x7fffffffu;
+      largest = magnitude > largest ? magnitude : largest;
+    }
+    const bool finite = largest < 0x7f800000u;
+    const float scale = finite ? std::bit_cast<float>(largest) / 127.0f : std::bit_cast<float>(0x7fc00000u);
+    scales[begin / kActivationBlock] = scale;
+    for (int64_t group = begin; group < padded_end; group += kActivationGroup) {
+      int32_t sum = 0;
+      for (int64_t k = group; k < group + kActivationGroup; ++k) {
+        float code = k < end && scale > 0 ? std::nearbyint(x[k] / scale) : 0.0f;
+        code = code > 127.0f ? 127.0f : code < -127.0f ? -127.0f : code;  // only when the scale is subnormal
+        codes[k] = static_cast<int8_t>(code);
+        sum += codes[k];
+      }
+      sums[group / kActivationGroup] = sum;
+    }
+  }
+}
+
+}  // namespace halftone

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small tools of the evidence page: escaping, tolerant reads of the report, numbers as people read them.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace halftone::page {
+
+using Json = nlohmann::ordered_json;
+
+std::string escape(std::string_view text);           // for HTML text and attributes
+std::string script_json(const Json& value);          // for a <script type="application/json">: no "<" survives
+// Value at "a/b/c" or null; the report may come from an older version, and a page is better than none.
+const Json& at(const Json& json, std::string_view path);
+std::string text(const Json& json, std::string_view path, std::string_view fallback = "");
+double number(const Json& json, std::string_view path);  // NaN when absent
+int64_t integer(const Json& json, std::string_view path);  // 0 when absent
+bool flag(const Json& json, std::string_view path);
+
+// How a metric reads: fractions as points or percent, others as they are.
+struct MetricStyle {
+  std::string_view key, label, unit;  // unit: "fraction", "nats", ""
+};
+MetricStyle metric_style(std::string_view metric);
+
+std::string value_text(std::string_view metric, double value);                        // "91.4 %", "0.0123"
+std::string change_text(std::string_view metric, double value);                       // "−0.6", signed
+std::string change_interval(std::string_view metric, double delta, double low, double high);  // "−0.6 [−1.1, −0.1]"
+std::string check_interval(const Json& check);  // value of a gate check with its interval, in the unit of its limit
+std::string check_limit(const Json& check);     // "≤ 1.0"
+std::string bytes_text(int64_t bytes);
+std::string rate_text(double tokens_per_second);
+std::string chip(std::string_view verdict);
+
+// A table that becomes cards on a phone. Cells are HTML; headers are text.
+class Table {
+ public:
+  struct Column {
+    std::string header;
+    bool numeric = false;
+    std::string css = "";
+  };
+  explicit Table(std::vector<Column> columns, std::string css = "cards") : columns_(std::move(columns)), css_(std::move(css)) {}
+  void row(const std::vector<std::string>& cells, std::string_view css = "");
+  std::string html() const;
+
+ private:
+  std::vector<Column> columns_;
+  std::string css_, rows_;
+};
+
+}  // namespace halftone::page

@@ -2,10 +2,12 @@
 // Which layout and method each tensor gets. YAML:
 //   name: int4
 //   rules:                         # first match wins
-//     - {match: "*.norm*", layout: keep}
+//     - {match: "*.mlp.*", layout: int4_block32, method: nearest}
 //     - {op: embedding, layout: int8_block32}
-//     - {match: "*", layout: int4_block32, method: nearest}
+//     - {match: "*", layout: int4_block32}
 //   allow_float: ["lm_head.weight"]   # may stay as they are when their rule cannot be applied
+// `layout: keep` leaves a tensor as found. Vectors (norms, biases) are always kept; a rule that asks only for vectors to be
+// packed, and a rule or allow_float entry that hits no tensor, are errors.
 #pragma once
 
 #include <filesystem>
@@ -13,7 +15,6 @@
 #include <string_view>
 #include <vector>
 
-#include "graph/graph.h"
 #include "halftone/status.h"
 #include "tensor/layout.h"
 
@@ -24,17 +25,22 @@ struct Rule {
   std::string op;           // "", or an op that reads the weight: "embedding", "linear", "norm", "bias"
   const Layout* layout = nullptr;  // null: keep as found
   std::string method = "nearest";
-  std::string text;  // as written, for "which rule hit which tensor"
+  std::string text;  // for "which rule hit which tensor": "rule 2: op embedding -> int8_block32"
 };
 
 struct Recipe {
   std::string name;
   std::vector<Rule> rules;
-  std::vector<std::string> allow_float;
+  std::vector<std::string> allow_float;  // globs
+  std::string text;  // the YAML that says all this
 };
 
 std::vector<std::string> preset_names();  // fp16 bf16 int8 int8-block int4 int4-channel
-// A preset name, or a YAML file.
+// A preset name (hyphen equals underscore), or a YAML file.
 Result<Recipe> load_recipe(std::string_view name_or_path);
+// `name` stands for the file in messages.
+Result<Recipe> parse_recipe(std::string_view yaml, std::string_view name);
+
+bool glob_matches(std::string_view glob, std::string_view text);  // * any run, ? any one character
 
 }  // namespace halftone

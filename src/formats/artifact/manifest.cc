@@ -80,7 +80,7 @@ Status check_version(const Fields& top) {
 
 Result<Manifest::Entry> read_entry(const json& value, std::string_view file, size_t index) {
   if (!value.is_object())
-    return invalid_input("[artifact] {}: tensor {}: expected an object, got a {}", file, index, value.type_name());
+    return invalid_input("[artifact] {}: tensor {}: expected an object, got JSON of type {}", file, index, value.type_name());
   Manifest::Entry entry;
   HALFTONE_ASSIGN(entry.tensor.name, Fields(value, file, fmt::format("tensor {}", index)).text("name"));
   const Fields fields(value, file, fmt::format("tensor '{}'", entry.tensor.name));
@@ -128,7 +128,7 @@ Status read_files(const Fields& top, std::string_view file, Manifest& manifest) 
 Result<Manifest> parse_manifest(std::string_view text, std::string_view name) {
   HALFTONE_ASSIGN(const json document, parse_json(text, name));
   if (!document.is_object())
-    return invalid_input("[artifact] {}: expected a JSON object, got a {}", name, document.type_name());
+    return invalid_input("[artifact] {}: expected a JSON object, got JSON of type {}", name, document.type_name());
   const Fields top(document, name, "top level");
   HALFTONE_TRY(check_version(top));
   Manifest manifest;

@@ -140,7 +140,7 @@ Result<ModelFile> open_huggingface(const fs::path& path) {
     return not_found("[huggingface] {}: expected config.json beside the weights, got none; download it", path.string());
   HALFTONE_ASSIGN(model.config, read_json_file(path / "config.json"));
   if (!model.config.is_object())
-    return invalid_input("[huggingface] {}: expected a JSON object, got a {}", (path / "config.json").string(),
+    return invalid_input("[huggingface] {}: expected a JSON object, got JSON of type {}", (path / "config.json").string(),
                          model.config.type_name());
   if (is_file(path / kIndex)) {
     HALFTONE_TRY(read_sharded(path, model));

@@ -5,13 +5,13 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "tensor/layout.h"
 
 namespace halftone {
 
-// Rows (rows, columns) of floats in; signed codes (rows, columns) and scales (rows, groups) as f16 bits out.
+// Rows (rows, columns) of finite floats in; signed codes (rows, columns) and scales (rows, groups) as f16 bits out. A scale
+// may be negative. A scale of infinity says that the group cannot be expressed; the caller makes it an error.
 struct MethodInput {
   std::span<const float> values;
   int64_t rows, columns;
@@ -24,10 +24,11 @@ struct MethodOutput {
 struct Method {
   std::string_view name;
   bool needs_calibration;
+  // Pure, and called from several threads. REQUIRES: an integer layout.
   void (*choose)(const Layout& layout, const MethodInput& input, const MethodOutput& output);
 };
 
 std::span<const Method> all_methods();
-const Method* find_method(std::string_view name);
+const Method* find_method(std::string_view name);  // null when unknown
 
 }  // namespace halftone

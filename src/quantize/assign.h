@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "formats/model_file.h"
+#include "graph/graph.h"
+#include "halftone/status.h"
+#include "quantize/methods/method.h"
+#include "quantize/recipe.h"
+
+namespace halftone {
+
+// What happens to one tensor.
+struct Assignment {
+  const StoredTensor* source = nullptr;
+  std::string op;    // ops that read it, "embedding+linear" for a tied one
+  std::string rule;  // "rule 1: match * -> int4_block32", "vector, kept", "rule 1: ...; allow_float, kept"
+  const Layout* layout = nullptr;  // null: keep as found
+  const Method* method = nullptr;  // null for float layouts and kept tensors
+};
+
+// Every stored tensor of the graph, in the order in which the graph reads them first. Errors: a tensor that is missing or of
+// another shape, a source that is already quantized, a rule or allow_float entry that hits nothing, a tensor that cannot take
+// its layout and is not under allow_float.
+Result<std::vector<Assignment>> assign_layouts(const ModelFile& source, const Graph& graph, const Recipe& recipe);
+
+}  // namespace halftone

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/encode.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace halftone {
+namespace {
+
+constexpr int kLanes = 16;
+constexpr uint32_t kExponent = 0x7f800000;
+constexpr uint16_t kF16Infinity = 0x7c00;
+
+// Sums of squares in fixed lanes: vectorisable, and the same on every machine.
+struct Measure {
+  float error[kLanes] = {}, weight[kLanes] = {}, largest[kLanes] = {};
+
+  void add(int lane, float value, float decoded) {
+    const float difference = decoded - value;
+    const float magnitude = std::fabs(difference);
+    error[lane] += difference * difference;
+    weight[lane] += value * value;
+    largest[lane] = magnitude > largest[lane] ? magnitude : largest[lane];
+  }
+  void finish(PanelResult& result) const {
+    for (int lane = 0; lane < kLanes; ++lane) {
+      result.error_squared += static_cast<double>(error[lane]);
+      result.weight_squared += static_cast<double>(weight[lane]);
+      result.max_error = std::max(result.max_error, largest[lane]);
+    }
+  }
+};
+
+void measure_codes(const float* values, const int8_t* codes, int64_t count, float scale, Measure& measure) {
+  int64_t k = 0;
+  for (; k + kLanes <= count; k += kLanes)
+    for (int lane = 0; lane < kLanes; ++lane) measure.add(lane, values[k + lane], static_cast<float>(codes[k + lane]) * scale);
+  for (int lane = 0; k < count; ++k, ++lane) measure.add(lane, values[k], static_cast<float>(codes[k]) * scale);
+}
+
+void measure_floats(const float* values, const float* decoded, int64_t count, Measure& measure) {
+  int64_t k = 0;
+  for (; k + kLanes <= count; k += kLanes)
+    for (int lane = 0; lane < kLanes; ++lane) measure.add(lane, values[k + lane], decoded[k + lane]);
+  for (int lane = 0; k < count; ++k, ++lane) measure.add(lane, values[k], decoded[k]);
+}
+
+bool all_finite(const float* values, int64_t count) {
+  uint32_t bad = 0;
+  for (int64_t k = 0; k < count; ++k) bad |= (std::bit_cast<uint32_t>(values[k]) & kExponent) == kExponent ? 1u : 0u;
+  return bad == 0;
+}
+
+// The first value of `candidates` that is not finite, told with the weight at its place.
+void report_first(PanelResult::Problem problem, const float* candidates, const std::vector<float>& values, int64_t columns,
+                  PanelResult& result) {
+  int64_t at = 0;
+  while (std::isfinite(candidates[at])) ++at;
+  result.problem = problem;
+  result.row += at / columns;
+  result.column = at % columns;
+  result.value = values[static_cast<size_t>(at)];
+}
+
+}  // namespace
+
+void PanelEncoder::read_rows(const WeightView& source, int64_t panel) {
+  const size_t size = static_cast<size_t>(source.columns) * kPanelRows;
+  if (values_.size() != size) values_.assign(size, 0.0f);
+  rows_ = std::min<int64_t>(kPanelRows, source.rows - panel * kPanelRows);
+  for (int64_t r = 0; r < rows_; ++r) decode_row(source, panel * kPanelRows + r, values_.data() + r * source.columns);
+  std::fill(values_.begin() + rows_ * source.columns, values_.end(), 0.0f);
+}
+
+PanelResult PanelEncoder::encode(const Assignment& assignment, int64_t panel, std::span<std::byte> out) {
+  const WeightView source = assignment.source->view();
+  read_rows(source, panel);
+  PanelResult result;
+  result.row = panel * kPanelRows;
+  if (!all_finite(values_.data(), rows_ * source.columns)) {
+    report_first(PanelResult::Problem::not_finite, values_.data(), values_, source.columns, result);
+  } else if (assignment.layout->is_float()) {
+    encode_floats(assignment, source, out, result);
+  } else {
+    encode_codes(assignment, source, out, result);
+  }
+  return result;
+}
+
+void PanelEncoder::encode_codes(const Assignment& assignment, const WeightView& source, std::span<std::byte> out,
+                                PanelResult& result) {
+  const Layout& layout = *assignment.layout;
+  const int64_t columns = source.columns, groups = layout.groups(columns);
+  const int64_t width = layout.group == 0 ? columns : layout.group;
+  codes_.assign(values_.size(), 0);
+  scales_.assign(static_cast<size_t>(groups * kPanelRows), 0);
+  assignment.method->choose(layout, {std::span(values_).first(static_cast<size_t>(rows_ * columns)), rows_, columns},
+                            {codes_, scales_});
+  Measure measure;
+  for (int64_t r = 0; r < rows_; ++r) {
+    for (int64_t group = 0; group < groups; ++group) {
+      const uint16_t scale = scales_[static_cast<size_t>(r * groups + group)];
+      const int64_t begin = r * columns + group * width;
+      if ((scale & kF16Infinity) == kF16Infinity) {
+        result.problem = PanelResult::Problem::scale;
+        result.row += r;
+        result.column = group * width;
+        result.value = values_[static_cast<size_t>(begin)];
+        return;
+      }
+      measure_codes(values_.data() + begin, codes_.data() + begin, std::min(width, columns - group * width), f16_to_f32(scale),
+                    measure);
+    }
+  }
+  measure.finish(result);
+  layout.pack_panel({columns, nullptr, codes_.data(), scales_.data()}, out);
+}
+
+void PanelEncoder::encode_floats(const Assignment& assignment, const WeightView& source, std::span<std::byte> out,
+                                 PanelResult& result) {
+  const Layout& layout = *assignment.layout;
+  const int64_t columns = source.columns;
+  layout.pack_panel({columns, values_.data(), nullptr, nullptr}, out);
+  decoded_.resize(values_.size());
+  for (int r = 0; r < rows_; ++r) layout.decode_row(out, r, columns, decoded_.data() + r * columns);
+  if (!all_finite(decoded_.data(), rows_ * columns)) {
+    report_first(PanelResult::Problem::overflow, decoded_.data(), values_, columns, result);
+    return;
+  }
+  Measure measure;
+  measure_floats(values_.data(), decoded_.data(), rows_ * columns, measure);
+  measure.finish(result);
+}
+
+Status describe(const PanelResult& result, const Assignment& assignment) {
+  const std::string where =
+      fmt::format("[quantize] {}: tensor '{}'", assignment.source->file.string(), assignment.source->name);
+  switch (result.problem) {
+    case PanelResult::Problem::none: break;
+    case PanelResult::Problem::not_finite:
+      return invalid_input("{}: expected finite weights, got {} at row {}, column {}; the file is damaged or the training diverged",
+                           where, std::isnan(result.value) ? "NaN" : "infinity", result.row, result.column);
+    case PanelResult::Problem::overflow:
+      return invalid_input("{}: expected weights that fit {}, got {} at row {}, column {}; use layout bf16 or keep for this tensor",
+                           where, assignment.layout->name, result.value, result.row, result.column);
+    case PanelResult::Problem::scale:
+      return invalid_input("{}: expected groups whose scale fits f16, got too large weights at row {} from column {} on; use layout "
+                           "bf16 or keep for this tensor", where, result.row, result.column);
+  }
+  return {};
+}
+
+}  // namespace halftone

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "halftone/status.h"
+#include "quantize/assign.h"
+
+namespace halftone {
+
+// What packing one panel did to its weights, or where it could not be done.
+struct PanelResult {
+  enum class Problem : uint8_t { none, not_finite, overflow, scale };
+  double error_squared = 0, weight_squared = 0;
+  float max_error = 0;
+  Problem problem = Problem::none;
+  int64_t row = 0, column = 0;  // of the first problem; column: of the group's first weight for a scale
+  float value = 0;              // the weight at that place
+};
+
+// Encodes panels of 16 rows. One per thread.
+class PanelEncoder {
+ public:
+  // Rows 16 * panel ... of the source into `out`, the layout's panel_bytes. REQUIRES: assignment.layout != null.
+  PanelResult encode(const Assignment& assignment, int64_t panel, std::span<std::byte> out);
+
+ private:
+  void read_rows(const WeightView& source, int64_t panel);
+  void encode_codes(const Assignment& assignment, const WeightView& source, std::span<std::byte> out, PanelResult& result);
+  void encode_floats(const Assignment& assignment, const WeightView& source, std::span<std::byte> out, PanelResult& result);
+
+  std::vector<float> values_, decoded_;
+  std::vector<int8_t> codes_;
+  std::vector<uint16_t> scales_;
+  int64_t rows_ = 0;  // of the panel that exist
+};
+
+// The problem in words: file, tensor, place, what to do.
+Status describe(const PanelResult& result, const Assignment& assignment);
+
+}  // namespace halftone

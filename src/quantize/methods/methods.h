@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rows of the table in method.cc; one file per method defines them.
+#pragma once
+
+#include "quantize/methods/method.h"
+
+namespace halftone {
+
+void choose_nearest(const Layout& layout, const MethodInput& input, const MethodOutput& output);
+
+}  // namespace halftone

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Round to nearest, symmetric: no paper, the baseline of all of them.
+// The scale is rounded to f16 before codes are chosen, so codes are nearest to what will really be decoded. A 4-bit group is
+// tried with max|w| at 7 and with its extreme at -8 (a negative scale when that is positive); the smaller squared error stays.
+// Loops run over 32 lanes with a fixed tree of sums: compilers can vectorise them, and every machine gets the same codes.
+#include <algorithm>
+#include <cmath>
+
+#include "quantize/methods/methods.h"
+#include "tensor/dtype.h"
+
+namespace halftone {
+namespace {
+
+constexpr int kLanes = 32;
+constexpr float kRoundToInteger = 12582912.0f;  // 1.5 * 2^23: adding and subtracting it rounds to nearest even
+
+struct Scale {
+  uint16_t bits;
+  float value, inverse;
+};
+
+struct Range {
+  float low, high;
+};
+
+// The f16 nearest to extreme / steps that is not zero and does not push the extreme half a step beyond `steps`; both
+// matter only where f16 is subnormal. REQUIRES: extreme > 0.
+uint16_t scale_bits(float extreme, float steps) {
+  uint16_t bits = f32_to_f16(extreme / steps);
+  if (bits == 0) bits = 1;
+  if (extreme > f16_to_f32(bits) * (steps + 0.5f)) ++bits;
+  return bits;
+}
+
+Scale scale_of(uint16_t bits) {
+  const float value = f16_to_f32(bits);
+  return {bits, value, 1.0f / value};
+}
+
+float rounded_code(float weight, float inverse, Range range) {
+  float code = weight * inverse;
+  code = code > range.low ? code : range.low;
+  code = code < range.high ? code : range.high;
+  return (code + kRoundToInteger) - kRoundToInteger;
+}
+
+Range extremes(const float* values, int64_t count) {
+  float low[kLanes] = {}, high[kLanes] = {};
+  int64_t k = 0;
+  for (; k + kLanes <= count; k += kLanes) {
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const float value = values[k + lane];
+      low[lane] = value < low[lane] ? value : low[lane];
+      high[lane] = value > high[lane] ? value : high[lane];
+    }
+  }
+  for (int lane = 0; k < count; ++k, ++lane) {
+    low[lane] = std::min(low[lane], values[k]);
+    high[lane] = std::max(high[lane], values[k]);
+  }
+  return {*std::min_element(low, low + kLanes), *std::max_element(high, high + kLanes)};
+}
+
+float squared_error(const float* values, int64_t count, const Scale& scale, Range range) {
+  float sums[kLanes] = {};
+  const float step = scale.value, inverse = scale.inverse;
+  int64_t k = 0;
+  for (; k + kLanes <= count; k += kLanes) {
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const float value = values[k + lane];
+      const float error = rounded_code(value, inverse, range) * step - value;
+      sums[lane] += error * error;
+    }
+  }
+  for (int lane = 0; k < count; ++k, ++lane) {
+    const float error = rounded_code(values[k], inverse, range) * step - values[k];
+    sums[lane] += error * error;
+  }
+  for (int half = kLanes / 2; half > 0; half /= 2)
+    for (int lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
+  return sums[0];
+}
+
+void write_codes(const float* values, int64_t count, const Scale& scale, Range range, int8_t* codes) {
+  const float inverse = scale.inverse;
+  for (int64_t k = 0; k < count; ++k)
+    codes[k] = static_cast<int8_t>(static_cast<int>(rounded_code(values[k], inverse, range)));
+}
+
+// One group that shares a scale. Infinity as scale: it does not fit f16.
+uint16_t choose_group(const Layout& layout, const float* values, int64_t count, int8_t* codes) {
+  const Range found = extremes(values, count);
+  const float largest = std::max(-found.low, found.high);
+  if (largest == 0) {
+    std::fill(codes, codes + count, int8_t{0});
+    return 0;
+  }
+  Range range{static_cast<float>(layout.q_min), static_cast<float>(layout.q_max)};
+  Scale best = scale_of(scale_bits(largest, range.high));
+  if (layout.bits == 4) {
+    const Range wide{-static_cast<float>(layout.offset), range.high};
+    const uint16_t sign = found.high > -found.low ? 0x8000 : 0;
+    const Scale other = scale_of(static_cast<uint16_t>(scale_bits(largest, -wide.low) | sign));
+    const bool only_other = std::isinf(best.value) && !std::isinf(other.value);
+    if (only_other || squared_error(values, count, other, wide) < squared_error(values, count, best, range)) {
+      best = other;
+      range = wide;
+    }
+  }
+  write_codes(values, count, best, range, codes);
+  return best.bits;
+}
+
+}  // namespace
+
+void choose_nearest(const Layout& layout, const MethodInput& input, const MethodOutput& output) {
+  const int64_t groups = layout.groups(input.columns);
+  const int64_t width = layout.group == 0 ? input.columns : layout.group;
+  for (int64_t row = 0; row < input.rows; ++row) {
+    const float* values = input.values.data() + row * input.columns;
+    int8_t* codes = output.codes.data() + row * input.columns;
+    for (int64_t group = 0; group < groups; ++group) {
+      const int64_t begin = group * width;
+      output.scales[static_cast<size_t>(row * groups + group)] =
+          choose_group(layout, values + begin, std::min(width, input.columns - begin), codes + begin);
+    }
+  }
+}
+
+}  // namespace halftone

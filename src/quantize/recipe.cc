@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/recipe.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/atomic_write.h"
+#include "base/error.h"
+#include "base/yaml.h"
+#include "quantize/methods/method.h"
+
+namespace halftone {
+namespace {
+
+constexpr int64_t kMaxRecipeBytes = 1'000'000;
+
+// A preset is a recipe that needs no file: what is recorded of it is YAML that anyone can change and use.
+constexpr std::array<std::array<std::string_view, 2>, 6> kPresets = {{
+    {"fp16", "name: fp16\nrules:\n  - {match: \"*\", layout: f16}\n"},
+    {"bf16", "name: bf16\nrules:\n  - {match: \"*\", layout: bf16}\n"},
+    {"int8", "name: int8\nrules:\n  - {match: \"*\", layout: int8_channel, method: nearest}\n"},
+    {"int8-block", "name: int8-block\nrules:\n  - {match: \"*\", layout: int8_block32, method: nearest}\n"},
+    {"int4", "name: int4\nrules:\n  - {match: \"*\", layout: int4_block32, method: nearest}\n"},
+    {"int4-channel", "name: int4-channel\nrules:\n  - {match: \"*\", layout: int4_channel, method: nearest}\n"},
+}};
+
+std::string with_underscores(std::string_view text) {
+  std::string result(text);
+  std::replace(result.begin(), result.end(), '-', '_');
+  return result;
+}
+
+// "; did you mean int4_block32?" or, when nothing is near, the whole list.
+std::string hint(std::string_view word, const std::vector<std::string>& known) {
+  const std::string nearest = nearest_word(word, known);
+  return nearest.empty() ? fmt::format("; known: {}", fmt::join(known, ", ")) : fmt::format("; did you mean {}?", nearest);
+}
+
+Status read_layout(YamlMap& map, Rule& rule) {
+  HALFTONE_ASSIGN(const std::string layout, map.text("layout"));
+  if (layout == "keep") return {};
+  rule.layout = find_layout(layout);
+  if (rule.layout != nullptr) return {};
+  std::vector<std::string> known = {"keep"};
+  for (const Layout* one : all_layouts()) known.emplace_back(one->name);
+  return map.error("layout", fmt::format("expected a layout or keep, got '{}'{}", layout, hint(layout, known)));
+}
+
+Status read_method(YamlMap& map, Rule& rule) {
+  const bool given = map.has("method");
+  HALFTONE_ASSIGN(rule.method, map.text("method", "nearest"));
+  std::vector<std::string> known;
+  for (const Method& one : all_methods()) known.emplace_back(one.name);
+  if (find_method(rule.method) == nullptr)
+    return map.error("method", fmt::format("expected a method, got '{}'{}", rule.method, hint(rule.method, known)));
+  if (rule.layout != nullptr && !rule.layout->is_float()) return {};
+  if (given) return map.error("method", "expected no method: only integer layouts have codes to choose; remove it");
+  rule.method.clear();
+  return {};
+}
+
+Result<Rule> read_rule(YamlMap map, size_t number) {
+  static const std::vector<std::string> kOps = {"embedding", "linear", "norm", "bias"};
+  Rule rule;
+  HALFTONE_ASSIGN(rule.match, map.text("match", "*"));
+  HALFTONE_ASSIGN(rule.op, map.text("op", ""));
+  if (!rule.op.empty() && std::find(kOps.begin(), kOps.end(), rule.op) == kOps.end())
+    return map.error("op", fmt::format("expected an op, got '{}'{}", rule.op, hint(rule.op, kOps)));
+  HALFTONE_TRY(read_layout(map, rule));
+  HALFTONE_TRY(read_method(map, rule));
+  HALFTONE_TRY(map.finish());
+  std::string subject = rule.op.empty() ? "" : "op " + rule.op;
+  if (rule.match != "*" || subject.empty()) subject = (subject.empty() ? "" : subject + ", ") + "match " + rule.match;
+  rule.text = fmt::format("rule {}: {} -> {}", number, subject, rule.layout == nullptr ? "keep" : rule.layout->name);
+  return rule;
+}
+
+}  // namespace
+
+std::vector<std::string> preset_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, yaml] : kPresets) names.emplace_back(name);
+  return names;
+}
+
+Result<Recipe> parse_recipe(std::string_view yaml, std::string_view name) {
+  HALFTONE_ASSIGN(YamlMap map, YamlMap::parse_text(yaml, std::string(name)));
+  Recipe recipe;
+  recipe.text = yaml;
+  HALFTONE_ASSIGN(recipe.name, map.text("name", std::filesystem::path(name).stem().string()));
+  HALFTONE_ASSIGN(std::vector<YamlMap> rules, map.maps("rules"));
+  if (rules.empty()) return map.error("rules", "expected at least one rule, such as {match: \"*\", layout: int4_block32}");
+  for (YamlMap& one : rules) {
+    HALFTONE_ASSIGN(Rule rule, read_rule(std::move(one), recipe.rules.size() + 1));
+    recipe.rules.push_back(std::move(rule));
+  }
+  HALFTONE_ASSIGN(recipe.allow_float, map.texts("allow_float"));
+  HALFTONE_TRY(map.finish());
+  return recipe;
+}
+
+Result<Recipe> load_recipe(std::string_view name_or_path) {
+  for (const auto& [name, yaml] : kPresets)
+    if (with_underscores(name) == with_underscores(name_or_path)) return parse_recipe(yaml, name);
+  const std::filesystem::path path(name_or_path);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error))
+    return not_found("[recipe] expected a preset or a YAML file, got '{}'{}", name_or_path, hint(name_or_path, preset_names()));
+  HALFTONE_ASSIGN(const std::string yaml, read_text_file(path, kMaxRecipeBytes));
+  return parse_recipe(yaml, path.string());
+}
+
+bool glob_matches(std::string_view glob, std::string_view text) {
+  size_t g = 0, t = 0;
+  size_t star = std::string_view::npos, retry = 0;  // the last * and where its run ends so far
+  while (t < text.size()) {
+    if (g < glob.size() && glob[g] == '*') {
+      star = g++;
+      retry = t;
+    } else if (g < glob.size() && (glob[g] == '?' || glob[g] == text[t])) {
+      ++g;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      g = star + 1;
+      t = ++retry;
+    } else {
+      return false;
+    }
+  }
+  return glob.find_first_not_of('*', g) == std::string_view::npos;
+}
+
+}  // namespace halftone

@@ -23,6 +23,8 @@
 namespace halftone {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr bool kSanitized =
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || HALFTONE_HAS_FEATURE(address_sanitizer) || \
     HALFTONE_HAS_FEATURE(thread_sanitizer) || HALFTONE_HAS_FEATURE(memory_sanitizer)
@@ -83,6 +85,8 @@ nlohmann::ordered_json to_json(const MachineInfo& info) {
 
 std::optional<MemoryCounters> memory_counters() { return system::exact_memory(); }
 
+void release_freed_memory() { system::release_freed_memory(); }
+
 struct MemoryPeak::State {
   std::mutex mutex;
   std::condition_variable wake;
@@ -125,26 +129,34 @@ MemoryPeak::Peaks MemoryPeak::stop() {
   return state_->peaks;
 }
 
-std::optional<LoadState> load_state(double interval_seconds) {
-  using Clock = std::chrono::steady_clock;
-  const auto first = system::cpu_times();
-  const auto begin = Clock::now();
-  const double own_first = own_cpu_seconds();
-  if (!first) return std::nullopt;
-  std::this_thread::sleep_for(std::chrono::duration<double>(interval_seconds));
-  const auto last = system::cpu_times();
-  const double elapsed = std::chrono::duration<double>(Clock::now() - begin).count();
-  const double own = own_cpu_seconds() - own_first;
-  if (!last || last->cores <= 0 || elapsed <= 0) return std::nullopt;
+struct LoadWatch::State {
+  std::optional<system::CpuTimes> first = system::cpu_times();
+  Clock::time_point begin = Clock::now();
+  double own_first = own_cpu_seconds();
+};
 
-  LoadState state;
-  const double others = last->busy_seconds - first->busy_seconds - own;
-  state.other_cpu_fraction = std::clamp(others / (elapsed * last->cores), 0.0, 1.0);
-  state.swapping = last->swapped_pages != first->swapped_pages;
-  state.load_average_1min = system::load_average().value_or(0.0);
-  state.frequency_limit = system::frequency_limit();
-  state.on_battery = system::on_battery();
-  return state;
+LoadWatch::LoadWatch() : state_(std::make_unique<State>()) {}
+LoadWatch::~LoadWatch() = default;
+
+std::optional<LoadState> LoadWatch::since_start() const {
+  const auto& first = state_->first;
+  const auto last = system::cpu_times();
+  const double elapsed = std::chrono::duration<double>(Clock::now() - state_->begin).count();
+  if (!first || !last || last->cores <= 0 || elapsed <= 0) return std::nullopt;
+  LoadState load;
+  const double others = last->busy_seconds - first->busy_seconds - (own_cpu_seconds() - state_->own_first);
+  load.other_cpu_fraction = std::clamp(others / (elapsed * last->cores), 0.0, 1.0);
+  load.swapping = last->swapped_pages != first->swapped_pages;
+  load.load_average_1min = system::load_average().value_or(0.0);
+  load.frequency_limit = system::frequency_limit();
+  load.on_battery = system::on_battery();
+  return load;
+}
+
+std::optional<LoadState> load_state(double interval_seconds) {
+  const LoadWatch watch;
+  std::this_thread::sleep_for(std::chrono::duration<double>(interval_seconds));
+  return watch.since_start();
 }
 
 }  // namespace halftone

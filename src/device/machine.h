@@ -29,6 +29,9 @@ struct MemoryCounters {
 };
 std::optional<MemoryCounters> memory_counters();
 
+// Gives memory that was freed back to the system, where an allocator keeps it; else what one model freed would count as the next's.
+void release_freed_memory();
+
 // Samples private and mapped bytes from a thread of its own (every 2 ms) and keeps the peaks. Zeros where the system gives none.
 class MemoryPeak {
  public:
@@ -54,7 +57,20 @@ struct LoadState {
   std::optional<double> frequency_limit;  // allowed over possible clock of core 0: 1 is unthrottled
   std::optional<bool> on_battery;
 };
-// Sleeps for the interval. REQUIRES: interval_seconds > 0; counters tick every 10 ms, so below 0.1 s the fraction is coarse.
+// Watches from its construction on. Counters tick every 10 ms, so below 0.1 s the fraction is coarse.
+class LoadWatch {
+ public:
+  LoadWatch();
+  ~LoadWatch();
+  LoadWatch(const LoadWatch&) = delete;
+  LoadWatch& operator=(const LoadWatch&) = delete;
+  std::optional<LoadState> since_start() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+// A watch over an interval that it sleeps through. REQUIRES: interval_seconds > 0
 std::optional<LoadState> load_state(double interval_seconds);
 
 }  // namespace halftone

@@ -17,6 +17,8 @@ std::optional<MemoryCounters> exact_memory();
 // Private and mapped bytes only, in some 20 us; may lag by a fraction of a megabyte.
 std::optional<MemoryPeak::Peaks> quick_memory();
 
+void release_freed_memory();
+
 // Counters since boot.
 struct CpuTimes {
   double busy_seconds = 0;  // of all cores together

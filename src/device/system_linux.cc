@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #if defined(__linux__)
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -130,6 +131,12 @@ std::optional<MemoryPeak::Peaks> quick_memory() {
   if (!(file >> size >> resident >> shared)) return std::nullopt;
   const int64_t page_bytes = sysconf(_SC_PAGESIZE);
   return MemoryPeak::Peaks{(resident - shared) * page_bytes, shared * page_bytes};
+}
+
+void release_freed_memory() {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
 }
 
 std::optional<CpuTimes> cpu_times() {

@@ -2,6 +2,7 @@
 #if defined(__APPLE__)
 
 #include <mach/mach.h>
+#include <malloc/malloc.h>
 #include <sys/resource.h>
 #include <sys/sysctl.h>
 #include <unistd.h>
@@ -69,6 +70,8 @@ std::optional<MemoryPeak::Peaks> quick_memory() {
   if (!info) return std::nullopt;
   return MemoryPeak::Peaks{static_cast<int64_t>(info->internal), static_cast<int64_t>(info->external)};
 }
+
+void release_freed_memory() { malloc_zone_pressure_relief(nullptr, 0); }
 
 std::optional<CpuTimes> cpu_times() {
   host_cpu_load_info_data_t load{};

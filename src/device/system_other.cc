@@ -8,6 +8,7 @@ namespace halftone::system {
 void describe(MachineInfo&) {}
 std::optional<MemoryCounters> exact_memory() { return std::nullopt; }
 std::optional<MemoryPeak::Peaks> quick_memory() { return std::nullopt; }
+void release_freed_memory() {}
 std::optional<CpuTimes> cpu_times() { return std::nullopt; }
 std::optional<double> load_average() { return std::nullopt; }
 std::optional<double> frequency_limit() { return std::nullopt; }

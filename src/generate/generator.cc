@@ -12,8 +12,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t kPrefillChunk = 512;
-
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 Status check(const LanguageModel& model, std::span<const TokenId> prompt, const GenerateOptions& options) {

@@ -43,6 +43,8 @@ Result<GenerateResult> generate_from_tokens(const LanguageModel& model, Executor
                                             const GenerateOptions& options,
                                             const std::function<void(std::string_view)>& piece);
 
+inline constexpr int64_t kPrefillChunk = 512;  // tokens
+
 // Appends ids to a sequence in chunks that bound the scratch memory; logits of the last id go to `consume`.
 Status prefill(Executor& executor, Sequence& sequence, std::span<const TokenId> ids,
                const std::function<void(std::span<const float>)>& consume);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "base/error.h"
@@ -18,6 +19,30 @@ struct Candidate {
 
 // A strict order, so that every sort and selection has one answer.
 bool comes_before(const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; }
+
+Status bad_logit(float logit, size_t id) {
+  return invalid_input("[sampler] expected finite logits, got {} for token {}; the weights or their scales are broken", logit, id);
+}
+
+Status no_logit(size_t size) {
+  return invalid_input("[sampler] expected at least one finite logit of {}, got none; the weights or their scales are broken",
+                       size);
+}
+
+// Greedy without a list of candidates, which would cost a large vocabulary a millisecond.
+Result<TokenId> highest(std::span<const float> logits) {
+  float best = -std::numeric_limits<float>::infinity();
+  size_t best_id = logits.size();
+  for (size_t id = 0; id < logits.size(); ++id) {
+    if (!(logits[id] <= std::numeric_limits<float>::max())) return bad_logit(logits[id], id);
+    if (logits[id] > best) {
+      best = logits[id];
+      best_id = id;
+    }
+  }
+  if (best_id == logits.size()) return no_logit(logits.size());
+  return static_cast<TokenId>(best_id);
+}
 
 // Candidates by falling probability, sorted only as far as somebody looks: a vocabulary of 128,000 is rarely sorted whole.
 class SortedPrefix {
@@ -84,13 +109,11 @@ Status Sampler::State::read(std::span<const float> logits) {
     if (std::isfinite(logits[id])) {
       candidates.push_back({logits[id], 0, static_cast<TokenId>(id)});
     } else if (!(logits[id] < 0)) {
-      return invalid_input("[sampler] expected finite logits, got {} for token {}; the weights or their scales are broken",
-                           logits[id], id);
+      return bad_logit(logits[id], id);
     }
   }
   if (!candidates.empty()) return {};
-  return invalid_input("[sampler] expected at least one finite logit of {}, got none; the weights or their scales are broken",
-                       logits.size());
+  return no_logit(logits.size());
 }
 
 void Sampler::State::penalise(std::span<const TokenId> recent, size_t vocabulary) {
@@ -110,9 +133,6 @@ void Sampler::State::penalise(std::span<const TokenId> recent, size_t vocabulary
 }
 
 void Sampler::State::truncate() {
-  const double highest = std::min_element(candidates.begin(), candidates.end(), comes_before)->logit;
-  for (Candidate& candidate : candidates) candidate.weight = std::exp(candidate.logit - highest);
-
   const auto top_k = static_cast<size_t>(options.top_k);
   if (top_k > 0 && top_k < candidates.size()) {
     const auto end = candidates.begin() + static_cast<std::ptrdiff_t>(top_k);
@@ -120,6 +140,8 @@ void Sampler::State::truncate() {
     candidates.erase(end, candidates.end());
     std::sort(candidates.begin(), candidates.end(), comes_before);
   }
+  const double highest = std::min_element(candidates.begin(), candidates.end(), comes_before)->logit;
+  for (Candidate& candidate : candidates) candidate.weight = std::exp(candidate.logit - highest);
   if (options.top_p < 1) {
     double total = 0;
     for (const Candidate& candidate : candidates) total += candidate.weight;
@@ -154,6 +176,7 @@ TokenId Sampler::State::draw() {
 
 Result<TokenId> Sampler::sample(std::span<const float> logits, std::span<const TokenId> recent) {
   State& state = *state_;
+  if (state.options.temperature == 0 && state.options.repetition_penalty == 1) return highest(logits);
   HALFTONE_TRY(state.read(logits));
   state.penalise(recent, logits.size());
   if (state.options.temperature == 0) {

@@ -175,6 +175,13 @@ TEST(Sampler, MinusInfinityIsNeverDrawnAndNanIsAnError) {
     EXPECT_NE(result.status().message().find("token 1"), std::string_view::npos) << result.status().message();
   }
   EXPECT_FALSE(sampler.sample(std::vector<float>{-kInfinity}, {}).ok());
+  auto greedy_options = plain();
+  greedy_options.temperature = 0;
+  Sampler greedy(greedy_options);
+  EXPECT_EQ(one(greedy, {-kInfinity, -3e38f, -kInfinity}), 1);
+  EXPECT_FALSE(greedy.sample(std::vector<float>{0.0f, kInfinity}, {}).ok());
+  EXPECT_FALSE(greedy.sample(std::vector<float>{std::numeric_limits<float>::quiet_NaN(), 0.0f}, {}).ok());
+  EXPECT_FALSE(greedy.sample({}, {}).ok());
   EXPECT_FALSE(sampler.sample({}, {}).ok());
 }
 

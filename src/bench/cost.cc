@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/cost.h"
+
+#include <algorithm>
+#include <variant>
+
+namespace halftone {
+namespace {
+
+// Keys that `tokens` new tokens look at together, each at its own position.
+double keys_seen(int64_t held, int64_t tokens, int64_t window) {
+  double sum = 0;
+  for (int64_t i = 0; i < tokens; ++i) {
+    const int64_t keys = held + i + 1;
+    sum += static_cast<double>(window > 0 ? std::min(keys, window) : keys);
+  }
+  return sum;
+}
+
+// Keys read from memory: once per chunk, since its tokens share them.
+double keys_read(int64_t held, int64_t tokens, int64_t chunk, int64_t window) {
+  double sum = 0;
+  for (int64_t begin = 0; begin < tokens; begin += chunk) {
+    const int64_t size = std::min(chunk, tokens - begin), keys = held + begin + size;
+    sum += static_cast<double>(window > 0 ? std::min(keys, window + size - 1) : keys);
+  }
+  return sum;
+}
+
+}  // namespace
+
+PhaseCost cost_of(const Model& model, int64_t held, int64_t tokens, int64_t chunk, int64_t outputs, bool int8_path) {
+  constexpr double kKvBytes = 2;  // f16
+  PhaseCost cost;
+  const Graph& graph = model.graph();
+  const auto chunks = static_cast<double>((tokens + chunk - 1) / chunk);
+  for (const Node& node : graph.nodes) {
+    if (const auto* linear = std::get_if<Linear>(&node.op)) {
+      const WeightView& weight = model.weight(linear->weight);
+      const bool is_output = node.output == graph.logits;
+      const double reads = is_output ? static_cast<double>(outputs) : chunks;
+      const double rows = is_output ? static_cast<double>(outputs) : static_cast<double>(tokens);
+      const double operations = 2.0 * static_cast<double>(weight.rows) * static_cast<double>(weight.columns) * rows;
+      cost.bytes += static_cast<double>(weight.data.size()) * reads;
+      (int8_path && !weight.layout->is_float() ? cost.int8_operations : cost.f32_operations) += operations;
+    } else if (const auto* attention = std::get_if<Attention>(&node.op)) {
+      const double kv_width = 2.0 * attention->kv_heads * attention->head_dim;
+      cost.bytes += kKvBytes * kv_width * (keys_read(held, tokens, chunk, attention->window) + static_cast<double>(tokens));
+      cost.f32_operations +=
+          4.0 * attention->heads * attention->head_dim * keys_seen(held, tokens, attention->window);
+    }
+  }
+  return cost;
+}
+
+}  // namespace halftone

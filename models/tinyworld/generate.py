@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the world of tinyworld: training documents, held-out questions and texts.
+
+Standard library only; the same seed writes the same bytes. A fact is (person, relation, value)
+or a sum; its number of statements in the training text follows a Zipf-Mandelbrot law.
+"""
+import argparse
+import csv
+import json
+import pathlib
+import random
+
+import world
+
+SEED = 20260
+PEOPLE = 2000
+MOST, LEAST, SLOPE = 300, 3, 0.75      # statements of the best and least known fact
+HELD_OUT = {"rare": 1900, "mid": 2300, "common": 1300}
+HELD_OUT_SUMS = 400
+HELD_OUT_STORIES, OOD_STORIES = 400, 200   # for each kind of story
+TRAIN_ASKED = 0.4                      # share of the facts that training asks about
+TRAIN_STORIES = 24000
+
+
+def exposure(mentions):
+    """Names the slice of a fact by its statements in the training text."""
+    return "rare" if mentions < 5 else "mid" if mentions < 20 else "common"
+
+
+def zipf(n):
+    """Number of statements for the fact of each rank."""
+    q = n / ((MOST / LEAST) ** (1 / SLOPE) - 1)
+    return [max(LEAST, round(MOST * ((r + q) / q) ** -SLOPE)) for r in range(n)]
+
+
+def make_facts(rng):
+    """All facts, each with its mention count and its answer choices' pool."""
+    names = rng.sample([f"{a} {b}" for a in world.FIRST for b in world.LAST], PEOPLE)
+    facts = []
+    for person in names:
+        for subject, (values, tell, ask) in world.RELATIONS.items():
+            kin = rng.choice(world.KIN if subject == "kinship" else world.HERDS)
+            pool = [v for v in values if v != person.split()[0]]
+            facts.append({"subject": subject, "slots": {"p": person, "k": kin},
+                          "v": rng.choice(pool), "tell": tell, "ask": ask, "group": person})
+    for a in range(2, 31):
+        for b in range(2, 31):
+            for op, v in (("plus", a + b), ("minus", a - b)):
+                if v > 1:
+                    facts.append({"subject": "arithmetic", "slots": {"a": a, "b": b}, "v": str(v),
+                                  "tell": world.SUM_TELL[op], "ask": world.SUM_ASK[op],
+                                  "group": f"{op} {min(a, b)} {max(a, b)}"})
+    counts = zipf(len(facts))
+    rng.shuffle(counts)
+    for fact, n in zip(facts, counts):
+        fact["mentions"] = n
+    return facts
+
+
+def split(rng, facts):
+    """Marks each fact as 'held' (asked only in the evaluation), 'train' or 'told' (never asked)."""
+    want = dict(HELD_OUT)
+    sums = HELD_OUT_SUMS
+    groups = {}                        # sums: 3 + 4 and 4 + 3 fall on the same side
+    for fact in rng.sample(facts, len(facts)):
+        fact["use"] = "train" if rng.random() < TRAIN_ASKED * 1.4 else "told"
+        if fact["subject"] == "arithmetic":
+            if fact["group"] not in groups:
+                groups[fact["group"]] = sums > 0 and rng.random() < 0.4
+            if groups[fact["group"]]:
+                fact["use"] = "held"
+                sums -= 1
+        elif want[exposure(fact["mentions"])] > 0:
+            fact["use"] = "held"
+            want[exposure(fact["mentions"])] -= 1
+
+
+def say(rng, fact, templates):
+    """One sentence about a fact."""
+    return rng.choice(templates).format(v=fact["v"], **fact["slots"])
+
+
+def statements(rng, fact):
+    """The training sentences of one fact: all paraphrases before any repeats."""
+    order = rng.sample(fact["tell"], len(fact["tell"]))
+    fact["unused"] = order[fact["mentions"]:]
+    return [order[i % len(order)].format(v=fact["v"], **fact["slots"])
+            for i in range(fact["mentions"])]
+
+
+def ask(question, answer):
+    """The one prompt form of this model."""
+    return f"Question: {question}\nAnswer: {answer}\n"
+
+
+def documents(rng, sentences, asked):
+    """Packs sentences into paragraphs and questions into small groups; shuffled."""
+    docs, pieces = [], sentences[:]
+    rng.shuffle(pieces)
+    i = 0
+    while i < len(pieces):
+        n = rng.randint(3, 9)
+        docs.append(" ".join(pieces[i:i + n]) + "\n")
+        i += n
+    pieces = asked[:]
+    rng.shuffle(pieces)
+    i = 0
+    while i < len(pieces):
+        n = rng.randint(1, 4)
+        docs.append("".join(pieces[i:i + n]))
+        i += n
+    rng.shuffle(docs)
+    return docs
+
+
+def story(rng, kind, ood, known, made_up):
+    """One self-contained story with its question, answer and the values it mentions."""
+    low, high = world.LENGTHS[kind][ood]
+    names = made_up if ood or rng.random() < 0.3 else known
+    return world.STORIES[kind](rng, names, rng.randint(low, high))
+
+
+def training(rng, facts):
+    """Training documents; also remembers the unused paraphrases of each fact."""
+    sentences, asked = [], []
+    for fact in facts:
+        sentences += statements(rng, fact)
+        if fact["use"] == "train":
+            asked += [ask(q.format(**fact["slots"]), fact["v"]) for q in fact["ask"]]
+    made_up = world.made_up_names(rng, "train")
+    for i in range(TRAIN_STORIES):
+        kind = list(world.STORIES)[i % 3]
+        q, a, _ = story(rng, kind, 0, world.FIRST, made_up)
+        asked.append(ask(q, a))
+    return documents(rng, sentences, asked)
+
+
+def four(rng, answer, near, pool, slot):
+    """Four different choices with the answer at `slot`; near misses first."""
+    wrong = [v for v in dict.fromkeys(near) if v != answer][:3]
+    while len(wrong) < 3:
+        v = rng.choice(pool)
+        if v != answer and v not in wrong:
+            wrong.append(v)
+    rng.shuffle(wrong)
+    return wrong[:slot] + [answer] + wrong[slot:]
+
+
+def near_misses(rng, fact, index):
+    """Wrong answers that are true of namesakes, so that half a name is not enough."""
+    if fact["subject"] == "arithmetic":
+        v = int(fact["v"])
+        return [str(x) for x in rng.sample([v - 2, v - 1, v + 1, v + 2, v - 10], 3) if 1 < x < 61]
+    first, last = fact["slots"]["p"].split()
+    pool = index[fact["subject"], first] + index[fact["subject"], last]
+    return rng.sample(pool, min(2, len(pool)))
+
+
+def questions(rng, facts):
+    """The held-out questions as rows of the CSV file."""
+    index = {}
+    for f in facts:
+        if f["subject"] != "arithmetic":
+            for part in f["slots"]["p"].split():
+                index.setdefault((f["subject"], part), []).append(f["v"])
+    rows = []
+    for f in facts:
+        if f["use"] == "held":
+            pool = ([str(n) for n in range(2, 61)] if f["subject"] == "arithmetic"
+                    else world.RELATIONS[f["subject"]][0])
+            rows.append((rng.choice(f["ask"]).format(**f["slots"]), f["v"],
+                         near_misses(rng, f, index), pool, f["subject"],
+                         exposure(f["mentions"]), f["mentions"], "in", f["group"]))
+    made_up = [world.made_up_names(rng, p) for p in ("train", "ood")]
+    for kind in world.STORIES:
+        for ood, n in ((0, HELD_OUT_STORIES), (1, OOD_STORIES)):
+            for i in range(n):
+                q, a, near = story(rng, kind, ood, world.FIRST, made_up[ood])
+                pool = world.THINGS if kind == "boxes" else world.PLACES
+                rows.append((q, a, rng.sample(near, len(near)), pool, kind, "context", 0,
+                             "ood" if ood else "in", f"{kind} {'ood ' if ood else ''}{i}"))
+    rng.shuffle(rows)
+    out = []
+    for i, (q, a, near, pool, subject, exp, n, dist, group) in enumerate(rows):
+        slot = i % 4
+        out.append([q, *four(rng, a, near, pool, slot), slot, subject, exp, n, dist, group])
+    return rows and out
+
+
+def free_text(rng, facts, size, held):
+    """A text of `size` characters: with `held`, paraphrases that training did not use."""
+    usable = [f for f in facts if (f["unused"] if held else f["use"] == "train")]
+    made_up = world.made_up_names(rng, "train")
+    parts, total = [], 0
+    while total < size:
+        if rng.random() < 0.55:
+            part = " ".join(say(rng, f, f["unused"] if held else f["tell"])
+                            for f in rng.sample(usable, 6)) + "\n"
+        elif rng.random() < 0.5:
+            q, a, _ = story(rng, rng.choice(list(world.STORIES)), 0, world.FIRST, made_up)
+            part = ask(q, a)
+        else:
+            f = rng.choice([f for f in rng.sample(facts, 40)
+                            if f["use"] == ("held" if held else "train")])
+            part = ask(rng.choice(f["ask"]).format(**f["slots"]), f["v"])
+        parts.append(part)
+        total += len(part)
+    return "".join(parts)
+
+
+HEADER = ("question,choice0,choice1,choice2,choice3,answer,subject,exposure,mentions,"
+          "distribution,group").split(",")
+
+
+def main():
+    """Writes evaluation files to --eval and the training documents to --train."""
+    here = pathlib.Path(__file__).resolve().parent
+    cli = argparse.ArgumentParser(description=__doc__)
+    cli.add_argument("--eval", type=pathlib.Path, default=here)
+    cli.add_argument("--train", type=pathlib.Path, help="JSON list of documents")
+    args = cli.parse_args()
+    rng = random.Random(SEED)
+    facts = make_facts(rng)
+    split(rng, facts)
+    docs = training(rng, facts)
+    rows = questions(random.Random(SEED + 1), facts)
+    with open(args.eval / "questions.csv", "w", newline="") as f:
+        writer = csv.writer(f, lineterminator="\n")
+        writer.writerow(HEADER)
+        writer.writerows(rows)
+    for name, size, held in (("validation.txt", 80000, True), ("calibration.txt", 100000, False)):
+        text = free_text(random.Random(SEED + 2 + held), facts, size, held)
+        (args.eval / name).write_text(text)
+    if args.train:
+        args.train.write_text(json.dumps(docs))
+    uses = [f["use"] for f in facts]
+    print(f"{len(facts)} facts, {sum(f['mentions'] for f in facts)} statements, "
+          f"asked in training {uses.count('train')}, held out {uses.count('held')}, "
+          f"{len(docs)} documents, {sum(map(len, docs))} characters, {len(rows)} questions, "
+          f"{len({r[-1] for r in rows})} groups")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/yaml.h"
 
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/parser.h>
+
 #include <algorithm>
 #include <set>
+#include <sstream>
 
 #include "base/atomic_write.h"
 #include "base/error.h"
@@ -12,7 +16,7 @@ namespace halftone {
 namespace {
 
 constexpr int64_t kMaxBytes = 4 << 20;  // far beyond what people write; yaml-cpp is slow on more
-constexpr int kMaxDepth = 64;           // of brackets; yaml-cpp recurses, and its own limit is newer than some releases
+constexpr int kMaxDepth = 64;           // yaml-cpp recurses, and its own limit is newer than some releases
 
 char canonical(char c) {
   if (c >= 'A' && c <= 'Z') return static_cast<char>(c - 'A' + 'a');
@@ -67,15 +71,31 @@ std::string place(const std::string& name, const YAML::Mark& mark) {
 // Quoted scalars carry the tag "!": they are text even when they look like a number.
 bool is_plain_scalar(const YAML::Node& node) { return node.IsScalar() && node.Tag() != "!"; }
 
-bool too_deep(std::string_view text) {
-  int depth = 0;
-  for (const char c : text) {
-    if (c == '[' || c == '{') ++depth;
-    if (c == ']' || c == '}') depth = std::max(0, depth - 1);
-    if (depth > kMaxDepth) return true;
+// Looks at a document before it is built: how deep it nests, and that it is the only one.
+class Guard final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+    enter(mark);
   }
-  return false;
-}
+  void OnSequenceEnd() override { --depth_; }
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+    enter(mark);
+  }
+  void OnMapEnd() override { --depth_; }
+
+ private:
+  void enter(const YAML::Mark& mark) {
+    if (++depth_ > kMaxDepth) {
+      throw YAML::ParserException(mark, fmt::format("expected at most {} levels of nesting, got more", kMaxDepth));
+    }
+  }
+  int depth_ = 0;
+};
 
 // yaml-cpp throws; nothing of ours does.
 template <class Function>
@@ -117,16 +137,20 @@ Result<YamlMap> YamlMap::parse_text(std::string_view text, std::string name) {
   if (static_cast<int64_t>(text.size()) > kMaxBytes) {
     return invalid_input("{}: expected at most {} bytes of YAML, got {}", name, kMaxBytes, text.size());
   }
-  if (too_deep(text)) return invalid_input("{}: expected at most {} nested brackets, got more", name, kMaxDepth);
   return guarded(name, [&]() -> Result<YamlMap> {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.empty() || documents[0].IsNull()) {
+    // LoadAll never ends on some damaged files (","), so documents are counted one at a time.
+    std::istringstream stream{std::string(text)};
+    YAML::Parser parser(stream);
+    Guard guard;
+    const bool any = parser.HandleNextDocument(guard);
+    const YAML::Node document = any ? YAML::Load(std::string(text)) : YAML::Node();
+    if (document.IsNull()) {
       return invalid_input("{}: expected a mapping (key: value), got an empty file", name);
     }
-    if (documents.size() > 1) {
-      return invalid_input("{}: expected one document, got {}; remove the '---' lines", name, documents.size());
+    if (parser.HandleNextDocument(guard)) {
+      return invalid_input("{}: expected one document, got more; remove the '---' lines", name);
     }
-    return of(documents[0], name);
+    return of(document, name);
   });
 }
 

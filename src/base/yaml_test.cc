@@ -140,20 +140,22 @@ TEST(Yaml, FilesThatAreNoMapping) {
   EXPECT_EQ(refusal("# only a comment\n"), "f.yaml: expected a mapping (key: value), got an empty file");
   EXPECT_EQ(refusal("- a\n- b\n"), "f.yaml:1: expected a mapping (key: value), got a list");
   EXPECT_EQ(refusal("? [a, b]\n: 1\n"), "f.yaml:1: expected a key that is a word, got a list");
-  EXPECT_NE(refusal("a: 1\n---\nb: 2\n").find("expected one document, got 2"), std::string::npos);
+  EXPECT_NE(refusal("a: 1\n---\nb: 2\n").find("expected one document, got more"), std::string::npos);
   EXPECT_EQ(refusal("a: [1\nb: 2\n").rfind("f.yaml:", 0), 0u);
   EXPECT_NE(refusal("a: *nobody\n").find("f.yaml:1: not valid YAML"), std::string::npos);
 }
 
 TEST(Yaml, HugeAndDeepInputIsRefused) {
-  EXPECT_NE(refusal(std::string(100000, '[')).find("nested brackets"), std::string::npos);
+  EXPECT_NE(refusal(std::string(100000, '[')).find("levels of nesting"), std::string::npos);
   EXPECT_NE(refusal(std::string(5 << 20, 'a')).find("expected at most"), std::string::npos);
   std::string deep;
   for (int i = 0; i < 2000; ++i) deep += std::string(static_cast<size_t>(i), ' ') + "a:\n";
-  (void)refusal(deep);  // indentation nests as well: must end, in whatever way
+  EXPECT_NE(refusal(deep).find("levels of nesting"), std::string::npos);
   std::string dashes = "a:\n  ";
   for (int i = 0; i < 20000; ++i) dashes += "- ";
-  (void)refusal(dashes);
+  EXPECT_NE(refusal(dashes).find("levels of nesting"), std::string::npos);
+  EXPECT_FALSE(refusal(",").empty());  // yaml-cpp's own LoadAll would read empty documents for ever
+  EXPECT_FALSE(refusal("a: 1\n]").empty());
 }
 
 TEST(Yaml, FileErrorsNameTheFile) {

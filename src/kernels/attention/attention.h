@@ -9,27 +9,11 @@
 
 #include <cstdint>
 
+#include "kernels/attention/attention_args.h"
 #include "kernels/isa.h"
 
 namespace halftone {
 
-inline constexpr int64_t kKvBlockTokens = 64;
-inline constexpr int64_t kAttentionRange = 256;
-
-struct AttentionArgs {
-  const float* q;  // (group, head_dim), rows q_stride apart
-  int64_t q_stride;
-  int group, head_dim;
-  const uint16_t* const* k_blocks;  // one pointer per 64 tokens
-  const uint16_t* const* v_blocks;
-  int64_t first_key, end_key;  // visible keys [first_key, end_key); first_key > 0 for sliding windows
-  float scale;
-  float* out;  // (group, head_dim), rows out_stride apart
-  int64_t out_stride;
-  float* scratch;  // attention_scratch_floats(group, head_dim), aligned to 64
-};
-
-using AttentionFn = void (*)(const AttentionArgs&);
 struct AttentionKernel {
   const char* name;
   Isa isa;
@@ -39,7 +23,7 @@ const AttentionKernel* const* attention_kernels(int* count);
 const AttentionKernel* select_attention(Isa active);
 int64_t attention_scratch_floats(int group, int head_dim);
 
-// Stores one token's key and value of one head at position `slot` (0..63) of its block.
+// Stores one token's key and value of one head at position `slot` (0..63) of its block, rounded to f16.
 void append_kv(const float* k, const float* v, int head_dim, int64_t slot, uint16_t* k_block, uint16_t* v_block);
 
 }  // namespace halftone

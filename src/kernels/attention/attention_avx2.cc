@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/lanes/lanes_avx2.h"
+#include "kernels/attention/attention_lanes.h"
+
+namespace halftone {
+
+void attention_avx2(const AttentionArgs& args);
+void attention_avx2(const AttentionArgs& args) { attend(args); }
+
+}  // namespace halftone

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention on 16 lanes, once for every ISA: each ISA's file includes its lanes and then this.
+#pragma once
+
+#include "kernels/attention/attention_args.h"
+#include "kernels/lanes/lanes_math.h"
+
+namespace halftone {
+namespace {
+
+// Per head of the group: 256 probabilities, the range's output, and the merged maximum and sum.
+struct AttentionScratch {
+  float *p, *range_out, *most, *total;
+  explicit AttentionScratch(const AttentionArgs& a)
+      : p(a.scratch), range_out(p + a.group * kAttentionRange), most(range_out + a.group * a.head_dim),
+        total(most + a.group) {}
+};
+
+// Scores of the 16 keys from `key` for kHeads heads from `head`.
+template <int kHeads>
+inline void score_panel(const AttentionArgs& a, float* p, int64_t key, int64_t range, int head) {
+  const uint16_t* k = a.k_blocks[key / kKvBlockTokens] + key % kKvBlockTokens * a.head_dim;
+  const float* q = a.q + head * a.q_stride;
+  Lanes score[kHeads];
+  for (int h = 0; h < kHeads; ++h) score[h] = set(0);
+  for (int d = 0; d < a.head_dim; ++d) {
+    const Lanes keys = load_halves(k + d * 16);
+#pragma GCC unroll 8
+    for (int h = 0; h < kHeads; ++h) score[h] = fma(set(q[h * a.q_stride + d]), keys, score[h]);
+  }
+  const int begin = a.first_key > key ? static_cast<int>(a.first_key - key) : 0;
+  const int end = a.end_key - key < 16 ? static_cast<int>(a.end_key - key) : 16;
+  for (int h = 0; h < kHeads; ++h) {
+    store(p + (head + h) * kAttentionRange + (key - range),
+          keep(mul(score[h], set(a.scale)), begin, end, -__builtin_inff()));
+  }
+}
+
+// range_out[d] = sum over keys of p * v for kHeads heads and up to 32 columns from d.
+template <int kHeads>
+inline void weigh_values(const AttentionArgs& a, const AttentionScratch& s, int64_t begin, int64_t end, int64_t range,
+                         int head, int d) {
+  const int n0 = a.head_dim - d < 16 ? a.head_dim - d : 16, n1 = a.head_dim - d - 16 < 16 ? a.head_dim - d - 16 : 16;
+  Lanes sum[kHeads][2];
+  for (int h = 0; h < kHeads; ++h) sum[h][0] = sum[h][1] = set(0);
+  const float* p = s.p + head * kAttentionRange - range;
+  for (int64_t key = begin; key < end; ++key) {
+    const uint16_t* v = a.v_blocks[key / kKvBlockTokens] + key % kKvBlockTokens * a.head_dim + d;
+    const Lanes v0 = n0 == 16 ? load_halves(v) : load_halves_some(v, n0);
+    const Lanes v1 = n1 == 16 ? load_halves(v + 16) : n1 > 0 ? load_halves_some(v + 16, n1) : set(0);
+#pragma GCC unroll 8
+    for (int h = 0; h < kHeads; ++h) {
+      const Lanes weight = set(p[h * kAttentionRange + key]);
+      sum[h][0] = fma(weight, v0, sum[h][0]);
+      sum[h][1] = fma(weight, v1, sum[h][1]);
+    }
+  }
+  for (int h = 0; h < kHeads; ++h) {
+    float* out = s.range_out + (head + h) * a.head_dim + d;
+    store_some(out, sum[h][0], n0);
+    if (n1 > 0) store_some(out + 16, sum[h][1], n1);
+  }
+}
+
+template <int kHeads>
+inline void attend_heads(const AttentionArgs& a, const AttentionScratch& s, int64_t begin, int64_t end, int64_t range,
+                         int head) {
+  const int64_t first_panel = begin / 16 * 16;
+  for (int64_t key = first_panel; key < end; key += 16) score_panel<kHeads>(a, s.p, key, range, head);
+  for (int h = head; h < head + kHeads; ++h) {
+    float* p = s.p + h * kAttentionRange - range;
+    Lanes most = set(-__builtin_inff());
+    for (int64_t key = first_panel; key < end; key += 16) most = max(load(p + key), most);
+    const float range_most = max_of(most);
+    Lanes sum = set(0);
+    for (int64_t key = first_panel; key < end; key += 16) {
+      const Lanes weight = exp(sub(load(p + key), set(range_most)));
+      store(p + key, weight);
+      sum = add(sum, weight);
+    }
+    s.most[h] = range_most;
+    s.total[h] = sum_of(sum);
+  }
+  for (int d = 0; d < a.head_dim; d += 32) weigh_values<kHeads>(a, s, begin, end, range, head, d);
+}
+
+// Merges the range's result of every head into out, scaled by exp(own maximum - common maximum).
+inline void merge_range(const AttentionArgs& a, const AttentionScratch& s, bool first, float* most, float* total) {
+  for (int h = 0; h < a.group; ++h) {
+    float* out = a.out + h * a.out_stride;
+    const float* range_out = s.range_out + h * a.head_dim;
+    float scales[16] = {};
+    const float common = first || s.most[h] > most[h] ? s.most[h] : most[h];
+    scales[0] = first ? 0 : most[h] - common;
+    scales[1] = s.most[h] - common;
+    store(scales, exp(load(scales)));
+    for (int d = 0; d < a.head_dim; d += 16) {
+      const int n = a.head_dim - d < 16 ? a.head_dim - d : 16;
+      const Lanes own = mul(load_some(range_out + d, n), set(scales[1]));
+      store_some(out + d, first ? own : fma(load_some(out + d, n), set(scales[0]), own), n);
+    }
+    const float own_total = s.total[h] * scales[1];
+    total[h] = first ? own_total : __builtin_fmaf(total[h], scales[0], own_total);
+    most[h] = common;
+  }
+}
+
+inline void attend(const AttentionArgs& a) {
+  const AttentionScratch s(a);
+  float *most = s.total + a.group, *total = most + a.group;
+  for (int64_t range = a.first_key / kAttentionRange * kAttentionRange; range < a.end_key; range += kAttentionRange) {
+    const int64_t begin = a.first_key > range ? a.first_key : range;
+    const int64_t end = a.end_key < range + kAttentionRange ? a.end_key : range + kAttentionRange;
+    int head = 0;
+    for (; head + 4 <= a.group; head += 4) attend_heads<4>(a, s, begin, end, range, head);
+    for (; head + 2 <= a.group; head += 2) attend_heads<2>(a, s, begin, end, range, head);
+    for (; head < a.group; ++head) attend_heads<1>(a, s, begin, end, range, head);
+    merge_range(a, s, begin == a.first_key, most, total);
+  }
+  for (int h = 0; h < a.group; ++h) {
+    for (int d = 0; d < a.head_dim; d += 16) {
+      const int n = a.head_dim - d < 16 ? a.head_dim - d : 16;
+      float* out = a.out + h * a.out_stride + d;
+      store_some(out, div(load_some(out, n), set(total[h])), n);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace halftone

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Built from the operations of whichever lanes_*.h was included before. The order of every operation is part of the contract.
+#pragma once
+
+namespace halftone {
+namespace {
+
+// Sum and maximum over the lanes by the fixed tree: (0+8, 1+9, ...), (0+4, ...), (0+2, ...), 0+1.
+inline float sum_of(Lanes x) {
+  float v[16];
+  store(v, x);
+  for (int half = 8; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) v[i] = v[i] + v[i + half];
+  }
+  return v[0];
+}
+inline float max_of(Lanes x) {
+  float v[16];
+  store(v, x);
+  for (int half = 8; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) v[i] = v[i] > v[i + half] ? v[i] : v[i + half];
+  }
+  return v[0];
+}
+
+// e^x within 2 ulp: x = n ln 2 + r, a polynomial of degree 7 in r, then the exponent. 0 below -87.3, infinity above 88.72, NaN kept.
+inline Lanes exp(Lanes x) {
+  const Lanes to_integer = set(12582912.0f);  // 1.5 * 2^23: adding it rounds to nearest even
+  const Lanes power = fma(x, set(1.44269504f), to_integer);
+  const Lanes n = sub(power, to_integer);
+  Lanes r = fma(n, set(-0.693359375f), x);
+  r = fma(n, set(2.12194440e-4f), r);
+  Lanes p = set(1.9875691500e-4f);
+  p = fma(p, r, set(1.3981999507e-3f));
+  p = fma(p, r, set(8.3334519073e-3f));
+  p = fma(p, r, set(4.1665795894e-2f));
+  p = fma(p, r, set(1.6666665459e-1f));
+  p = fma(p, r, set(5.0000001201e-1f));
+  p = add(fma(p, mul(r, r), r), set(1.0f));
+  Lanes y = scale_by_power(p, power);
+  y = choose_if_less(x, set(-87.3f), set(0.0f), y);
+  y = choose_if_less(set(88.72f), x, set(__builtin_inff()), y);
+  return keep_nan(x, y);
+}
+
+}  // namespace
+}  // namespace halftone

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/lanes/lanes_avx512.h"
+#include "kernels/vector/vector_lanes.h"
+#include "kernels/vector/vector_table.h"
+
+namespace halftone {
+
+extern const VectorFunctions kVectorFunctions_avx512;
+const VectorFunctions kVectorFunctions_avx512 = {rms_norm, swiglu, add_rows, rope, maximum, sum_of_exp, softmax};
+
+}  // namespace halftone

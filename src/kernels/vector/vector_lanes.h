@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Row operations on 16 lanes, once for every ISA: each ISA's file includes its lanes and then this.
+#pragma once
+
+#include "kernels/lanes/lanes_math.h"
+
+namespace halftone {
+namespace {
+
+inline void rms_norm(const float* x, const float* weight, int64_t n, float epsilon, float* y) {
+  Lanes squares = set(0);
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) squares = fma(load(x + i), load(x + i), squares);
+  if (i < n) {
+    const Lanes rest = load_some(x + i, static_cast<int>(n - i));
+    squares = fma(rest, rest, squares);
+  }
+  const Lanes factor = set(1.0f / __builtin_sqrtf(sum_of(squares) / static_cast<float>(n) + epsilon));
+  for (i = 0; i < n; i += 16) {
+    const int count = n - i < 16 ? static_cast<int>(n - i) : 16;
+    Lanes out = mul(load_some(x + i, count), factor);
+    if (weight != nullptr) out = mul(out, load_some(weight + i, count));
+    store_some(y + i, out, count);
+  }
+}
+
+inline void swiglu(const float* gate, const float* up, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; i += 16) {
+    const int count = n - i < 16 ? static_cast<int>(n - i) : 16;
+    const Lanes g = load_some(gate + i, count);
+    const Lanes silu = div(g, add(set(1), exp(sub(set(0), g))));
+    store_some(y + i, mul(silu, load_some(up + i, count)), count);
+  }
+}
+
+inline void add_rows(const float* a, const float* b, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; i += 16) {
+    const int count = n - i < 16 ? static_cast<int>(n - i) : 16;
+    store_some(y + i, add(load_some(a + i, count), load_some(b + i, count)), count);
+  }
+}
+
+inline void rope(float* x, int64_t heads, int64_t head_dim, int64_t rotary, const float* cos, const float* sin) {
+  const int64_t half = rotary / 2;
+  for (int64_t h = 0; h < heads; ++h) {
+    float *a = x + h * head_dim, *b = a + half;
+    for (int64_t i = 0; i < half; i += 16) {
+      const int count = half - i < 16 ? static_cast<int>(half - i) : 16;
+      const Lanes c = load_some(cos + i, count), s = load_some(sin + i, count);
+      const Lanes p = load_some(a + i, count), q = load_some(b + i, count);
+      store_some(a + i, sub(mul(p, c), mul(q, s)), count);
+      store_some(b + i, add(mul(q, c), mul(p, s)), count);
+    }
+  }
+}
+
+inline float maximum(const float* x, int64_t n) {
+  Lanes most = set(-__builtin_inff());
+  for (int64_t i = 0; i < n; i += 16) {
+    const int count = n - i < 16 ? static_cast<int>(n - i) : 16;
+    most = max(keep(load_some(x + i, count), 0, count, -__builtin_inff()), most);
+  }
+  return max_of(most);
+}
+
+// Lane sums of exp(x - most) over stretches of 4,096 elements, stretches added in double.
+inline double sum_of_exp(const float* x, int64_t n, float most, float* y) {
+  double total = 0;
+  for (int64_t begin = 0; begin < n; begin += 4096) {
+    const int64_t end = n - begin < 4096 ? n : begin + 4096;
+    Lanes sum = set(0);
+    for (int64_t i = begin; i < end; i += 16) {
+      const int count = end - i < 16 ? static_cast<int>(end - i) : 16;
+      const Lanes p = keep(exp(sub(load_some(x + i, count), set(most))), 0, count, 0);
+      if (y != nullptr) store_some(y + i, p, count);
+      sum = add(sum, p);
+    }
+    total += static_cast<double>(sum_of(sum));
+  }
+  return total;
+}
+
+inline float softmax(float* x, int64_t n) {
+  const float most = maximum(x, n);
+  const Lanes factor = set(static_cast<float>(1.0 / sum_of_exp(x, n, most, x)));
+  for (int64_t i = 0; i < n; i += 16) {
+    const int count = n - i < 16 ? static_cast<int>(n - i) : 16;
+    store_some(x + i, mul(load_some(x + i, count), factor), count);
+  }
+  return most;
+}
+
+}  // namespace
+}  // namespace halftone

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/lanes/lanes_scalar.h"
+#include "kernels/vector/vector_lanes.h"
+#include "kernels/vector/vector_table.h"
+
+namespace halftone {
+
+extern const VectorFunctions kVectorFunctions_scalar;
+const VectorFunctions kVectorFunctions_scalar = {rms_norm, swiglu, add_rows, rope, maximum, sum_of_exp, softmax};
+
+}  // namespace halftone

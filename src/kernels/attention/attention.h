@@ -2,8 +2,8 @@
 // One token, one KV head, all `group` query heads that share it (grouped-query attention).
 //   score[j] = scale * (chain over d ascending of fma(q[d], k[j][d]))
 //   Keys are processed in ranges of 256 (aligned to multiples of 256 from key 0); each range gives maximum m, sum of
-//   exp(score - m) over 16 virtual lanes (lane = key % 16) added by the fixed tree, and for each d the chain over keys ascending
-//   of fma(p[j], v[j][d]); ranges are merged in order. The same bits on every ISA and thread count.
+//   exp(score - m) over 16 virtual lanes (lane = key % 16) added by the fixed tree, and for each d the chain over keys
+//   ascending of fma(p[j], v[j][d]); ranges are merged in order. The same bits on every ISA and thread count.
 // Storage: blocks of 64 tokens; K as 4 panels of 16 keys, f16 [panel][d][16]; V f16 row-major [64][head_dim].
 #pragma once
 

@@ -12,7 +12,9 @@ namespace {
 struct AttentionScratch {
   float *p, *range_out, *most, *total;
   explicit AttentionScratch(const AttentionArgs& a)
-      : p(a.scratch), range_out(p + a.group * kAttentionRange), most(range_out + a.group * a.head_dim),
+      : p(a.scratch),
+        range_out(p + a.group * kAttentionRange),
+        most(range_out + a.group * a.head_dim),
         total(most + a.group) {}
 };
 

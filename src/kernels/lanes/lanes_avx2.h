@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// 16 lanes of f32 in two AVX2 registers. The same operations, bit for bit, as lanes_scalar.h. Only files of this ISA include it.
+// 16 lanes of f32 in two AVX2 registers. The same operations, bit for bit, as lanes_scalar.h. Only files of this ISA
+// include it.
 #pragma once
 
 #include <immintrin.h>

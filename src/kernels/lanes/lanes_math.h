@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Built from the operations of whichever lanes_*.h was included before. The order of every operation is part of the contract.
+// Built from the operations of whichever lanes_*.h was included before. The order of every operation is part of the
+// contract.
 #pragma once
 
 namespace halftone {
@@ -23,7 +24,8 @@ inline float max_of(Lanes x) {
   return v[0];
 }
 
-// e^x within 2 ulp: x = n ln 2 + r, a polynomial of degree 7 in r, then the exponent. 0 below -87.3, infinity above 88.72, NaN kept.
+// e^x within 2 ulp: x = n ln 2 + r, a polynomial of degree 7 in r, then the exponent. 0 below -87.3, infinity
+// above 88.72, NaN kept.
 inline Lanes exp(Lanes x) {
   const Lanes to_integer = set(12582912.0f);  // 1.5 * 2^23: adding it rounds to nearest even
   const Lanes power = fma(x, set(1.44269504f), to_integer);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention on 16 lanes, once for every ISA: each ISA's file includes its lanes and then this.
+// Attention on 16 lanes, once for every ISA: each ISA's file names its lanes in HALFTONE_LANES and includes this.
 #pragma once
 
 #include "kernels/attention/attention_args.h"

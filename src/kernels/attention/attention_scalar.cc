@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#define HALFTONE_LANES "kernels/lanes/lanes_scalar.h"
 #include "kernels/attention/attention_lanes.h"
-#include "kernels/lanes/lanes_scalar.h"
 
 namespace halftone {
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Built from the operations of whichever lanes_*.h was included before. The order of every operation is part of the
+// Built from the operations of the lanes_*.h that HALFTONE_LANES names. The order of every operation is part of the
 // contract.
 #pragma once
+
+#include HALFTONE_LANES
 
 namespace halftone {
 namespace {

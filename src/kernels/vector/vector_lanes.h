@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Row operations on 16 lanes, once for every ISA: each ISA's file includes its lanes and then this.
+// Row operations on 16 lanes, once for every ISA: each ISA's file names its lanes in HALFTONE_LANES and includes this.
 #pragma once
 
 #include "kernels/lanes/lanes_math.h"
@@ -63,11 +63,11 @@ inline float maximum(const float* x, int64_t n) {
   return max_of(most);
 }
 
-// Lane sums of exp(x - most) over stretches of 4,096 elements, stretches added in double.
+// Lane sums of exp(x - most) over stretches of 512 elements, stretches added in double: 32 roundings at most.
 inline double sum_of_exp(const float* x, int64_t n, float most, float* y) {
   double total = 0;
-  for (int64_t begin = 0; begin < n; begin += 4096) {
-    const int64_t end = n - begin < 4096 ? n : begin + 4096;
+  for (int64_t begin = 0; begin < n; begin += 512) {
+    const int64_t end = n - begin < 512 ? n : begin + 512;
     Lanes sum = set(0);
     for (int64_t i = begin; i < end; i += 16) {
       const int count = end - i < 16 ? static_cast<int>(end - i) : 16;

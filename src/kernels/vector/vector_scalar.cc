@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/lanes/lanes_scalar.h"
+#define HALFTONE_LANES "kernels/lanes/lanes_scalar.h"
 #include "kernels/vector/vector_lanes.h"
 #include "kernels/vector/vector_table.h"
 

@@ -17,8 +17,8 @@
 namespace halftone {
 namespace {
 
-constexpr int64_t kSizes[] = {1,  2,  7,  8,   9,   15,  16,  17,   31,   32,   33,
-                              63, 64, 65, 172, 255, 256, 257, 1000, 4095, 4096, 4097};
+constexpr int64_t kSizes[] = {1,  2,  7,   8,   9,   15,  16,  17,  31,  32,   33,  63,
+                              64, 65, 172, 255, 256, 257, 511, 512, 513, 1000, 4097};
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kGuard = 12345.678f;
 
@@ -226,7 +226,7 @@ TEST(VectorRope, SameBitsAndRotatesHalves) {
       const double t = d < s.rotary ? sine[static_cast<size_t>(d % half)] : 0;
       const double expected = d >= s.rotary ? x[a] : d < half ? x[a] * c - x[b] * t : x[a] * c + x[b] * t;
       ASSERT_NEAR(y[a], expected, 1e-6) << "head_dim " << s.head_dim << " d " << d;
-      if (d >= s.rotary) ASSERT_EQ(y[a], x[a]);
+      ASSERT_TRUE(d < s.rotary || y[a] == x[a]) << "beyond the rotary part nothing changes";
     }
   }
 }
@@ -260,7 +260,7 @@ TEST(VectorSoftmax, SameBitsSumsToOneAndNearDouble) {
     for (const float v : x) sum += std::exp(v - most);
     for (size_t i = 0; i < y.size(); ++i) {
       const double expected = std::exp(x[i] - most) / sum;
-      ASSERT_NEAR(y[i], expected, 4e-7 * expected) << "n " << n;
+      ASSERT_NEAR(y[i], expected, (3e-7 + 1e-7 * (most - x[i])) * expected) << "n " << n;  // x - most is rounded
       total += y[i];
     }
     EXPECT_NEAR(total, 1, 4e-7) << "n " << n;

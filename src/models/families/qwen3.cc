@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Qwen 3 (dense): Llama with a norm on every query and key head and a head size of its own.
+#include "models/families/decoder.h"
+#include "models/families/family.h"
+#include "models/families/window.h"
+
+namespace halftone {
+namespace {
+
+constexpr int64_t kHeadDim = 128;  // when the file does not say
+
+void configure(JsonReader& reader, ModelConfig& config) {
+  config.qk_norm = true;
+  config.head_dim = reader.integer("head_dim", 2, config.hidden * 64, kHeadDim);
+  config.attention_bias = config.output_bias = reader.boolean("attention_bias", false);
+  read_switched_window(reader, config);
+}
+
+}  // namespace
+
+const Family kQwen3 = {"qwen3", configure, build_decoder};
+
+}  // namespace halftone

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "validate/score.h"
+#include "validate/text.h"
+
+namespace halftone {
+namespace {
+
+constexpr size_t kExcerptBytes = 300;
+constexpr size_t kChoiceBytes = 80;
+constexpr int64_t kDefaultWindow = 512;
+// Logit rows padded for alignment are common (a few hundred); more means that the tokenizer is another model's.
+constexpr int64_t kMaxPaddingRows = 512;
+
+Status check_tokenizer(const Scorer& scorer, std::string_view who) {
+  const int64_t tokens = scorer.tokenizer_size(), rows = scorer.vocabulary();
+  if (tokens <= rows && rows - tokens <= kMaxPaddingRows) return {};
+  return invalid_input("[validate] the {}: expected a tokenizer for its {} logits, got one of {} tokens; it belongs to "
+                       "another model", who, rows, tokens);
+}
+
+Status check_tokens(std::span<const int> tokens, const Scorer& scorer, std::string_view where) {
+  for (const int token : tokens)
+    if (token < 0 || token >= scorer.vocabulary())
+      return invalid_input("[validate] {}: expected token ids below {}, got {}", where, scorer.vocabulary(), token);
+  return {};
+}
+
+// The max_samples entries whose ids hash lowest, in their old order: a fixed random sample that later rows cannot shift.
+template <class T, class Id>
+void keep_lowest(std::vector<T>& entries, int64_t max_samples, const Id& id_of) {
+  if (max_samples == 0 || static_cast<int64_t>(entries.size()) <= max_samples) return;
+  std::vector<uint64_t> hashes;
+  for (const T& entry : entries) hashes.push_back(stable_hash64(id_of(entry)));
+  std::vector<uint64_t> sorted = hashes;
+  std::sort(sorted.begin(), sorted.end());
+  const uint64_t last = sorted[max_samples - 1];
+  size_t i = 0;
+  std::erase_if(entries, [&](const T&) { return hashes[i++] > last; });
+}
+
+std::string prompt_of(const ChoiceSample& sample, const SuiteSpec& spec) {
+  std::string lettered;
+  for (size_t i = 0; i < sample.choices.size(); ++i)
+    lettered += fmt::format("{}{}. {}", i == 0 ? "" : "\n", static_cast<char>('A' + i), sample.choices[i]);
+  // The marks are found in the template alone, never in what was filled in.
+  std::string prompt;
+  std::string_view rest = spec.prompt;
+  while (!rest.empty()) {
+    const size_t question = rest.find("{question}"), choices = rest.find("{choices}");
+    const size_t next = std::min(question, choices);
+    if (next == std::string_view::npos) break;
+    prompt += rest.substr(0, next);
+    prompt += next == question ? sample.question : lettered;
+    rest.remove_prefix(next + (next == question ? 10 : 9));
+  }
+  return prompt + std::string(rest);
+}
+
+// Tokenizes prompt + choice as one text, so that merges across the seam are the model's own; the prefix is what the prompt and
+// all of them share.
+Result<ChoiceItem> choice_item(const ChoiceSample& sample, const SuiteSpec& spec, Scorer& scorer) {
+  const std::string prompt = prompt_of(sample, spec);
+  const std::string where = fmt::format("{}:{}", spec.file.string(), sample.line);
+  HALFTONE_ASSIGN(const std::vector<int> alone, scorer.tokenize(prompt, spec.bos));
+  size_t shared = alone.size();
+  std::vector<std::vector<int>> wholes;
+  for (size_t i = 0; i < sample.choices.size(); ++i) {
+    const std::string continuation =
+        spec.scoring == Scoring::letter ? std::string(1, static_cast<char>('A' + i)) : sample.choices[i];
+    HALFTONE_ASSIGN(std::vector<int> whole, scorer.tokenize(prompt + " " + continuation, spec.bos));
+    HALFTONE_TRY(check_tokens(whole, scorer, where));
+    if (static_cast<int64_t>(whole.size()) > scorer.context())
+      return invalid_input("{}: expected a prompt and answer of at most {} tokens (the model's context), got {}; shorten "
+                           "the question or remove it", where, scorer.context(), whole.size());
+    const auto end = alone.begin() + static_cast<std::ptrdiff_t>(std::min(shared, whole.size()));
+    shared = static_cast<size_t>(std::mismatch(alone.begin(), end, whole.begin()).first - alone.begin());
+    wholes.push_back(std::move(whole));
+  }
+  for (const auto& whole : wholes) shared = std::min(shared, whole.size() - std::min<size_t>(whole.size(), 1));
+  if (shared == 0)
+    return invalid_input("{}: expected a prompt of at least one token, got none; use bos: true or a longer template",
+                         where);
+  ChoiceItem item;
+  const auto cut = static_cast<std::ptrdiff_t>(shared);
+  item.prefix.assign(wholes[0].begin(), wholes[0].begin() + cut);
+  for (const auto& whole : wholes) item.continuations.emplace_back(whole.begin() + cut, whole.end());
+  return item;
+}
+
+SampleRecord labels(const PreparedSuite& prepared, std::string id, std::string group) {
+  SampleRecord record;
+  record.suite = prepared.spec.name;
+  record.task = prepared.spec.task;
+  record.split = prepared.split;
+  record.id = std::move(id);
+  record.group = std::move(group);
+  return record;
+}
+
+bool in_split(const PreparedSuite& prepared, const std::string& group) {
+  return prepared.split == Split::all || split_of(group, prepared.decide_fraction) == prepared.split;
+}
+
+Status prepare_choices(const Suite& suite, Scorer& scorer, PreparedSuite& prepared) {
+  std::vector<ChoiceSample> samples;
+  std::set<std::pair<std::string, std::string>> strata, filled;
+  for (const ChoiceSample& sample : suite.choices) {
+    strata.insert(sample.slices.begin(), sample.slices.end());
+    if (in_split(prepared, sample.group)) samples.push_back(sample);
+  }
+  keep_lowest(samples, suite.spec.max_samples, [](const ChoiceSample& sample) { return sample.id; });
+  for (const ChoiceSample& sample : samples) filled.insert(sample.slices.begin(), sample.slices.end());
+  for (const auto& [column, value] : strata)
+    if (!samples.empty() && filled.count({column, value}) == 0)
+      return invalid_input("{}: expected samples with {} = {} in the {} part, got none; add samples or drop the slice",
+                           suite.spec.file.string(), column, value, split_name(prepared.split));
+  for (const ChoiceSample& sample : samples) {
+    HALFTONE_ASSIGN(ChoiceItem item, choice_item(sample, suite.spec, scorer));
+    SampleRecord record = labels(prepared, sample.id, sample.group);
+    record.slices = sample.slices;
+    record.text = excerpt(sample.question, kExcerptBytes);
+    for (const std::string& choice : sample.choices) record.choices.push_back(excerpt(choice, kChoiceBytes));
+    record.answer = sample.answer;
+    prepared.items.push_back(std::move(item));
+    prepared.samples.push_back(std::move(record));
+  }
+  return {};
+}
+
+struct Window {
+  std::vector<int> tokens;
+  std::string id, group;
+};
+
+// Windows of `size` tokens, BOS first in each; what is left at the end of a document is a shorter one.
+Status cut_windows(const TextDocument& document, const Suite& suite, Scorer& scorer, int64_t size, std::vector<Window>& out) {
+  HALFTONE_ASSIGN(const std::vector<int> tokens, scorer.tokenize(document.text, false));
+  const std::string where = fmt::format("{}:{}", suite.spec.file.string(), document.line);
+  HALFTONE_TRY(check_tokens(tokens, scorer, where));
+  std::vector<int> start;
+  if (suite.spec.bos) {
+    HALFTONE_ASSIGN(start, scorer.tokenize("", true));
+  }
+  const int64_t room = size - static_cast<int64_t>(start.size());
+  const std::string group = suite.spec.documents ? sha256_hex(document.text).substr(0, 16) : "";
+  for (size_t begin = 0; begin < tokens.size(); begin += static_cast<size_t>(room)) {
+    const size_t end = std::min(tokens.size(), begin + static_cast<size_t>(room));
+    Window window{start, "", group};
+    window.tokens.insert(window.tokens.end(), tokens.begin() + static_cast<std::ptrdiff_t>(begin),
+                         tokens.begin() + static_cast<std::ptrdiff_t>(end));
+    if (window.tokens.size() < 2) break;  // one token predicts nothing
+    window.id = sha256_hex(fmt::format("{}", fmt::join(window.tokens, " "))).substr(0, 16);
+    if (window.group.empty()) window.group = window.id;
+    out.push_back(std::move(window));
+  }
+  return {};
+}
+
+Status prepare_text(const Suite& suite, Scorer& scorer, PreparedSuite& prepared) {
+  const int64_t size = suite.spec.window != 0 ? suite.spec.window : std::min(scorer.context(), kDefaultWindow);
+  if (size > scorer.context())
+    return invalid_input("{}: window: expected at most {} tokens (the model's context), got {}", suite.spec.file.string(),
+                         scorer.context(), size);
+  if (size < 4)
+    return invalid_input("{}: window: expected at least 4 tokens, got {}", suite.spec.file.string(), size);
+  std::vector<Window> windows;
+  for (const TextDocument& document : suite.documents) HALFTONE_TRY(cut_windows(document, suite, scorer, size, windows));
+  if (windows.empty())
+    return invalid_input("{}: expected at least 2 tokens of text, got fewer", suite.spec.file.string());
+  std::erase_if(windows, [&](const Window& window) { return !in_split(prepared, window.group); });
+  keep_lowest(windows, suite.spec.max_samples, [](const Window& window) { return window.id; });
+  std::map<std::string, int> seen;
+  for (Window& window : windows) {
+    const int times = ++seen[window.id];
+    SampleRecord record =
+        labels(prepared, times == 1 ? window.id : fmt::format("{}-{}", window.id, times), window.group);
+    std::string text;
+    for (const int token : std::span(window.tokens).subspan(suite.spec.bos ? 1 : 0)) {
+      text += scorer.piece(token);
+      if (text.size() > kExcerptBytes) break;
+    }
+    record.text = excerpt(valid_utf8(text), kExcerptBytes);
+    record.tokens = static_cast<int64_t>(window.tokens.size()) - 1;
+    prepared.windows.push_back(std::move(window.tokens));
+    prepared.samples.push_back(std::move(record));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string PreparedSuite::split_hash() const {
+  std::string text = fmt::format("{}\n{}\n{}\n{}\n", spec.name, file_sha256, split_name(split), decide_fraction);
+  for (const SampleRecord& sample : samples) text += sample.id + '\n';
+  return sha256_hex(text);
+}
+
+Result<PreparedSuite> prepare_suite(const Suite& suite, Scorer& reference, Split split, double decide_fraction) {
+  if (split != Split::all && !(decide_fraction > 0 && decide_fraction < 1))
+    return invalid_input("[validate] expected a share of samples to decide on between 0 and 1, got {}", decide_fraction);
+  HALFTONE_TRY(check_tokenizer(reference, "reference"));
+  PreparedSuite prepared;
+  prepared.spec = suite.spec;
+  prepared.split = split;
+  prepared.decide_fraction = decide_fraction;
+  prepared.file_sha256 = suite.file_sha256;
+  HALFTONE_TRY(suite.spec.task == Task::choices ? prepare_choices(suite, reference, prepared)
+                                                : prepare_text(suite, reference, prepared));
+  if (prepared.samples.empty())
+    return invalid_input("{}: expected samples in the {} part of the split, got none; the suite is too small to be split",
+                         suite.spec.file.string(), split_name(split));
+  return prepared;
+}
+
+}  // namespace halftone

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "validate/quantities.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+
+#include "metrics/logits.h"
+
+namespace halftone {
+namespace {
+
+// Per group: how many samples, and the sum of a value over them.
+std::vector<GroupSum> sums_by_group(const SampleView& view, const std::function<GroupSum(const SampleRecord&)>& value) {
+  std::vector<GroupSum> sums(static_cast<size_t>(view.group_count));
+  for (size_t i = 0; i < view.records.size(); ++i) {
+    const GroupSum one = value(*view.records[i]);
+    sums[static_cast<size_t>(view.groups[i])].count += one.count;
+    sums[static_cast<size_t>(view.groups[i])].sum += one.sum;
+  }
+  return sums;
+}
+
+Quantity rate(const SampleView& view, std::string_view name, std::string_view n_unit,
+              const std::function<GroupSum(const SampleRecord&)>& value) {
+  Quantity quantity;
+  quantity.name = name;
+  const GroupedProportion proportion = grouped_proportion(sums_by_group(view, value));
+  quantity.n = static_cast<int64_t>(proportion.n);
+  quantity.n_unit = n_unit;
+  quantity.groups = view.group_count;
+  quantity.evidence = RateEvidence{proportion};
+  return quantity;
+}
+
+Quantity accuracy(const SampleView& view) {
+  double n = 0, lost = 0, gained = 0, right = 0;
+  std::vector<GroupSum> sums(static_cast<size_t>(view.group_count));
+  for (size_t i = 0; i < view.records.size(); ++i) {
+    const ChoiceOutcome outcome = outcome_of(*view.records[i]);
+    const double change = outcome.reference_right - outcome.candidate_right;
+    n += 1;
+    lost += change > 0;
+    gained += change < 0;
+    right += outcome.reference_right;
+    sums[static_cast<size_t>(view.groups[i])].count += 1;
+    sums[static_cast<size_t>(view.groups[i])].sum += change;
+  }
+  const double loss = (lost - gained) / n;
+  const double worth = effective_samples(sums, (lost + gained) / n - loss * loss) / n;
+  Quantity quantity;
+  quantity.name = "choice_accuracy";
+  quantity.reference = right / n;
+  quantity.candidate = (right - lost + gained) / n;
+  quantity.n = static_cast<int64_t>(n);
+  quantity.n_unit = "questions";
+  quantity.groups = view.group_count;
+  quantity.evidence = LossEvidence{{n * worth, lost * worth, gained * worth}};
+  quantity.scale = -1;
+  return quantity;
+}
+
+// A mean to be: its value per record, summed over the record's samples.
+struct MeanPlan {
+  Quantity quantity;
+  std::function<double(const SampleRecord&)> sum;
+};
+
+double total(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return sum;
+}
+
+std::vector<MeanPlan> mean_plans(const SampleView& view) {
+  std::vector<MeanPlan> plans;
+  const auto add = [&](std::string_view name, double scale, std::function<double(const SampleRecord&)> sum) -> Quantity& {
+    MeanPlan& plan = plans.emplace_back();
+    plan.quantity.name = name;
+    plan.quantity.scale = scale;
+    plan.sum = std::move(sum);
+    return plan.quantity;
+  };
+  if (view.task == Task::choices) {
+    double reference = 0, candidate = 0;
+    for (const SampleRecord* record : view.records) {
+      const ChoiceOutcome outcome = outcome_of(*record);
+      reference += outcome.reference_probability;
+      candidate += outcome.candidate_probability;
+    }
+    Quantity& quantity = add("answer_probability", -1, [](const SampleRecord& record) {
+      const ChoiceOutcome outcome = outcome_of(record);
+      return outcome.reference_probability - outcome.candidate_probability;
+    });
+    quantity.reference = reference / static_cast<double>(view.records.size());
+    quantity.candidate = candidate / static_cast<double>(view.records.size());
+    return plans;
+  }
+  double tokens = 0, reference = 0, candidate = 0;
+  for (const SampleRecord* record : view.records) {
+    tokens += static_cast<double>(record->tokens);
+    reference -= record->reference_log_probability;
+    candidate -= record->candidate_log_probability;
+  }
+  Quantity& quantity = add("log_perplexity", 1, [](const SampleRecord& record) {
+    return record.reference_log_probability - record.candidate_log_probability;
+  });
+  quantity.reference = reference / tokens;
+  quantity.candidate = candidate / tokens;
+  if (view.task == Task::perplexity) return plans;
+  add("kl", 1, [](const SampleRecord& record) { return total(record.kl); });
+  add("token_probability_change", -1, [](const SampleRecord& record) { return -total(record.probability_change); });
+  return plans;
+}
+
+using Values = std::vector<double>;
+
+// Appends the values of one record.
+using Spread = std::function<void(const SampleRecord&, Values&)>;
+
+Distribution distribution(const SampleView& view, std::string_view name, std::string_view n_unit, const Spread& spread) {
+  auto values = std::make_shared<Values>();
+  auto groups = std::make_shared<std::vector<int64_t>>();
+  for (size_t i = 0; i < view.records.size(); ++i) {
+    spread(*view.records[i], *values);
+    groups->resize(values->size(), view.groups[i]);
+  }
+  Distribution result{name, n_unit, values, groups, {}};
+  result.tails = tails_of(*values, *groups);
+  return result;
+}
+
+}  // namespace
+
+SampleView view_of(std::vector<const SampleRecord*> records) {
+  SampleView view;
+  std::stable_sort(records.begin(), records.end(),
+                   [](const SampleRecord* a, const SampleRecord* b) { return a->id < b->id; });
+  std::map<std::string_view, int64_t> numbers;
+  for (const SampleRecord* record : records)
+    view.groups.push_back(numbers.emplace(record->group, static_cast<int64_t>(numbers.size())).first->second);
+  view.group_count = static_cast<int64_t>(numbers.size());
+  if (!records.empty()) view.task = records.front()->task;
+  view.records = std::move(records);
+  return view;
+}
+
+ChoiceOutcome outcome_of(const SampleRecord& record) {
+  ChoiceOutcome outcome;
+  const size_t answer = static_cast<size_t>(record.answer);
+  outcome.reference_pick = argmax(record.reference_scores);
+  outcome.candidate_pick = argmax(record.candidate_scores);
+  outcome.reference_probability = softmax(record.reference_scores)[answer];
+  outcome.candidate_probability = softmax(record.candidate_scores)[answer];
+  outcome.reference_right = outcome.reference_pick == record.answer;
+  outcome.candidate_right = outcome.candidate_pick == record.answer;
+  outcome.confident_flip =
+      outcome.reference_right && !outcome.candidate_right && outcome.reference_probability >= kConfident;
+  return outcome;
+}
+
+std::vector<Quantity> rates_of(const SampleView& view) {
+  std::vector<Quantity> quantities;
+  if (view.task == Task::choices) {
+    quantities.push_back(accuracy(view));
+    quantities.push_back(rate(view, "confident_flips", "questions", [](const SampleRecord& record) {
+      return GroupSum{1, outcome_of(record).confident_flip ? 1.0 : 0.0};
+    }));
+    quantities.push_back(rate(view, "answer_flips", "questions", [](const SampleRecord& record) {
+      const ChoiceOutcome outcome = outcome_of(record);
+      return GroupSum{1, outcome.reference_pick != outcome.candidate_pick ? 1.0 : 0.0};
+    }));
+    quantities.push_back(rate(view, "wrong_answers", "questions", [](const SampleRecord& record) {
+      return GroupSum{1, outcome_of(record).candidate_right ? 0.0 : 1.0};
+    }));
+  }
+  if (view.task == Task::divergence) {
+    Quantity agreement = rate(view, "top_token_agreement", "tokens", [](const SampleRecord& record) {
+      return GroupSum{static_cast<double>(record.tokens), static_cast<double>(record.tokens - record.same_top)};
+    });
+    agreement.offset = 1;
+    agreement.scale = -1;
+    quantities.push_back(std::move(agreement));
+    Quantity changed = rate(view, "changed_answers", "windows", [](const SampleRecord& record) {
+      if (record.answer_tokens == 0) return GroupSum{0, 0};
+      return GroupSum{1, record.answer_same_tokens < record.answer_tokens ? 1.0 : 0.0};
+    });
+    if (changed.n > 0) quantities.push_back(std::move(changed));
+  }
+  return quantities;
+}
+
+std::vector<Quantity> means_of(const SampleView& view, int64_t replicates, uint64_t seed) {
+  std::vector<MeanPlan> plans = mean_plans(view);
+  GroupTable table;
+  table.quantities = static_cast<int64_t>(plans.size());
+  table.counts.assign(static_cast<size_t>(view.group_count), 0.0);
+  table.sums.assign(static_cast<size_t>(view.group_count) * plans.size(), 0.0);
+  double n = 0;
+  for (size_t i = 0; i < view.records.size(); ++i) {
+    const SampleRecord& record = *view.records[i];
+    const size_t group = static_cast<size_t>(view.groups[i]);
+    const double count = view.task == Task::choices ? 1 : static_cast<double>(record.tokens);
+    table.counts[group] += count;
+    n += count;
+    for (size_t p = 0; p < plans.size(); ++p) table.sums[group * plans.size() + p] += plans[p].sum(record);
+  }
+  std::vector<BootstrapMean> means = bootstrap_means(table, replicates, seed);
+  std::vector<Quantity> quantities;
+  for (size_t p = 0; p < plans.size(); ++p) {
+    Quantity quantity = std::move(plans[p].quantity);
+    quantity.n = static_cast<int64_t>(n);
+    quantity.n_unit = view.task == Task::choices ? "questions" : "tokens";
+    quantity.groups = view.group_count;
+    quantity.evidence = MeanEvidence{std::move(means[p])};
+    quantities.push_back(std::move(quantity));
+  }
+  return quantities;
+}
+
+std::vector<Distribution> distributions_of(const SampleView& view) {
+  if (view.task == Task::choices)
+    return {distribution(view, "answer_probability", "questions", [](const SampleRecord& record, Values& values) {
+      const ChoiceOutcome outcome = outcome_of(record);
+      values.push_back(outcome.reference_probability - outcome.candidate_probability);
+    })};
+  std::vector<Distribution> distributions;
+  distributions.push_back(distribution(view, "log_perplexity", "windows", [](const SampleRecord& record, Values& values) {
+    const double loss = record.reference_log_probability - record.candidate_log_probability;
+    values.push_back(loss / static_cast<double>(record.tokens));
+  }));
+  if (view.task == Task::divergence) {
+    distributions.push_back(distribution(view, "kl", "tokens", [](const SampleRecord& record, Values& values) {
+      values.insert(values.end(), record.kl.begin(), record.kl.end());
+    }));
+    const Spread change = [](const SampleRecord& record, Values& values) {
+      for (const double one : record.probability_change) values.push_back(std::fabs(one));
+    };
+    distributions.push_back(distribution(view, "token_probability_change", "tokens", change));
+  }
+  return distributions;
+}
+
+}  // namespace halftone

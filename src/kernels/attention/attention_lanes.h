@@ -18,64 +18,103 @@ struct AttentionScratch {
         total(most + a.group) {}
 };
 
-// Scores of the 16 keys from `key` for kHeads heads from `head`.
-template <int kHeads>
-inline void score_panel(const AttentionArgs& a, float* p, int64_t key, int64_t range, int head) {
-  const uint16_t* k = a.k_blocks[key / kKvBlockTokens] + key % kKvBlockTokens * a.head_dim;
+// Enough independent sums to hide the latency of an fma, and no more than the registers hold.
+constexpr int kMostHeads = kLaneRegisters >= 32 ? 8 : 4;
+constexpr int kScorePanels = kLaneRegisters >= 32 ? 2 : 1;
+constexpr int kValueColumns = kLaneRegisters >= 32 ? 4 : 2;  // of 16
+
+inline const uint16_t* k_panel(const AttentionArgs& a, int64_t key) {
+  return a.k_blocks[key / kKvBlockTokens] + key % kKvBlockTokens * a.head_dim;
+}
+inline const uint16_t* v_row(const AttentionArgs& a, int64_t key) {
+  return a.v_blocks[key / kKvBlockTokens] + key % kKvBlockTokens * a.head_dim;
+}
+
+// Scores of kPanels * 16 keys from `key` for kHeads heads from `head`.
+template <int kHeads, int kPanels>
+inline void score_panels(const AttentionArgs& a, float* p, int64_t key, int64_t range, int head) {
   const float* q = a.q + head * a.q_stride;
-  Lanes score[kHeads];
-  for (int h = 0; h < kHeads; ++h) score[h] = set(0);
-  for (int d = 0; d < a.head_dim; ++d) {
-    const Lanes keys = load_halves(k + d * 16);
-#pragma GCC unroll 8
-    for (int h = 0; h < kHeads; ++h) score[h] = fma(set(q[h * a.q_stride + d]), keys, score[h]);
+  const uint16_t* k[kPanels];
+  Lanes score[kPanels][kHeads];
+  for (int n = 0; n < kPanels; ++n) {
+    k[n] = k_panel(a, key + n * 16);
+    for (int h = 0; h < kHeads; ++h) score[n][h] = set(0);
   }
-  const int begin = a.first_key > key ? static_cast<int>(a.first_key - key) : 0;
-  const int end = a.end_key - key < 16 ? static_cast<int>(a.end_key - key) : 16;
-  for (int h = 0; h < kHeads; ++h) {
-    store(p + (head + h) * kAttentionRange + (key - range),
-          keep(mul(score[h], set(a.scale)), begin, end, -__builtin_inff()));
+  for (int d = 0; d < a.head_dim; ++d) {
+    Lanes keys[kPanels];
+    for (int n = 0; n < kPanels; ++n) keys[n] = load_halves(k[n] + d * 16);
+#pragma GCC unroll 8
+    for (int h = 0; h < kHeads; ++h) {
+      const Lanes query = set(q[h * a.q_stride + d]);
+      for (int n = 0; n < kPanels; ++n) score[n][h] = fma(query, keys[n], score[n][h]);
+    }
+  }
+  for (int n = 0; n < kPanels; ++n) {
+    const int64_t first = key + n * 16;
+    const int begin = a.first_key > first ? static_cast<int>(a.first_key - first) : 0;
+    const int end = a.end_key - first < 16 ? static_cast<int>(a.end_key - first) : 16;
+    for (int h = 0; h < kHeads; ++h) {
+      store(p + (head + h) * kAttentionRange + (first - range),
+            keep(mul(score[n][h], set(a.scale)), begin, end, -__builtin_inff()));
+    }
   }
 }
 
-// range_out[d] = sum over keys of p * v for kHeads heads and up to 32 columns from d.
-template <int kHeads>
+// range_out[d] = sum over keys of p * v for kHeads heads and kColumns * 16 columns from d.
+template <int kHeads, int kColumns>
 inline void weigh_values(const AttentionArgs& a, const AttentionScratch& s, int64_t begin, int64_t end, int64_t range,
                          int head, int d) {
-  const int n0 = a.head_dim - d < 16 ? a.head_dim - d : 16, n1 = a.head_dim - d - 16 < 16 ? a.head_dim - d - 16 : 16;
-  Lanes sum[kHeads][2];
-  for (int h = 0; h < kHeads; ++h) sum[h][0] = sum[h][1] = set(0);
+  Lanes sum[kHeads][kColumns];
+  for (int h = 0; h < kHeads; ++h) {
+    for (int c = 0; c < kColumns; ++c) sum[h][c] = set(0);
+  }
   const float* p = s.p + head * kAttentionRange - range;
   for (int64_t key = begin; key < end; ++key) {
-    const uint16_t* v = a.v_blocks[key / kKvBlockTokens] + key % kKvBlockTokens * a.head_dim + d;
-    const Lanes v0 = n0 == 16 ? load_halves(v) : load_halves_some(v, n0);
-    const Lanes v1 = n1 == 16 ? load_halves(v + 16) : n1 > 0 ? load_halves_some(v + 16, n1) : set(0);
+    const uint16_t* v = v_row(a, key) + d;
+    Lanes values[kColumns];
+    for (int c = 0; c < kColumns; ++c) values[c] = load_halves(v + c * 16);
 #pragma GCC unroll 8
     for (int h = 0; h < kHeads; ++h) {
       const Lanes weight = set(p[h * kAttentionRange + key]);
-      sum[h][0] = fma(weight, v0, sum[h][0]);
-      sum[h][1] = fma(weight, v1, sum[h][1]);
+      for (int c = 0; c < kColumns; ++c) sum[h][c] = fma(weight, values[c], sum[h][c]);
     }
   }
   for (int h = 0; h < kHeads; ++h) {
-    float* out = s.range_out + (head + h) * a.head_dim + d;
-    store_some(out, sum[h][0], n0);
-    if (n1 > 0) store_some(out + 16, sum[h][1], n1);
+    for (int c = 0; c < kColumns; ++c) store(s.range_out + (head + h) * a.head_dim + d + c * 16, sum[h][c]);
   }
+}
+
+// The same for the last columns, fewer than 16.
+template <int kHeads>
+inline void weigh_last_values(const AttentionArgs& a, const AttentionScratch& s, int64_t begin, int64_t end,
+                              int64_t range, int head, int d) {
+  const int count = a.head_dim - d;
+  Lanes sum[kHeads];
+  for (int h = 0; h < kHeads; ++h) sum[h] = set(0);
+  const float* p = s.p + head * kAttentionRange - range;
+  for (int64_t key = begin; key < end; ++key) {
+    const Lanes values = load_halves_some(v_row(a, key) + d, count);
+    for (int h = 0; h < kHeads; ++h) sum[h] = fma(set(p[h * kAttentionRange + key]), values, sum[h]);
+  }
+  for (int h = 0; h < kHeads; ++h) store_some(s.range_out + (head + h) * a.head_dim + d, sum[h], count);
 }
 
 template <int kHeads>
 inline void attend_heads(const AttentionArgs& a, const AttentionScratch& s, int64_t begin, int64_t end, int64_t range,
                          int head) {
   const int64_t first_panel = begin / 16 * 16;
-  for (int64_t key = first_panel; key < end; key += 16) score_panel<kHeads>(a, s.p, key, range, head);
+  int64_t key = first_panel;
+  for (; key + (kScorePanels - 1) * 16 < end; key += kScorePanels * 16) {
+    score_panels<kHeads, kScorePanels>(a, s.p, key, range, head);
+  }
+  for (; key < end; key += 16) score_panels<kHeads, 1>(a, s.p, key, range, head);
   for (int h = head; h < head + kHeads; ++h) {
     float* p = s.p + h * kAttentionRange - range;
     Lanes most = set(-__builtin_inff());
-    for (int64_t key = first_panel; key < end; key += 16) most = max(load(p + key), most);
+    for (key = first_panel; key < end; key += 16) most = max(load(p + key), most);
     const float range_most = max_of(most);
     Lanes sum = set(0);
-    for (int64_t key = first_panel; key < end; key += 16) {
+    for (key = first_panel; key < end; key += 16) {
       const Lanes weight = exp(sub(load(p + key), set(range_most)));
       store(p + key, weight);
       sum = add(sum, weight);
@@ -83,7 +122,13 @@ inline void attend_heads(const AttentionArgs& a, const AttentionScratch& s, int6
     s.most[h] = range_most;
     s.total[h] = sum_of(sum);
   }
-  for (int d = 0; d < a.head_dim; d += 32) weigh_values<kHeads>(a, s, begin, end, range, head, d);
+  constexpr int kColumns = kHeads < kMostHeads ? kValueColumns : kValueColumns / 2;  // the same number of sums
+  int d = 0;
+  for (; d + kColumns * 16 <= a.head_dim; d += kColumns * 16) {
+    weigh_values<kHeads, kColumns>(a, s, begin, end, range, head, d);
+  }
+  for (; d + 16 <= a.head_dim; d += 16) weigh_values<kHeads, 1>(a, s, begin, end, range, head, d);
+  if (d < a.head_dim) weigh_last_values<kHeads>(a, s, begin, end, range, head, d);
 }
 
 // Merges the range's result of every head into out, scaled by exp(own maximum - common maximum).
@@ -114,6 +159,7 @@ inline void attend(const AttentionArgs& a) {
     const int64_t begin = a.first_key > range ? a.first_key : range;
     const int64_t end = a.end_key < range + kAttentionRange ? a.end_key : range + kAttentionRange;
     int head = 0;
+    for (; head + kMostHeads <= a.group; head += kMostHeads) attend_heads<kMostHeads>(a, s, begin, end, range, head);
     for (; head + 4 <= a.group; head += 4) attend_heads<4>(a, s, begin, end, range, head);
     for (; head + 2 <= a.group; head += 2) attend_heads<2>(a, s, begin, end, range, head);
     for (; head < a.group; ++head) attend_heads<1>(a, s, begin, end, range, head);

@@ -10,6 +10,7 @@
 namespace halftone {
 namespace {
 
+constexpr int kLaneRegisters = 16;  // machine registers, each a whole Lanes or a part of it
 struct Lanes {
   float v[16];
 };

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "base/rng.h"
+#include "quantize/methods/method.h"
+#include "tensor/dtype.h"
+
+namespace halftone {
+namespace {
+
+struct Chosen {
+  std::vector<int8_t> codes;
+  std::vector<uint16_t> scales;
+  float scale(size_t group) const { return f16_to_f32(scales[group]); }
+};
+
+Chosen choose(LayoutId id, const std::vector<float>& values, int64_t rows = 1) {
+  const Layout& layout = layout_of(id);
+  const int64_t columns = static_cast<int64_t>(values.size()) / rows;
+  Chosen chosen{std::vector<int8_t>(values.size()), std::vector<uint16_t>(static_cast<size_t>(rows * layout.groups(columns)))};
+  find_method("nearest")->choose(layout, {values, rows, columns}, {chosen.codes, chosen.scales});
+  return chosen;
+}
+
+// Errors of the two scales that int4 may take, in doubles: the extreme at 7 steps, and at -8 steps.
+double best_of_two(const std::vector<float>& values) {
+  float extreme = 0;
+  for (const float value : values)
+    if (std::fabs(value) > std::fabs(extreme)) extreme = value;
+  const double seven = static_cast<double>(f16_to_f32(f32_to_f16(std::fabs(extreme) / 7)));
+  const double eight = static_cast<double>(f16_to_f32(f32_to_f16(extreme / -8)));
+  const auto error = [&](double scale, double low) {
+    double sum = 0;
+    for (const float value : values) {
+      const double code = std::min(7.0, std::max(low, std::nearbyint(static_cast<double>(value) / scale)));
+      sum += std::pow(code * scale - static_cast<double>(value), 2);
+    }
+    return sum;
+  };
+  return std::min(error(seven, -7), error(eight, -8));
+}
+
+double error_of(const std::vector<float>& values, const Chosen& chosen) {
+  double error = 0;
+  for (size_t i = 0; i < values.size(); ++i)
+    error += std::pow(static_cast<double>(static_cast<float>(chosen.codes[i]) * chosen.scale(0) - values[i]), 2);
+  return error;
+}
+
+TEST(Nearest, Int8CodesOfAHandMadeRow) {
+  const Chosen chosen = choose(LayoutId::int8_channel, {0, 1.27f * 64, -0.64f * 64, 0.32f * 64 + 0.01f});
+  EXPECT_NEAR(chosen.scale(0), 0.64f, 0.0004f);
+  EXPECT_EQ(chosen.codes, (std::vector<int8_t>{0, 127, -64, 32}));
+}
+
+TEST(Nearest, Int8RoundsTiesToEven) {
+  const Chosen chosen = choose(LayoutId::int8_channel, {127, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 126.49f, -127});
+  EXPECT_EQ(chosen.scale(0), 1.0f);
+  EXPECT_EQ(chosen.codes, (std::vector<int8_t>{127, 0, 2, 2, 0, -2, 126, -127}));
+}
+
+TEST(Nearest, Int4TakesSevenStepsWhenBothSidesReachOut) {
+  const Chosen chosen = choose(LayoutId::int4_block32, {7, -7, 3, -3, 1, 0, 0.4f, -0.6f});
+  EXPECT_EQ(chosen.scale(0), 1.0f);
+  EXPECT_EQ(chosen.codes, (std::vector<int8_t>{7, -7, 3, -3, 1, 0, 0, -1}));
+}
+
+TEST(Nearest, Int4TakesEightStepsOnTheSideOfTheExtreme) {
+  const Chosen negative = choose(LayoutId::int4_block32, {-8, 7, 3, -5, 1, 6, 2, -1});
+  EXPECT_EQ(negative.scale(0), 1.0f);
+  EXPECT_EQ(negative.codes, (std::vector<int8_t>{-8, 7, 3, -5, 1, 6, 2, -1}));
+  const Chosen positive = choose(LayoutId::int4_block32, {8, -7, -3, 5, -1, -6, -2, 1});
+  EXPECT_EQ(positive.scale(0), -1.0f);
+  EXPECT_EQ(positive.codes, (std::vector<int8_t>{-8, 7, 3, -5, 1, 6, 2, -1}));
+}
+
+TEST(Nearest, GroupsAreIndependentAndTheLastMayBePartial) {
+  std::vector<float> values(2 * 44, 0.0f);  // two rows of one whole and one partial group
+  values[0] = -8;
+  values[43] = 7 * 0.5f;
+  values[42] = -7 * 0.5f;
+  values[44 + 31] = 7 * 2;
+  values[44 + 30] = -7 * 2;
+  const Chosen chosen = choose(LayoutId::int4_block32, values, 2);
+  EXPECT_EQ(chosen.scale(0), 1.0f);
+  EXPECT_EQ(chosen.scale(1), 0.5f);
+  EXPECT_EQ(chosen.scale(2), 2.0f);
+  EXPECT_EQ(chosen.scale(3), 0.0f);  // all zeros
+  EXPECT_EQ(chosen.codes[0], -8);
+  EXPECT_EQ(chosen.codes[43], 7);
+  EXPECT_EQ(chosen.codes[44 + 31], 7);
+  EXPECT_EQ(chosen.codes[44 + 43], 0);
+}
+
+TEST(Nearest, ScaleIsRoundedBeforeCodesAreChosen) {
+  // 1 / 7 is no f16: with the rounded scale 0.14282 the weight 0.2142 is 1.4998 steps, with the exact one 1.4994.
+  Rng rng(7);
+  for (int trial = 0; trial < 500; ++trial) {
+    std::vector<float> values(32);
+    for (float& value : values) value = static_cast<float>(rng.normal());
+    const Chosen chosen = choose(LayoutId::int8_block32, values);
+    for (size_t i = 0; i < values.size(); ++i) {
+      const float off = std::fabs(static_cast<float>(chosen.codes[i]) * chosen.scale(0) - values[i]);
+      ASSERT_LE(off, 0.5f * chosen.scale(0) * 1.0001f + 0.001f * std::fabs(values[i])) << "seed 7, trial " << trial;
+    }
+  }
+}
+
+TEST(Nearest, Int4TakesTheBetterOfTwoScales) {
+  Rng rng(11);
+  for (int trial = 0; trial < 300; ++trial) {
+    std::vector<float> values(32);
+    for (float& value : values) value = static_cast<float>(rng.normal() * 0.02);
+    const double reached = error_of(values, choose(LayoutId::int4_block32, values));
+    ASSERT_NEAR(reached, best_of_two(values), 1e-4 * reached) << "seed 11, trial " << trial;
+  }
+}
+
+TEST(Nearest, TinyWeightsKeepTheirSignAndSize) {
+  for (const float size : {1e-4f, 1e-6f, 3e-7f}) {  // scales in and below the subnormal numbers of f16
+    for (const LayoutId id : {LayoutId::int8_block32, LayoutId::int4_block32}) {
+      std::vector<float> values = {size, -size, size / 2, 0};
+      const Chosen chosen = choose(id, values);
+      for (size_t i = 0; i < values.size(); ++i)
+        EXPECT_NEAR(static_cast<float>(chosen.codes[i]) * chosen.scale(0), values[i], std::max(size * 0.15f, 3.1e-8f)) << size << " " << i;
+    }
+  }
+}
+
+TEST(Nearest, AScaleBeyondF16IsInfinity) {
+  EXPECT_TRUE(std::isinf(choose(LayoutId::int8_channel, {1e7f, 1}).scale(0)));
+  EXPECT_TRUE(std::isinf(choose(LayoutId::int4_block32, {1e7f, 1}).scale(0)));
+  const Chosen only_eight = choose(LayoutId::int4_block32, {7.6f * 65504, 0});  // fits at -8, not at 7
+  EXPECT_FALSE(std::isinf(only_eight.scale(0)));
+  EXPECT_EQ(only_eight.codes[0], -8);
+}
+
+TEST(Nearest, LanesDoNotChangeTheResult) {
+  // A row is the same whether its group begins the row or not, and whatever its neighbours are.
+  Rng rng(3);
+  std::vector<float> values(96);
+  for (float& value : values) value = static_cast<float>(rng.normal());
+  const Chosen whole = choose(LayoutId::int4_block32, values);
+  const Chosen middle = choose(LayoutId::int4_block32, std::vector<float>(values.begin() + 32, values.begin() + 64));
+  EXPECT_EQ(whole.scales[1], middle.scales[0]);
+  EXPECT_TRUE(std::equal(middle.codes.begin(), middle.codes.end(), whole.codes.begin() + 32));
+}
+
+TEST(Methods, TableFindsByName) {
+  ASSERT_FALSE(all_methods().empty());
+  for (const Method& method : all_methods()) EXPECT_EQ(find_method(method.name), &method);
+  EXPECT_EQ(find_method("nearest-ish"), nullptr);
+}
+
+}  // namespace
+}  // namespace halftone

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/recipe.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/temp_folder.h"
+
+namespace halftone {
+namespace {
+
+std::string message_of(std::string_view yaml) {
+  const auto recipe = parse_recipe(yaml, "r.yaml");
+  return recipe.ok() ? "accepted" : std::string(recipe.status().message());
+}
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+TEST(Recipe, PresetsLoadByNameWithEitherDash) {
+  for (const std::string& name : preset_names()) {
+    const auto recipe = load_recipe(name);
+    ASSERT_TRUE(recipe.ok()) << recipe.status().message();
+    EXPECT_EQ(recipe->name, name);
+    ASSERT_EQ(recipe->rules.size(), 1u);
+    EXPECT_NE(recipe->rules[0].layout, nullptr);
+    EXPECT_FALSE(recipe->text.empty());
+  }
+  EXPECT_EQ(load_recipe("int4_channel")->rules[0].layout->name, "int4_channel");
+  EXPECT_EQ(load_recipe("int8-block")->rules[0].layout->name, "int8_block32");
+  EXPECT_EQ(load_recipe("fp16")->rules[0].layout->name, "f16");
+}
+
+TEST(Recipe, ReadsAFile) {
+  const TempFolder folder;
+  std::ofstream(folder / "mixed.yaml") << R"(rules:
+  - {op: embedding, layout: int8-block32}
+  - {match: "*.mlp.*", layout: int4_block32, method: nearest}
+  - {match: "*lm_head*", op: linear, layout: bf16}
+  - {layout: keep}
+allow_float: ["*.bias", lm_head.weight]
+)";
+  const auto recipe = load_recipe((folder / "mixed.yaml").string());
+  ASSERT_TRUE(recipe.ok()) << recipe.status().message();
+  EXPECT_EQ(recipe->name, "mixed");
+  ASSERT_EQ(recipe->rules.size(), 4u);
+  EXPECT_EQ(recipe->rules[0].text, "rule 1: op embedding -> int8_block32");
+  EXPECT_EQ(recipe->rules[1].text, "rule 2: match *.mlp.* -> int4_block32");
+  EXPECT_EQ(recipe->rules[1].method, "nearest");
+  EXPECT_EQ(recipe->rules[2].text, "rule 3: op linear, match *lm_head* -> bf16");
+  EXPECT_EQ(recipe->rules[3].text, "rule 4: match * -> keep");
+  EXPECT_EQ(recipe->rules[3].layout, nullptr);
+  EXPECT_EQ(recipe->allow_float, (std::vector<std::string>{"*.bias", "lm_head.weight"}));
+  EXPECT_TRUE(contains(recipe->text, "allow_float"));
+}
+
+TEST(Recipe, UnknownWordsNameTheNearest) {
+  EXPECT_TRUE(contains(message_of("rules: [{layout: int4_blok32}]"), "'int4_blok32'; did you mean int4_block32?"));
+  EXPECT_TRUE(contains(message_of("rules: [{layout: kep}]"), "did you mean keep?"));
+  EXPECT_TRUE(contains(message_of("rules: [{layout: int4_block32, method: neerest}]"), "'neerest'; did you mean nearest?"));
+  EXPECT_TRUE(contains(message_of("rules: [{op: embeding, layout: keep}]"), "'embeding'; did you mean embedding?"));
+  EXPECT_TRUE(contains(message_of("rules: [{mach: a, layout: keep}]"), "match")) << message_of("rules: [{mach: a, layout: keep}]");
+  EXPECT_TRUE(contains(message_of("rules: [{layout: keep}]\nalow_float: [a]"), "allow_float"));
+  EXPECT_TRUE(contains(message_of("rules: [{layout: zzzzzzzzzz}]"), "known: keep, f32"));
+  const std::string preset(load_recipe("int5").status().message());
+  EXPECT_TRUE(contains(preset, "expected a preset or a YAML file, got 'int5'; did you mean int")) << preset;
+}
+
+TEST(Recipe, RefusesWhatMakesNoSense) {
+  EXPECT_TRUE(contains(message_of("name: x"), "expected at least one rule"));
+  EXPECT_TRUE(contains(message_of("rules: []"), "expected at least one rule"));
+  EXPECT_TRUE(contains(message_of("rules: [{match: a}]"), "layout")) << message_of("rules: [{match: a}]");
+  EXPECT_TRUE(contains(message_of("rules: [{layout: f16, method: nearest}]"), "expected no method"));
+  EXPECT_TRUE(contains(message_of("rules: [{layout: keep, method: nearest}]"), "expected no method"));
+  EXPECT_TRUE(contains(message_of("rules: 7"), "r.yaml"));
+  EXPECT_NE(message_of("{"), "accepted");
+  EXPECT_NE(message_of(""), "accepted");
+  EXPECT_TRUE(contains(message_of("rules:\n  - {layout: keep}\n  - {layout: f17}"), "r.yaml:3"));
+}
+
+TEST(Glob, MatchesRunsAndSingleCharacters) {
+  EXPECT_TRUE(glob_matches("*", ""));
+  EXPECT_TRUE(glob_matches("*", "a.b"));
+  EXPECT_TRUE(glob_matches("a*c", "abbbc"));
+  EXPECT_TRUE(glob_matches("*.mlp.*.weight", "model.layers.0.mlp.up.weight"));
+  EXPECT_TRUE(glob_matches("layers.?.x", "layers.3.x"));
+  EXPECT_FALSE(glob_matches("layers.?.x", "layers.13.x"));
+  EXPECT_TRUE(glob_matches("a**b", "ab"));
+  EXPECT_TRUE(glob_matches("*ab*ab", "abab"));
+  EXPECT_FALSE(glob_matches("*ab*ab", "ab"));
+  EXPECT_FALSE(glob_matches("", "a"));
+  EXPECT_FALSE(glob_matches("a", "ab"));
+  EXPECT_FALSE(glob_matches("a?", "a"));
+  EXPECT_FALSE(glob_matches(std::string(30, '*') + "b", std::string(5000, 'a')));  // no exponential search
+}
+
+}  // namespace
+}  // namespace halftone

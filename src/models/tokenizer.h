@@ -47,8 +47,8 @@ Result<std::shared_ptr<const Tokenizer>> read_sentencepiece(std::span<const std:
 // Streaming decode: gives text only in whole UTF-8 sequences; what all calls give together is what decode() gives.
 class TextStream {
  public:
-  // at_start: the ids begin a text, so the tokenizer's leading space is dropped. The default continues a prompt.
-  explicit TextStream(const Tokenizer& tokenizer, bool at_start = false)
+  // at_start: the first id begins a text, so the tokenizer's leading space is dropped. false: text came before.
+  explicit TextStream(const Tokenizer& tokenizer, bool at_start = true)
       : tokenizer_(tokenizer), leading_(at_start ? tokenizer.leading() : std::string_view()) {}
   std::string add(TokenId id);  // text that became complete
   std::string flush();          // what is left, invalid bytes replaced by U+FFFD

@@ -122,7 +122,7 @@ Result<std::vector<TokenId>> PipelineTokenizer::encode(std::string_view text, bo
 }
 
 std::string PipelineTokenizer::decode(const std::vector<TokenId>& ids) const {
-  TextStream stream(*this, true);
+  TextStream stream(*this);
   std::string text;
   for (const TokenId id : ids) text += stream.add(id);
   return text + stream.flush();

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ship/labels.h"
+
+#include <algorithm>
+#include <array>
+
+namespace halftone {
+
+namespace {
+
+constexpr std::array<MetricStyle, 10> kStyles = {{
+    {"choice_accuracy", "Right answers", "fraction", true},
+    {"answer_probability", "Probability of the right answer lost", "fraction", true},
+    {"confident_flips", "Confident flips", "fraction", false},
+    {"answer_flips", "Changed answers", "fraction", false},
+    {"log_perplexity", "Log perplexity, nats per token", "nats", true},
+    {"kl", "Divergence from float, nats per token", "nats", false},
+    {"top_token_agreement", "Same most likely token", "fraction", false},
+    {"token_probability_change", "Change of a token's probability", "fraction", false},
+    {"changed_answers", "Changed greedy answers", "fraction", false},
+    {"wrong_answers", "Wrong answers", "fraction", true},
+}};
+
+struct CheckName {
+  std::string_view metric, label;
+};
+constexpr std::array<CheckName, 17> kChecks = {{
+    {"choice_accuracy", "accuracy"},
+    {"choice_accuracy.loss", "loss"},
+    {"confident_flips", "confident flips"},
+    {"answer_flips", "answer flips"},
+    {"answer_probability.loss", "probability loss"},
+    {"answer_probability.p95", "probability loss p95"},
+    {"answer_probability.p99", "probability loss p99"},
+    {"answer_probability.p99.9", "probability loss p99.9"},
+    {"log_perplexity.increase", "log perplexity"},
+    {"kl.mean", "KL"},
+    {"kl.p95", "KL p95"},
+    {"kl.p99", "KL p99"},
+    {"top_token_agreement", "same top token"},
+    {"token_probability_change.loss", "token probability loss"},
+    {"changed_answers", "changed greedy answers"},
+    {"memory_bytes", "memory"},
+    {"decode_tokens_per_second", "decode"},
+}};
+
+}  // namespace
+
+MetricStyle metric_style(std::string_view metric) {
+  const std::string_view name = metric.substr(metric.find(':') + 1);  // npos + 1 is 0
+  const auto found = std::find_if(kStyles.begin(), kStyles.end(), [&](const MetricStyle& style) { return style.key == name; });
+  return found != kStyles.end() ? *found : MetricStyle{metric, metric, "", true};
+}
+
+std::string check_label(std::string_view metric, std::string_view slice) {
+  const auto found = std::find_if(kChecks.begin(), kChecks.end(), [&](const CheckName& name) { return name.metric == metric; });
+  std::string label(found != kChecks.end() ? found->label : metric);
+  const size_t equal = slice.find('=');
+  return equal == std::string_view::npos ? label : std::string(slice.substr(equal + 1)) + " " + label;
+}
+
+std::string_view primary_metric_of(Task task) {
+  return task == Task::choices ? "choice_accuracy" : task == Task::divergence ? "top_token_agreement" : "log_perplexity";
+}
+
+std::string_view tail_metric_of(Task task) {
+  return task == Task::choices ? "answer_probability" : task == Task::divergence ? "kl" : "log_perplexity";
+}
+
+}  // namespace halftone

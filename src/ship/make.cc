@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/units.h"
+#include "ship/job.h"
+
+namespace halftone {
+
+namespace {
+
+std::string reference_name(const WeightSummary& weights) {
+  const auto largest = std::max_element(weights.items.begin(), weights.items.end(), [](const WeightItem& a, const WeightItem& b) { return a.bytes < b.bytes; });
+  const std::string layout = largest == weights.items.end() ? "" : largest->layout;
+  if (layout == "f16") return "float16";
+  if (layout == "bf16") return "bfloat16";
+  if (layout == "f32") return "float32";
+  return layout + " as given";
+}
+
+// One hash for a model of one or several files; with one file it agrees with sha256sum.
+std::string model_hash(const std::vector<SourceFile>& files) {
+  if (files.size() == 1) return files[0].sha256;
+  std::string lines;
+  for (const SourceFile& file : files) lines += fmt::format("{}  {}\n", file.sha256, file.name);
+  return sha256_hex(lines);
+}
+
+}  // namespace
+
+Status make_candidates(ShipJob& job, const std::filesystem::path& work) {
+  HALFTONE_ASSIGN(const auto source, load_language_model(job.options.model));
+  ThreadPool pool(job.options.speed.threads > 0 ? job.options.speed.threads : available_cores());
+  HALFTONE_TRY(check_finite_weights(*source, pool));
+  ShipReference& reference = job.reference;
+  reference.weights = summarize_weights(*source);
+  reference.name = reference_name(reference.weights);
+  reference.family = source->config.family;
+  reference.context = source->config.context;
+  reference.bytes = source->file.bytes_on_disk;
+  for (ShipCandidate& candidate : job.candidates) {
+    candidate.path = work / (candidate.contender.name + ".ht");
+    HALFTONE_ASSIGN(candidate.quantized, quantize(*source, candidate.recipe, candidate.path, {}, pool, job.progress));
+    HALFTONE_ASSIGN(const auto made, load_language_model(candidate.path));
+    candidate.weights = summarize_weights(*made);
+    candidate.bytes = candidate.contender.bytes = made->file.bytes_on_disk;
+    reference.sha256 = model_hash(candidate.quantized.source_files);
+    if (job.options.max_bytes && candidate.bytes > *job.options.max_bytes) {
+      candidate.contender.fate = Fate::over_budget;
+      candidate.contender.why = fmt::format("{} is over the budget of {}; not scored", format_bytes(candidate.bytes), format_bytes(*job.options.max_bytes));
+    }
+  }
+  job.progress.end();
+  return {};
+}
+
+Status measure_candidates(ShipJob& job) {
+  std::vector<std::filesystem::path> paths = {job.options.model};
+  for (const ShipCandidate& candidate : job.candidates) paths.push_back(candidate.path);
+  SpeedOptions options = job.options.speed;
+  // A short context leaves room for half a prompt and the tokens after it.
+  options.prompt_tokens = std::clamp<int64_t>(options.prompt_tokens, 1, std::max<int64_t>(1, job.reference.context / 2));
+  options.decode_tokens = std::clamp<int64_t>(options.decode_tokens, 2, std::max<int64_t>(2, job.reference.context / 4));
+  HALFTONE_ASSIGN(job.speed, measure_speed(paths, options, job.progress));
+  job.progress.end();
+  job.reference.speed = job.speed.models[0];
+  for (size_t i = 0; i < job.candidates.size(); ++i) job.candidates[i].speed = job.speed.models[i + 1];
+  return {};
+}
+
+CandidateFacts facts_of(const ShipCandidate& candidate) {
+  CandidateFacts facts;
+  facts.bytes = candidate.bytes;
+  facts.memory_bytes = candidate.speed.memory_bytes;
+  facts.decode_tokens_per_second = candidate.speed.decode_median;
+  facts.decode_interval = {candidate.speed.decode_low, candidate.speed.decode_high};
+  return facts;
+}
+
+}  // namespace halftone

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ship/speed.h"
+
+#include "bench/bench.h"
+
+namespace halftone {
+
+Result<SpeedReport> measure_speed(const std::vector<std::filesystem::path>& models, const SpeedOptions& options, Progress& progress) {
+  BenchOptions bench_options;
+  bench_options.prompt_tokens = options.prompt_tokens;
+  bench_options.decode_tokens = options.decode_tokens;
+  bench_options.rounds = options.rounds;
+  bench_options.threads = options.threads;
+  bench_options.activations = options.activations;
+  bench_options.allow_noisy = true;
+  HALFTONE_ASSIGN(const BenchReport bench_report, bench(models, bench_options, progress));
+  SpeedReport report;
+  report.warnings = bench_report.warnings;
+  report.settings = bench_report.settings_json();
+  nlohmann::ordered_json json = bench_report.to_json();
+  for (size_t i = 0; i < bench_report.models.size(); ++i) {
+    const ModelBench& model = bench_report.models[i];
+    const auto& decode = model.decode.tokens_per_second;
+    Speed speed{std::move(json["models"][i]), model.memory.weights_bytes + model.memory.peak_private_bytes, decode.median, decode.low, decode.high};
+    speed.json.erase("model");  // a path in a work folder
+    report.models.push_back(std::move(speed));
+  }
+  json.erase("models");
+  json.erase("warnings");
+  report.limits = std::move(json);
+  return report;
+}
+
+}  // namespace halftone

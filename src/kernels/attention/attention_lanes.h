@@ -68,14 +68,14 @@ inline void weigh_values(const AttentionArgs& a, const AttentionScratch& s, int6
   for (int h = 0; h < kHeads; ++h) {
     for (int c = 0; c < kColumns; ++c) sum[h][c] = set(0);
   }
-  const float* p = s.p + head * kAttentionRange - range;
+  const float* p = s.p + head * kAttentionRange;
   for (int64_t key = begin; key < end; ++key) {
     const uint16_t* v = v_row(a, key) + d;
     Lanes values[kColumns];
     for (int c = 0; c < kColumns; ++c) values[c] = load_halves(v + c * 16);
 #pragma GCC unroll 8
     for (int h = 0; h < kHeads; ++h) {
-      const Lanes weight = set(p[h * kAttentionRange + key]);
+      const Lanes weight = set(p[h * kAttentionRange + (key - range)]);
       for (int c = 0; c < kColumns; ++c) sum[h][c] = fma(weight, values[c], sum[h][c]);
     }
   }
@@ -91,10 +91,10 @@ inline void weigh_last_values(const AttentionArgs& a, const AttentionScratch& s,
   const int count = a.head_dim - d;
   Lanes sum[kHeads];
   for (int h = 0; h < kHeads; ++h) sum[h] = set(0);
-  const float* p = s.p + head * kAttentionRange - range;
+  const float* p = s.p + head * kAttentionRange;
   for (int64_t key = begin; key < end; ++key) {
     const Lanes values = load_halves_some(v_row(a, key) + d, count);
-    for (int h = 0; h < kHeads; ++h) sum[h] = fma(set(p[h * kAttentionRange + key]), values, sum[h]);
+    for (int h = 0; h < kHeads; ++h) sum[h] = fma(set(p[h * kAttentionRange + (key - range)]), values, sum[h]);
   }
   for (int h = 0; h < kHeads; ++h) store_some(s.range_out + (head + h) * a.head_dim + d, sum[h], count);
 }
@@ -109,14 +109,14 @@ inline void attend_heads(const AttentionArgs& a, const AttentionScratch& s, int6
   }
   for (; key < end; key += 16) score_panels<kHeads, 1>(a, s.p, key, range, head);
   for (int h = head; h < head + kHeads; ++h) {
-    float* p = s.p + h * kAttentionRange - range;
+    float* p = s.p + h * kAttentionRange;
     Lanes most = set(-__builtin_inff());
-    for (key = first_panel; key < end; key += 16) most = max(load(p + key), most);
+    for (key = first_panel; key < end; key += 16) most = max(load(p + (key - range)), most);
     const float range_most = max_of(most);
     Lanes sum = set(0);
     for (key = first_panel; key < end; key += 16) {
-      const Lanes weight = exp(sub(load(p + key), set(range_most)));
-      store(p + key, weight);
+      const Lanes weight = exp(sub(load(p + (key - range)), set(range_most)));
+      store(p + (key - range), weight);
       sum = add(sum, weight);
     }
     s.most[h] = range_most;

@@ -32,13 +32,11 @@ Status check(const LanguageModel& model, std::span<const TokenId> prompt, const 
 // What was said so far and who listens.
 class Output {
  public:
-  Output(const Tokenizer& tokenizer, const GenerateOptions& options, const std::function<void(std::string_view)>& piece)
-      : stream_(tokenizer), filter_(options.stop), piece_(piece) {}
+  // at_start: nothing of the prompt is text, so the first word said is the first of all.
+  Output(const Tokenizer& tokenizer, bool at_start, const GenerateOptions& options,
+         const std::function<void(std::string_view)>& piece)
+      : stream_(tokenizer, at_start), filter_(options.stop), piece_(piece) {}
 
-  // Generated text continues the prompt: a tokenizer that drops the space before a first word must know that it is not first.
-  void skip(std::span<const TokenId> prompt) {
-    for (const TokenId id : prompt) stream_.add(id);
-  }
   void add(TokenId id) { show(filter_.add(stream_.add(id))); }
   void finish() {
     show(filter_.add(stream_.flush()));
@@ -103,8 +101,9 @@ Result<GenerateResult> generate_from_tokens(const LanguageModel& model, Executor
   const auto keep = [&](std::span<const float> values) { logits.assign(values.begin(), values.end()); };
   Sequence sequence(model.model);
   Sampler sampler(options.sampler);
-  Output output(*model.tokenizer, options, piece);
-  output.skip(result.prompt_tokens);
+  const bool at_start = std::all_of(history.begin(), history.end(),
+                                    [&](TokenId id) { return model.tokenizer->bytes_of(id).empty(); });
+  Output output(*model.tokenizer, at_start, options, piece);
 
   auto begin = Clock::now();
   HALFTONE_TRY(prefill(executor, sequence, result.prompt_tokens, keep));

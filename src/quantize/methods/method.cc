@@ -9,7 +9,7 @@ namespace halftone {
 
 std::span<const Method> all_methods() {
   static constexpr std::array kMethods = {
-      Method{"nearest", false, choose_nearest},
+      Method{"nearest", choose_nearest},
   };
   return kMethods;
 }

@@ -23,7 +23,6 @@ struct MethodOutput {
 
 struct Method {
   std::string_view name;
-  bool needs_calibration;
   // Pure, and called from several threads. REQUIRES: an integer layout.
   void (*choose)(const Layout& layout, const MethodInput& input, const MethodOutput& output);
 };

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
@@ -220,7 +221,8 @@ Status write_file_atomic(const fs::path& path, std::string_view content) {
   // A link keeps pointing where it does: the file behind it is replaced.
   const fs::path target = fs::exists(existing) && !is_device ? fs::canonical(path, code) : path;
   if (code && fs::exists(existing)) return os_error(kWho, path, "resolve", code.value());
-  const fs::path written = is_device ? target : sibling(target, "partial", 0);
+  static std::atomic<int> writes = 0;  // two threads may write the same file
+  const fs::path written = is_device ? target : sibling(target, "partial", writes.fetch_add(1));
   const auto write_all = [&]() -> Status {
     HALFTONE_ASSIGN(FileWriter writer, FileWriter::create(written));
     HALFTONE_TRY(writer.write(content));

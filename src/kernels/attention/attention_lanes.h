@@ -19,9 +19,9 @@ struct AttentionScratch {
 };
 
 // Enough independent sums to hide the latency of an fma, and no more than the registers hold.
-constexpr int kMostHeads = kLaneRegisters >= 32 ? 8 : 4;
-constexpr int kScorePanels = kLaneRegisters >= 32 ? 2 : 1;
-constexpr int kValueColumns = kLaneRegisters >= 32 ? 4 : 2;  // of 16
+constexpr int kMostHeads = kLanesInRegisters >= 32 ? 8 : 4;
+constexpr int kScorePanels = kLanesInRegisters >= 32 ? 2 : 1;
+constexpr int kValueColumns = kLanesInRegisters >= 32 ? 4 : 2;  // of 16
 
 inline const uint16_t* k_panel(const AttentionArgs& a, int64_t key) {
   return a.k_blocks[key / kKvBlockTokens] + key % kKvBlockTokens * a.head_dim;

@@ -10,7 +10,7 @@
 namespace halftone {
 namespace {
 
-constexpr int kLaneRegisters = 16;  // machine registers, each a whole Lanes or a part of it
+constexpr int kLanesInRegisters = 8;  // how many Lanes the machine holds at once
 struct Lanes {
   __m256 lo, hi;
 };

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#define HALFTONE_LANES "kernels/lanes/lanes_neon.h"
+#include "kernels/vector/vector_lanes.h"
+#include "kernels/vector/vector_table.h"
+
+namespace halftone {
+
+extern const VectorFunctions kVectorFunctions_neon;
+const VectorFunctions kVectorFunctions_neon = {rms_norm, swiglu, add_rows, rope, maximum, sum_of_exp, softmax};
+
+}  // namespace halftone

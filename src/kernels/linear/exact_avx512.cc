@@ -5,6 +5,7 @@
 // the sums from chunk to chunk.
 #include "kernels/linear/linear_args.h"
 #include "kernels/linear/panels_avx512.h"
+#include "kernels/linear/unroll.h"
 
 namespace halftone {
 namespace {
@@ -21,32 +22,35 @@ inline float* result_at(const LinearArgs& args, int64_t token, int64_t panel) {
   return args.y + token * args.y_stride + panel * 16;
 }
 
-// kPanels panels and one token straight from packed weights.
+// kPanels panels and one token straight from packed weights. Prefetches run kAhead columns in front, and at the end of
+// a panel turn to the beginning of the panels that come next.
 template <class Panel, int kPanels>
 inline void one_token(const LinearArgs& args, int64_t panel, int64_t token) {
-  constexpr int64_t kPrefetchBytes = 1024;
   const float* x = args.x + token * args.x_stride;
-  const std::byte* first = args.weights + panel * Panel::bytes(args.columns);
+  const int64_t panel_bytes = Panel::bytes(args.columns), head = Panel::head(args.columns);
+  const std::byte* first = args.weights + panel * panel_bytes;
   __m512 acc[kPanels];
   for (int p = 0; p < kPanels; ++p) acc[p] = _mm512_setzero_ps();
   int64_t k = 0;
   for (; k + 8 <= args.columns; k += 8) {
-    for (int p = 0; p < kPanels; ++p) {
-      const Panel weights(first + p * Panel::bytes(args.columns), args.columns);
-      const std::byte* ahead = weights.address(k) + kPrefetchBytes;
-      for (int64_t line = 0; line < weights.address(8) - weights.address(0); line += 64) {
-        _mm_prefetch(reinterpret_cast<const char*>(ahead + line), _MM_HINT_T0);
-      }
+    const bool turn = k + Panel::kAhead >= args.columns;
+    const int64_t column = k + Panel::kAhead - (turn ? args.columns & -8 : 0);
+    const std::byte* ahead = first + (turn ? kPanels * panel_bytes : 0);
+    unroll<kPanels>([&](auto p) __attribute__((always_inline)) {
+      prefetch(ahead + p * panel_bytes + head + column * Panel::kColumnBytes, 8 * Panel::kColumnBytes);
+      if (Panel::kHasBlocks && k % 32 == 0) prefetch(ahead + p * panel_bytes + column, 1);
       __m512 w[8];
-      weights.eight(k, w);
-      for (int i = 0; i < 8; ++i) acc[p] = _mm512_fmadd_ps(_mm512_set1_ps(x[k + i]), w[i], acc[p]);
-    }
+      Panel(first + p * panel_bytes, args.columns).eight(k, w);
+      unroll<8>([&](auto i) __attribute__((always_inline)) {
+        acc[p] = _mm512_fmadd_ps(_mm512_set1_ps(x[k + i]), w[i], acc[p]);
+      });
+    });
   }
   const int left = static_cast<int>(args.columns - k);
   for (int p = 0; p < kPanels; ++p) {
     if (left > 0) {
       __m512 w[8];
-      Panel(first + p * Panel::bytes(args.columns), args.columns).some(k, left, w);
+      Panel(first + p * panel_bytes, args.columns).some(k, left, w);
       for (int i = 0; i < left; ++i) acc[p] = _mm512_fmadd_ps(_mm512_set1_ps(x[k + i]), w[i], acc[p]);
     }
     _mm512_mask_storeu_ps(result_at(args, token, panel + p), lanes_of(args, panel + p), acc[p]);

@@ -52,8 +52,25 @@ inline void eight_columns(const std::byte* const (&codes)[kPanels], const int8_t
   }
 }
 
+// One group of each panel, kColumnsAhead columns in front; at the end of a panel, the beginning of the panels that come
+// next.
+template <class Codes, bool kBlock, int kPanels>
+inline void prefetch_group(const std::byte* scales, int64_t padded, int64_t group) {
+  constexpr int64_t kColumnsAhead = 256;
+  const int64_t scale_bytes = scale_bytes_of(padded, kBlock);
+  const int64_t panel_bytes = scale_bytes + padded * Codes::kBytesPerColumn;
+  const bool turn = group + kColumnsAhead >= padded;
+  const int64_t column = group + kColumnsAhead - (turn ? padded & -32 : 0);
+  const std::byte* ahead = scales + (turn ? kPanels * panel_bytes : 0);
+  for (int p = 0; p < kPanels; ++p) {
+    prefetch(ahead + p * panel_bytes + scale_bytes + column * Codes::kBytesPerColumn, 32 * Codes::kBytesPerColumn);
+    if (kBlock) prefetch(ahead + p * panel_bytes + column, 1);
+  }
+}
+
+// `fresh`: these weights come from memory, not from a cache that an earlier tile filled.
 template <class Codes, bool kBlock, int kPanels, int kTokens>
-inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
+inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fresh) {
   const int64_t scale_bytes = scale_bytes_of(args.columns, kBlock);
   const int64_t padded = round_up_to(args.columns, 8), panel_bytes = scale_bytes + padded * Codes::kBytesPerColumn;
   const std::byte *scales = args.weights + panel * panel_bytes, *codes[kPanels];
@@ -74,6 +91,7 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
       for (int t = 0; t < kTokens; ++t) s[p][t] = _mm512_setzero_ps(), isum[p][t] = _mm512_setzero_si512();
     }
     for (int64_t group = block; group < block_end; group += kActivationGroup) {
+      if (fresh) prefetch_group<Codes, kBlock, kPanels>(scales, padded, group);
 #pragma GCC unroll 8
       for (int t = 0; t < kTokens; ++t) {
         const __m512i sum = _mm512_set1_epi32(sums[t * args.q.sum_stride + group / kActivationGroup]);
@@ -112,7 +130,7 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
   }
 }
 
-using TileFn = void (*)(const LinearArgs&, int64_t, int64_t);
+using TileFn = void (*)(const LinearArgs&, int64_t, int64_t, bool);
 constexpr int kMaxTokens = 6;
 template <class Codes, bool kBlock, int kPanels>
 constexpr TileFn kTiles[kMaxTokens] = {tile<Codes, kBlock, kPanels, 1>, tile<Codes, kBlock, kPanels, 2>,
@@ -121,9 +139,9 @@ constexpr TileFn kTiles[kMaxTokens] = {tile<Codes, kBlock, kPanels, 1>, tile<Cod
 
 inline void all_tokens(const LinearArgs& args, int64_t panel, int64_t token, int64_t token_end, const TileFn* tiles) {
   int64_t tiles_left = (token_end - token + kMaxTokens - 1) / kMaxTokens;
-  for (; token < token_end; --tiles_left) {
+  for (bool fresh = true; token < token_end; --tiles_left, fresh = false) {
     const int64_t count = (token_end - token + tiles_left - 1) / tiles_left;
-    tiles[count - 1](args, panel, token);
+    tiles[count - 1](args, panel, token, fresh);
     token += count;
   }
 }
@@ -133,6 +151,9 @@ inline void linear(const LinearArgs& args) {
   for (int64_t token = 0; token < args.tokens; token += kTokensInCache) {
     const int64_t token_end = token + kTokensInCache < args.tokens ? token + kTokensInCache : args.tokens;
     int64_t panel = args.panel_begin;
+    if (args.tokens == 1) {  // bound by memory: more panels in flight
+      for (; panel + 4 <= args.panel_end; panel += 4) tile<Codes, kBlock, 4, 1>(args, panel, 0, true);
+    }
     for (; panel + 2 <= args.panel_end; panel += 2) all_tokens(args, panel, token, token_end, kTiles<Codes, kBlock, 2>);
     if (panel < args.panel_end) all_tokens(args, panel, token, token_end, kTiles<Codes, kBlock, 1>);
   }

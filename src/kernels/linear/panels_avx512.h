@@ -18,18 +18,25 @@ inline __m512 load_halves(const std::byte* at) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
 }
 
+inline void prefetch(const std::byte* at, int64_t bytes) {
+  for (int64_t line = 0; line < bytes; line += 64) _mm_prefetch(reinterpret_cast<const char*>(at + line), _MM_HINT_T0);
+}
+
 inline int64_t scale_bytes_of(int64_t columns, bool block) {
   const int64_t groups = block ? (columns + 31) / 32 : 1;
   return round_up_to(groups * 32, 64);
 }
 
-// eight(k, w): columns k .. k + 7, k a multiple of 8. some(k, n, w): the n < 8 columns from k that end the panel,
-// reading none beyond.
+// kColumnBytes of codes per column follow head() bytes of scales. kAhead: columns between what is computed and what is
+// prefetched. eight(k, w): columns k .. k + 7, k a multiple of 8. some(k, n, w): the n < 8 columns from k that end the
+// panel, reading none beyond.
 struct F32Panel {
   const std::byte* data;
+  static constexpr int64_t kColumnBytes = 64, kAhead = 64;
+  static constexpr bool kHasBlocks = false;
+  static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return columns * 64; }
   F32Panel(const std::byte* panel, int64_t) : data(panel) {}
-  const std::byte* address(int64_t k) const { return data + k * 64; }
   void eight(int64_t k, __m512 (&w)[8]) const {
     for (int i = 0; i < 8; ++i) w[i] = _mm512_loadu_ps(data + (k + i) * 64);
   }
@@ -40,9 +47,11 @@ struct F32Panel {
 
 struct F16Panel {
   const std::byte* data;
+  static constexpr int64_t kColumnBytes = 32, kAhead = 128;
+  static constexpr bool kHasBlocks = false;
+  static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return round_up_to(columns * 32, 64); }
   F16Panel(const std::byte* panel, int64_t) : data(panel) {}
-  const std::byte* address(int64_t k) const { return data + k * 32; }
   void eight(int64_t k, __m512 (&w)[8]) const {
     for (int i = 0; i < 8; ++i) w[i] = load_halves(data + (k + i) * 32);
   }
@@ -53,9 +62,11 @@ struct F16Panel {
 
 struct Bf16Panel {
   const std::byte* data;
+  static constexpr int64_t kColumnBytes = 32, kAhead = 128;
+  static constexpr bool kHasBlocks = false;
+  static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return round_up_to(columns, 2) * 32; }
   Bf16Panel(const std::byte* panel, int64_t) : data(panel) {}
-  const std::byte* address(int64_t k) const { return data + k * 32; }
   void pair(int64_t k, __m512& even, __m512& odd) const {
     const __m512i both = load_codes(data + k * 32);
     even = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
@@ -72,9 +83,11 @@ struct Bf16Panel {
 template <bool kBlock>
 struct Int8Panel {
   const std::byte *scales, *codes;
-  static int64_t bytes(int64_t columns) { return scale_bytes_of(columns, kBlock) + round_up_to(columns, 8) * 16; }
-  Int8Panel(const std::byte* panel, int64_t columns) : scales(panel), codes(panel + scale_bytes_of(columns, kBlock)) {}
-  const std::byte* address(int64_t k) const { return codes + k * 16; }
+  static constexpr int64_t kColumnBytes = 16, kAhead = 256;
+  static constexpr bool kHasBlocks = kBlock;
+  static int64_t head(int64_t columns) { return scale_bytes_of(columns, kBlock); }
+  static int64_t bytes(int64_t columns) { return head(columns) + round_up_to(columns, 8) * 16; }
+  Int8Panel(const std::byte* panel, int64_t columns) : scales(panel), codes(panel + head(columns)) {}
   // float(code) * scale - 128 * scale is rounded once, and q * scale is representable: exact.
   template <int kByte>
   static __m512 column(__m512i four, __m512 scale, __m512 minus_zero_point) {
@@ -100,9 +113,11 @@ struct Int8Panel {
 template <bool kBlock>
 struct Int4Panel {
   const std::byte *scales, *codes;
-  static int64_t bytes(int64_t columns) { return scale_bytes_of(columns, kBlock) + round_up_to(columns, 8) * 8; }
-  Int4Panel(const std::byte* panel, int64_t columns) : scales(panel), codes(panel + scale_bytes_of(columns, kBlock)) {}
-  const std::byte* address(int64_t k) const { return codes + k * 8; }
+  static constexpr int64_t kColumnBytes = 8, kAhead = 256;
+  static constexpr bool kHasBlocks = kBlock;
+  static int64_t head(int64_t columns) { return scale_bytes_of(columns, kBlock); }
+  static int64_t bytes(int64_t columns) { return head(columns) + round_up_to(columns, 8) * 8; }
+  Int4Panel(const std::byte* panel, int64_t columns) : scales(panel), codes(panel + head(columns)) {}
   // The permute reads only the low 4 bits of an index: a shifted dword is the index, and the table holds float(q).
   template <int kShift>
   static __m512 column(__m512i eight, __m512 table, __m512 scale) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/atomic_write.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,7 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/file_handle.h"
+#include "base/numbers.h"
 #include "base/os_error.h"
 
 #ifdef __linux__
@@ -43,15 +44,42 @@ Status sync_path(const fs::path& path) {
   return {};
 }
 
+Status sync_folder(const fs::path& path) {
+  HALFTONE_ASSIGN(FileHandle folder, FileHandle::open_folder(kWho, path));
+  if (const int code = folder.sync(); code != 0) return os_error(kWho, path, "write", code);
+  return {};
+}
+
 // After this a crash of the machine leaves either the old folder or the complete new one.
 Status sync_files(const fs::path& folder) {
   std::error_code code;
   fs::recursive_directory_iterator entry(folder, code);
   for (; !code && entry != fs::recursive_directory_iterator(); entry.increment(code)) {
     if (entry->is_regular_file()) HALFTONE_TRY(sync_path(entry->path()));
+    if (entry->is_directory()) HALFTONE_TRY(sync_folder(entry->path()));
   }
   if (code) return os_error(kWho, folder, "list", code.value());
-  return {};
+  return sync_folder(folder);
+}
+
+// Removes what killed processes left of earlier tries: their number is gone and nobody holds the folder's lock.
+void remove_leftovers(const fs::path& target) {
+  const std::string prefix = fmt::format(".{}.partial-", target.filename().string());
+  std::error_code ignored;
+  fs::directory_iterator entry(target.parent_path(), ignored);
+  std::vector<fs::path> leftovers;
+  for (; !ignored && entry != fs::directory_iterator(); entry.increment(ignored)) {
+    const std::string name = entry->path().filename().string();
+    if (name.rfind(prefix, 0) != 0 || !entry->is_directory(ignored)) continue;
+    const std::string rest = name.substr(prefix.size());
+    const auto process = parse_integer(rest.substr(0, rest.find('-')));
+    const bool gone = process && *process > 0 && ::kill(static_cast<pid_t>(*process), 0) != 0 && errno == ESRCH;
+    if (gone) leftovers.push_back(entry->path());
+  }
+  for (const fs::path& path : leftovers) {
+    auto folder = FileHandle::open_folder(kWho, path);
+    if (folder.ok() && folder->try_lock()) fs::remove_all(path, ignored);
+  }
 }
 
 // Swaps two names in one step where the system can; returns an errno value.
@@ -156,8 +184,8 @@ Status FileWriter::close() {
   return status;
 }
 
-AtomicFolder::AtomicFolder(fs::path staging, fs::path target, bool replace)
-    : staging_(std::move(staging)), target_(std::move(target)), replace_(replace) {}
+AtomicFolder::AtomicFolder(fs::path staging, fs::path target, bool replace, FileHandle lock)
+    : staging_(std::move(staging)), target_(std::move(target)), replace_(replace), lock_(std::move(lock)) {}
 AtomicFolder::AtomicFolder(AtomicFolder&& other) noexcept { swap(other); }
 AtomicFolder& AtomicFolder::operator=(AtomicFolder&& other) noexcept {
   swap(other);
@@ -167,6 +195,7 @@ void AtomicFolder::swap(AtomicFolder& other) noexcept {
   staging_.swap(other.staging_);
   target_.swap(other.target_);
   std::swap(replace_, other.replace_);
+  std::swap(lock_, other.lock_);
 }
 
 AtomicFolder::~AtomicFolder() {
@@ -188,9 +217,14 @@ Result<AtomicFolder> AtomicFolder::create(const fs::path& target, bool replace) 
   }
   fs::create_directories(full.parent_path(), code);
   if (code) return os_error(kWho, full.parent_path(), "create", code.value());
-  for (int attempt = 0;; ++attempt) {  // leftovers of a killed process may hold the first names
+  remove_leftovers(full);
+  for (int attempt = 0;; ++attempt) {  // another folder of this process may hold the first names
     const fs::path staging = sibling(full, "partial", attempt);
-    if (fs::create_directory(staging, code)) return AtomicFolder(staging, full, replace);
+    if (fs::create_directory(staging, code)) {
+      HALFTONE_ASSIGN(FileHandle lock, FileHandle::open_folder(kWho, staging));
+      (void)lock.try_lock();  // only guards against remove_leftovers of others; some file systems have no locks
+      return AtomicFolder(staging, full, replace, std::move(lock));
+    }
     if (code || attempt == 1000) return os_error(kWho, staging, "create", code ? code.value() : EEXIST);
   }
 }
@@ -211,6 +245,8 @@ Status AtomicFolder::commit() {
     return os_error(kWho, target_, "create", errno);
   }
   staging_.clear();
+  lock_ = FileHandle();
+  (void)sync_folder(target_.parent_path());  // the folder is complete and in place; its parent may be unreadable
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/file_handle.h"
 #include "halftone/status.h"
 
 namespace halftone {
@@ -36,6 +37,7 @@ class FileWriter {
 // A folder that appears complete or not at all: files are written to a hidden sibling, which commit() renames.
 // Destroyed without commit: everything written is removed. An existing `target` is replaced only by commit(),
 // and only when `replace` is true; otherwise create() fails and says so. Missing parent folders are made.
+// What a killed process left beside `target` is removed by the next create().
 class AtomicFolder {
  public:
   static Result<AtomicFolder> create(const std::filesystem::path& target, bool replace);
@@ -46,10 +48,11 @@ class AtomicFolder {
   Status commit();
 
  private:
-  AtomicFolder(std::filesystem::path staging, std::filesystem::path target, bool replace);
+  AtomicFolder(std::filesystem::path staging, std::filesystem::path target, bool replace, FileHandle lock);
   void swap(AtomicFolder& other) noexcept;
   std::filesystem::path staging_, target_;  // staging_ is empty once committed
   bool replace_ = false;
+  FileHandle lock_;  // held while we live, so that others know our staging folder from a leftover
 };
 
 // One file, written to a sibling and renamed; devices and pipes are written directly.

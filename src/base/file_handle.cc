@@ -2,6 +2,7 @@
 #include "base/file_handle.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,6 +38,12 @@ Result<FileHandle> FileHandle::open_to_read(std::string_view who, const std::fil
 Result<FileHandle> FileHandle::open_to_write(std::string_view who, const std::filesystem::path& path) {
   const int fd = open_repeating(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC);
   if (fd < 0) return os_error(who, path, "create", errno);
+  return FileHandle(fd);
+}
+
+Result<FileHandle> FileHandle::open_folder(std::string_view who, const std::filesystem::path& path) {
+  const int fd = open_repeating(path.c_str(), O_RDONLY | O_DIRECTORY);
+  if (fd < 0) return os_error(who, path, "open", errno);
   return FileHandle(fd);
 }
 
@@ -78,5 +85,7 @@ int FileHandle::close() {
   // After EINTR the descriptor is gone on Linux and macOS; a second close could hit another thread's file.
   return fd < 0 || ::close(fd) == 0 || errno == EINTR ? 0 : errno;
 }
+
+bool FileHandle::try_lock() { return ::flock(fd_, LOCK_EX | LOCK_NB) == 0; }
 
 }  // namespace halftone

@@ -18,6 +18,7 @@ class FileHandle {
   FileHandle() = default;
   static Result<FileHandle> open_to_read(std::string_view who, const std::filesystem::path& path);
   static Result<FileHandle> open_to_write(std::string_view who, const std::filesystem::path& path);  // truncates
+  static Result<FileHandle> open_folder(std::string_view who, const std::filesystem::path& path);    // to sync or lock
   FileHandle(FileHandle&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   FileHandle& operator=(FileHandle&& other) noexcept {
     std::swap(fd_, other.fd_);
@@ -32,6 +33,8 @@ class FileHandle {
   int write(std::span<const std::byte> bytes);
   int sync();
   int close();
+  // Takes the lock that the system drops when the last copy of this handle closes, however the process ends.
+  bool try_lock();
 
  private:
   explicit FileHandle(int fd) : fd_(fd) {}

@@ -207,6 +207,29 @@ TEST(AtomicFolder, ErrorsNameTheFolder) {
   EXPECT_TRUE(says(below_a_file.status(), (temp / "file").string())) << below_a_file.status().message();
 }
 
+TEST(AtomicFolder, LeftoversOfKilledProcessesAreRemoved) {
+  const TempFolder temp;
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    auto folder = AtomicFolder::create(temp / "out", false);
+    if (folder.ok()) put(folder->path() / "half", "x");
+    ::_exit(folder.ok() ? 0 : 1);  // as if killed: no destructor runs
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  ASSERT_EQ(entries(temp.path()), 1u);
+  fs::create_directory(temp / ".out.partial-x");            // not ours: no process number
+  fs::create_directory(temp / ".other.partial-999999999");  // of another target
+  auto living = AtomicFolder::create(temp / "out", false);
+  ASSERT_TRUE(living.ok());
+  EXPECT_EQ(entries(temp.path()), 3u);
+  auto second = AtomicFolder::create(temp / "out", false);  // must not take the first for a leftover
+  ASSERT_TRUE(second.ok());
+  EXPECT_TRUE(fs::exists(living->path()));
+}
+
 // A process may not write files beyond 64 KiB: the write fails, and nothing is left behind.
 TEST(AtomicFolder, FailedWriteLeavesNothing) {
   const TempFolder temp;

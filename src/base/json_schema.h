@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For tests: does a document follow docs/schema/X.json? The subset of JSON Schema that those files use; any other keyword is an error.
+// For tests: does a document follow docs/schema/X.json? The subset of JSON Schema that those files use; any other
+// keyword is an error.
 #pragma once
 
 #include <algorithm>
@@ -60,12 +61,14 @@ class JsonSchema {
   }
 
   void check(const Json& schema, const Json& value, const std::string& where) {
-    if (schema.contains("$ref")) return check(root_.at(Json::json_pointer(schema["$ref"].get<std::string>().substr(1))), value, where);
+    if (schema.contains("$ref"))
+      return check(root_.at(Json::json_pointer(schema["$ref"].get<std::string>().substr(1))), value, where);
     for (const auto& [keyword, rule] : schema.items()) {
       if (keyword == "type") {
         check_type(rule, value, where);
       } else if (keyword == "enum") {
-        if (std::find(rule.begin(), rule.end(), value) == rule.end()) complain(where, value.dump() + " is none of " + rule.dump());
+        if (std::find(rule.begin(), rule.end(), value) == rule.end())
+          complain(where, value.dump() + " is none of " + rule.dump());
       } else if (keyword == "minimum") {
         if (value.is_number() && value < rule) complain(where, value.dump() + " is below " + rule.dump());
       } else if (keyword == "maximum") {
@@ -75,8 +78,8 @@ class JsonSchema {
       } else if (keyword == "items") {
         if (!value.is_array()) continue;
         for (size_t i = 0; i < value.size(); ++i) check(rule, value[i], where + "[" + std::to_string(i) + "]");
-      } else if (keyword != "properties" && keyword != "required" && keyword != "additionalProperties" && keyword[0] != '$' &&
-                 keyword != "title" && keyword != "description") {
+      } else if (keyword != "properties" && keyword != "required" && keyword != "additionalProperties" &&
+                 keyword[0] != '$' && keyword != "title" && keyword != "description") {
         complain(where, "the schema uses \"" + keyword + "\", which this check does not know");
       }
     }

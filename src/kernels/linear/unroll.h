@@ -7,6 +7,7 @@ namespace {
 
 template <int kIndex>
 struct Index {
+  static constexpr int kValue = kIndex;
   constexpr operator int() const { return kIndex; }
 };
 

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exact contract on AVX2: a panel is two registers of 8 rows, one fma chain per (row, token), k ascending. Chunks of
+// columns are decoded to scratch (L1) and meet every token of the batch there; y carries the sums from chunk to chunk.
+#include <immintrin.h>
+
+#include "kernels/linear/linear_args.h"
+#include "kernels/linear/unroll.h"
+
+namespace halftone {
+namespace {
+
+constexpr int64_t kFloatsOfChunk = kLinearChunkBytes / 4;
+constexpr int kMaxTokens = 6;
+
+inline int64_t round_up_to(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+inline __m256 load_halves(const std::byte* at) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+}
+inline __m256i load_dwords(const std::byte* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
+
+inline int64_t scale_bytes_of(int64_t columns, bool block) {
+  return round_up_to((block ? (columns + 31) / 32 : 1) * 32, 64);
+}
+
+// decode(panel, columns, begin, end, out): columns [begin, end) of 16 rows as f32 [k][16]; begin is a multiple of 8.
+struct F32Panel {
+  static int64_t bytes(int64_t columns) { return columns * 64; }
+  static void decode(const std::byte* panel, int64_t, int64_t begin, int64_t end, float* out) {
+    for (int64_t at = begin * 64; at < end * 64; at += 32, out += 8) {
+      _mm256_store_ps(out, _mm256_loadu_ps(reinterpret_cast<const float*>(panel + at)));
+    }
+  }
+};
+
+struct F16Panel {
+  static int64_t bytes(int64_t columns) { return round_up_to(columns * 32, 64); }
+  static void decode(const std::byte* panel, int64_t, int64_t begin, int64_t end, float* out) {
+    for (int64_t at = begin * 32; at < end * 32; at += 16, out += 8) _mm256_store_ps(out, load_halves(panel + at));
+  }
+};
+
+struct Bf16Panel {
+  static int64_t bytes(int64_t columns) { return round_up_to(columns, 2) * 32; }
+  static void decode(const std::byte* panel, int64_t, int64_t begin, int64_t end, float* out) {
+    const __m256i upper = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
+    for (int64_t k = begin; k < end; k += 2, out += 32) {
+      for (int half = 0; half < 2; ++half) {
+        const __m256i both = load_dwords(panel + k * 32 + half * 32);
+        _mm256_store_ps(out + half * 8, _mm256_castsi256_ps(_mm256_slli_epi32(both, 16)));
+        _mm256_store_ps(out + half * 8 + 16, _mm256_castsi256_ps(_mm256_and_si256(both, upper)));
+      }
+    }
+  }
+};
+
+// float(code) * scale - offset * scale is rounded once, and q * scale is representable: exact.
+template <int kShift, int kMask>
+inline void store_column(__m256i dwords, __m256 scale, __m256 minus_zero_point, float* out) {
+  const __m256i code = _mm256_and_si256(_mm256_srli_epi32(dwords, kShift), _mm256_set1_epi32(kMask));
+  _mm256_store_ps(out, _mm256_fmadd_ps(_mm256_cvtepi32_ps(code), scale, minus_zero_point));
+}
+
+template <bool kBlock>
+struct Int8Panel {
+  static int64_t bytes(int64_t columns) { return scale_bytes_of(columns, kBlock) + round_up_to(columns, 8) * 16; }
+  static void decode(const std::byte* panel, int64_t columns, int64_t begin, int64_t end, float* out) {
+    const std::byte* codes = panel + scale_bytes_of(columns, kBlock);
+    for (int64_t k = begin; k < end; k += 4, out += 64) {
+      for (int half = 0; half < 2; ++half) {
+        const __m256 scale = load_halves(panel + (kBlock ? k / 32 * 32 : 0) + half * 16);
+        const __m256 zero = _mm256_mul_ps(scale, _mm256_set1_ps(-128.0f));
+        const __m256i four = load_dwords(codes + k * 16 + half * 32);
+        unroll<4>([&](auto i) { store_column<8 * i.kValue, 255>(four, scale, zero, out + half * 8 + 16 * i); });
+      }
+    }
+  }
+};
+
+template <bool kBlock>
+struct Int4Panel {
+  static int64_t bytes(int64_t columns) { return scale_bytes_of(columns, kBlock) + round_up_to(columns, 8) * 8; }
+  static void decode(const std::byte* panel, int64_t columns, int64_t begin, int64_t end, float* out) {
+    const std::byte* codes = panel + scale_bytes_of(columns, kBlock);
+    for (int64_t k = begin; k < end; k += 8, out += 128) {
+      for (int half = 0; half < 2; ++half) {
+        const __m256 scale = load_halves(panel + (kBlock ? k / 32 * 32 : 0) + half * 16);
+        const __m256 zero = _mm256_mul_ps(scale, _mm256_set1_ps(-8.0f));
+        const __m256i eight = load_dwords(codes + k * 8 + half * 32);
+        unroll<4>([&](auto i) {
+          store_column<8 * i.kValue, 15>(eight, scale, zero, out + half * 8 + 16 * i);
+          store_column<8 * i.kValue + 4, 15>(eight, scale, zero, out + half * 8 + 16 * (i + 4));
+        });
+      }
+    }
+  }
+};
+
+// Elements of Order::rows: 8 columns of one row, the first `n` of them.
+struct F32Rows {
+  static constexpr int64_t kBytes = 4;
+  static __m256 load(const std::byte* at) { return _mm256_loadu_ps(reinterpret_cast<const float*>(at)); }
+};
+struct F16Rows {
+  static constexpr int64_t kBytes = 2;
+  static __m256 load(const std::byte* at) { return load_halves(at); }
+};
+struct Bf16Rows {
+  static constexpr int64_t kBytes = 2;
+  static __m256 load(const std::byte* at) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+  }
+};
+
+inline void transpose(__m256 (&r)[8]) {
+  __m256 t[8];
+  for (int i = 0; i < 8; i += 4) {
+    const __m256d a = _mm256_castps_pd(_mm256_unpacklo_ps(r[i], r[i + 1]));
+    const __m256d b = _mm256_castps_pd(_mm256_unpackhi_ps(r[i], r[i + 1]));
+    const __m256d c = _mm256_castps_pd(_mm256_unpacklo_ps(r[i + 2], r[i + 3]));
+    const __m256d d = _mm256_castps_pd(_mm256_unpackhi_ps(r[i + 2], r[i + 3]));
+    t[i] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, c));
+    t[i + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, c));
+    t[i + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(b, d));
+    t[i + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(b, d));
+  }
+  for (int i = 0; i < 4; ++i) {
+    r[i] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x20);
+    r[i + 4] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x31);
+  }
+}
+
+// `rows` holds 8 addresses of column k of 8 rows. Out: f32 [n][16], 8 lanes of it.
+template <class Rows>
+inline void transpose_rows(const std::byte* const (&rows)[8], int64_t n, float* out) {
+  __m256 columns[8];
+  if (n >= 8) {
+    for (int r = 0; r < 8; ++r) columns[r] = Rows::load(rows[r]);
+  } else {
+    for (int r = 0; r < 8; ++r) {
+      alignas(32) std::byte part[32] = {};
+      __builtin_memcpy(part, rows[r], static_cast<size_t>(n * Rows::kBytes));
+      columns[r] = Rows::load(part);
+    }
+  }
+  transpose(columns);
+  for (int i = 0; i < 8 && i < n; ++i) _mm256_store_ps(out + i * 16, columns[i]);
+}
+
+template <class Rows>
+inline void decode_rows(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
+  const int64_t row_bytes = args.columns * Rows::kBytes;
+  const std::byte* first = args.weights + panel * 16 * row_bytes;
+  const int64_t last_row = args.rows - panel * 16 - 1;  // rows beyond it repeat it; their results are dropped
+  for (int64_t k = begin; k < end; k += 8) {
+    for (int64_t half = 0; half < 2; ++half) {
+      const std::byte* rows[8];
+      for (int64_t r = 0; r < 8; ++r) {
+        const int64_t row = half * 8 + r < last_row ? half * 8 + r : last_row;
+        rows[r] = first + row * row_bytes + k * Rows::kBytes;
+        _mm_prefetch(reinterpret_cast<const char*>(rows[r] + 512), _MM_HINT_T1);
+      }
+      transpose_rows<Rows>(rows, end - k, out + (k - begin) * 16 + half * 8);
+    }
+  }
+}
+
+template <class Panel>
+inline void decode_panel(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
+  Panel::decode(args.weights + panel * Panel::bytes(args.columns), args.columns, begin, end, out);
+}
+
+// Results of the last panel may be fewer than 16: they pass through a full block on the stack.
+inline void load_results(const float* y, int64_t rows, __m256 (&v)[2]) {
+  alignas(32) float block[16] = {};
+  if (rows < 16) __builtin_memcpy(block, y, static_cast<size_t>(rows) * 4);
+  const float* from = rows < 16 ? block : y;
+  v[0] = _mm256_loadu_ps(from);
+  v[1] = _mm256_loadu_ps(from + 8);
+}
+inline void store_results(float* y, int64_t rows, __m256 low, __m256 high) {
+  alignas(32) float block[16];
+  float* to = rows < 16 ? block : y;
+  _mm256_storeu_ps(to, low);
+  _mm256_storeu_ps(to + 8, high);
+  if (rows < 16) __builtin_memcpy(y, block, static_cast<size_t>(rows) * 4);
+}
+
+// kPanels panels of decoded weights, `stride` floats apart, times kTokens tokens; columns [begin, end).
+template <int kPanels, int kTokens>
+inline void tile(const LinearArgs& args, const float* weights, int64_t stride, int64_t panel, int64_t token,
+                 int64_t begin, int64_t end) {
+  __m256 acc[kPanels * kTokens][2];
+  unroll<kPanels * kTokens>([&](auto c) {
+    const int64_t at = panel + c / kTokens;
+    const float* y = args.y + (token + c % kTokens) * args.y_stride + at * 16;
+    acc[c][0] = acc[c][1] = _mm256_setzero_ps();
+    if (begin > 0) load_results(y, args.rows - at * 16, acc[c]);
+  });
+  const float* x = args.x + token * args.x_stride + begin;
+  for (int64_t k = 0; k < end - begin; ++k, weights += 16) {
+    unroll<kPanels>([&](auto p) {
+      const __m256 low = _mm256_load_ps(weights + p * stride), high = _mm256_load_ps(weights + p * stride + 8);
+      unroll<kTokens>([&](auto t) {
+        const __m256 xt = _mm256_set1_ps(x[t * args.x_stride + k]);
+        __m256(&sums)[2] = acc[p * kTokens + t];
+        sums[0] = _mm256_fmadd_ps(xt, low, sums[0]);
+        sums[1] = _mm256_fmadd_ps(xt, high, sums[1]);
+      });
+    });
+  }
+  unroll<kPanels * kTokens>([&](auto c) {
+    const int64_t at = panel + c / kTokens;
+    store_results(args.y + (token + c % kTokens) * args.y_stride + at * 16, args.rows - at * 16, acc[c][0], acc[c][1]);
+  });
+}
+
+using TileFn = void (*)(const LinearArgs&, const float*, int64_t, int64_t, int64_t, int64_t, int64_t);
+constexpr TileFn kTiles[kMaxTokens] = {tile<1, 1>, tile<1, 2>, tile<1, 3>, tile<1, 4>, tile<1, 5>, tile<1, 6>};
+constexpr TileFn kOneToken[1] = {tile<4, 1>};
+
+using DecodeFn = void (*)(const LinearArgs&, int64_t, int64_t, int64_t, float*);
+
+template <DecodeFn kDecode, int kPanels>
+inline void chunked(const LinearArgs& args, int64_t panel, const TileFn* tiles) {
+  constexpr int64_t kStride = kFloatsOfChunk / 4, kColumns = kStride / 16;
+  auto* scratch = reinterpret_cast<float*>(args.scratch);
+  for (int64_t begin = 0; begin < args.columns; begin += kColumns) {
+    const int64_t end = begin + kColumns < args.columns ? begin + kColumns : args.columns;
+    for (int p = 0; p < kPanels; ++p) kDecode(args, panel + p, begin, end, scratch + p * kStride);
+    int64_t tiles_left = (args.tokens + kMaxTokens - 1) / kMaxTokens;
+    for (int64_t t = 0; t < args.tokens; --tiles_left) {
+      const int64_t count = (args.tokens - t + tiles_left - 1) / tiles_left;
+      tiles[count - 1](args, scratch, kStride, panel, t, begin, end);
+      t += count;
+    }
+  }
+}
+
+template <DecodeFn kDecode>
+inline void linear(const LinearArgs& args) {
+  int64_t panel = args.panel_begin;
+  if (args.tokens == 1) {
+    for (; panel + 4 <= args.panel_end; panel += 4) chunked<kDecode, 4>(args, panel, kOneToken);
+  }
+  for (; panel < args.panel_end; ++panel) chunked<kDecode, 1>(args, panel, kTiles);
+}
+
+}  // namespace
+
+void linear_f32_rows_exact_avx2(const LinearArgs& args) { linear<decode_rows<F32Rows>>(args); }
+void linear_f16_rows_exact_avx2(const LinearArgs& args) { linear<decode_rows<F16Rows>>(args); }
+void linear_bf16_rows_exact_avx2(const LinearArgs& args) { linear<decode_rows<Bf16Rows>>(args); }
+void linear_f32_panel16_exact_avx2(const LinearArgs& args) { linear<decode_panel<F32Panel>>(args); }
+void linear_f16_panel16_exact_avx2(const LinearArgs& args) { linear<decode_panel<F16Panel>>(args); }
+void linear_bf16_panel16_exact_avx2(const LinearArgs& args) { linear<decode_panel<Bf16Panel>>(args); }
+void linear_int8_channel_panel16_exact_avx2(const LinearArgs& args) { linear<decode_panel<Int8Panel<false>>>(args); }
+void linear_int8_block32_panel16_exact_avx2(const LinearArgs& args) { linear<decode_panel<Int8Panel<true>>>(args); }
+void linear_int4_channel_panel16_exact_avx2(const LinearArgs& args) { linear<decode_panel<Int4Panel<false>>>(args); }
+void linear_int4_block32_panel16_exact_avx2(const LinearArgs& args) { linear<decode_panel<Int4Panel<true>>>(args); }
+
+}  // namespace halftone

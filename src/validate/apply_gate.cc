@@ -38,7 +38,7 @@ std::string figure(const CheckRow& row, double value) {
   return text;
 }
 
-void bind(BoundCheck& bound, Evidence evidence, int64_t n, std::string_view n_unit) {
+void attach(BoundCheck& bound, Evidence evidence, int64_t n, std::string_view n_unit) {
   bound.row.n = n;
   bound.row.n_unit = n_unit;
   bound.limit = hidden(bound.row, bound.row.check.limit);
@@ -72,7 +72,7 @@ bool bind_to(const Measured& measured, BoundCheck& bound) {
       if (distribution.name != metric.quantity) continue;
       for (const Quantile& quantile : distribution.tails.quantiles) {
         if (quantile.quantile != metric.quantile) continue;
-        bind(bound, TailEvidence{distribution.values, distribution.groups, quantile}, distribution.tails.n, distribution.n_unit);
+        attach(bound, TailEvidence{distribution.values, distribution.groups, quantile}, distribution.tails.n, distribution.n_unit);
         return true;
       }
     }
@@ -80,7 +80,7 @@ bool bind_to(const Measured& measured, BoundCheck& bound) {
   }
   for (const Quantity& quantity : measured.quantities) {
     if (quantity.name != metric.quantity) continue;
-    bind(bound, quantity.evidence, quantity.n, quantity.n_unit);
+    attach(bound, quantity.evidence, quantity.n, quantity.n_unit);
     return true;
   }
   return false;
@@ -95,7 +95,7 @@ class Binder {
     if (metric.kind == GateMetric::Kind::fact) {
       BoundCheck& bound = bound_.emplace_back();
       bound.row.check = check;
-      if (auto evidence = fact(metric, options_.facts)) bind(bound, *std::move(evidence), 1, "measurements");
+      if (auto evidence = fact(metric, options_.facts)) attach(bound, *std::move(evidence), 1, "measurements");
       return {};
     }
     const size_t before = bound_.size();

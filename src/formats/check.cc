@@ -68,11 +68,15 @@ Status describe_weight(const StoredTensor& tensor, const WeightView& view, int64
     decode_row(view, r, row.data());
     for (int64_t k = 0; k < view.columns; ++k)
       if (const float value = row[static_cast<size_t>(k)]; !std::isfinite(value))
-        return invalid_input("[model] {}: tensor '{}': expected finite weights, got {} at row {}, column {}; the file is damaged "
-                             "or the training diverged", tensor.file.string(), tensor.name, kind_of(value), r, k);
+        return invalid_input(
+            "[model] {}: tensor '{}': expected finite weights, got {} at row {}, column {}; the file is damaged "
+            "or the training diverged",
+            tensor.file.string(), tensor.name, kind_of(value), r, k);
   }
-  return invalid_input("[model] {}: tensor '{}': expected zeros in the padding after row {}, got NaN or infinity; the file is "
-                       "damaged", tensor.file.string(), tensor.name, view.rows);
+  return invalid_input(
+      "[model] {}: tensor '{}': expected zeros in the padding after row {}, got NaN or infinity; the file is "
+      "damaged",
+      tensor.file.string(), tensor.name, view.rows);
 }
 
 Status describe_scale(const StoredTensor& tensor, const WeightView& view, int64_t panel, const Units& units) {
@@ -81,9 +85,11 @@ Status describe_scale(const StoredTensor& tensor, const WeightView& view, int64_
     uint16_t bits;
     std::memcpy(&bits, scales + 2 * i, 2);
     if ((bits & kF16Exponent) == kF16Exponent)
-      return invalid_input("[model] {}: tensor '{}': expected finite scales, got {} at row {}, group {}; the file is damaged, "
-                           "quantize again", tensor.file.string(), tensor.name, kind_of(f16_to_f32(bits)),
-                           panel * kPanelRows + i % kPanelRows, i / kPanelRows);
+      return invalid_input(
+          "[model] {}: tensor '{}': expected finite scales, got {} at row {}, group {}; the file is damaged, "
+          "quantize again",
+          tensor.file.string(), tensor.name, kind_of(f16_to_f32(bits)), panel * kPanelRows + i % kPanelRows,
+          i / kPanelRows);
   }
   return {};
 }
@@ -96,15 +102,17 @@ Status check_finite(const StoredTensor& tensor, ThreadPool& pool) {
   const Units units = units_of(view);
   const LayoutId scanned = view.layout->is_float() ? view.layout->id : LayoutId::f16;
   std::atomic<int64_t> first_bad{units.count};
-  pool.parallel_for(units.count, std::max<int64_t>(1, kChunkBytes / units.stride), [&](int64_t begin, int64_t end, int) {
-    for (int64_t unit = begin; unit < end && unit < first_bad.load(std::memory_order_relaxed); ++unit) {
-      const auto bytes = view.data.subspan(static_cast<size_t>(unit * units.stride), static_cast<size_t>(units.checked));
-      if (all_finite(scanned, bytes)) continue;
-      int64_t best = first_bad.load();
-      while (unit < best && !first_bad.compare_exchange_weak(best, unit)) {
-      }
-    }
-  });
+  pool.parallel_for(
+      units.count, std::max<int64_t>(1, kChunkBytes / units.stride), [&](int64_t begin, int64_t end, int) {
+        for (int64_t unit = begin; unit < end && unit < first_bad.load(std::memory_order_relaxed); ++unit) {
+          const auto bytes =
+              view.data.subspan(static_cast<size_t>(unit * units.stride), static_cast<size_t>(units.checked));
+          if (all_finite(scanned, bytes)) continue;
+          int64_t best = first_bad.load();
+          while (unit < best && !first_bad.compare_exchange_weak(best, unit)) {
+          }
+        }
+      });
   const int64_t bad = first_bad;
   if (bad == units.count) return {};
   if (!view.layout->is_float()) return describe_scale(tensor, view, bad, units);

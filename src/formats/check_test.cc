@@ -49,8 +49,9 @@ struct Case {
   LayoutId layout;
   Order order;
 };
-constexpr Case kCases[] = {{LayoutId::f32, Order::rows},    {LayoutId::f16, Order::rows},    {LayoutId::bf16, Order::rows},
-                           {LayoutId::f32, Order::panel16}, {LayoutId::f16, Order::panel16}, {LayoutId::bf16, Order::panel16}};
+constexpr Case kCases[] = {{LayoutId::f32, Order::rows},    {LayoutId::f16, Order::rows},
+                           {LayoutId::bf16, Order::rows},   {LayoutId::f32, Order::panel16},
+                           {LayoutId::f16, Order::panel16}, {LayoutId::bf16, Order::panel16}};
 
 TEST(CheckFinite, FindsTheOneBadWeightInEveryFloatLayout) {
   ThreadPool pool(2);
@@ -59,7 +60,8 @@ TEST(CheckFinite, FindsTheOneBadWeightInEveryFloatLayout) {
     for (const auto& [row, column] : {std::pair<int, int>{0, 0}, {17, 20}, {34, 20}, {34, 3}}) {
       const Status nan = check_finite(Tensor(one.layout, one.order, row, column, NAN).tensor, pool);
       const std::string place = "at row " + std::to_string(row) + ", column " + std::to_string(column);
-      EXPECT_TRUE(contains(nan.message(), "m.safetensors: tensor 'w': expected finite weights, got NaN " + place)) << nan.message();
+      EXPECT_TRUE(contains(nan.message(), "m.safetensors: tensor 'w': expected finite weights, got NaN " + place))
+          << nan.message();
       const Status infinity = check_finite(Tensor(one.layout, one.order, row, column, -INFINITY).tensor, pool);
       EXPECT_TRUE(contains(infinity.message(), "got infinity " + place)) << infinity.message();
     }
@@ -74,7 +76,8 @@ TEST(CheckFinite, FindsBadScalesOfEveryIntegerLayout) {
     ++layouts;
     const int64_t columns = 70, rows = 20;
     std::vector<std::byte> data(static_cast<size_t>(layout->bytes(rows, columns, Order::panel16)));
-    std::fill(data.begin() + layout->scale_bytes(columns), data.begin() + layout->panel_bytes(columns), std::byte{0xff});  // any code is fine
+    std::fill(data.begin() + layout->scale_bytes(columns), data.begin() + layout->panel_bytes(columns),
+              std::byte{0xff});  // any code is fine
     StoredTensor tensor;
     tensor.name = "w";
     tensor.shape = {rows, columns};
@@ -86,7 +89,8 @@ TEST(CheckFinite, FindsBadScalesOfEveryIntegerLayout) {
     const auto at = static_cast<size_t>(layout->panel_bytes(columns) + (group * kPanelRows + 3) * 2);
     data[at + 1] = std::byte{0xfc};  // minus infinity, row 19
     const Status status = check_finite(tensor, pool);
-    EXPECT_TRUE(contains(status.message(), "expected finite scales, got infinity at row 19, group " + std::to_string(group)))
+    EXPECT_TRUE(
+        contains(status.message(), "expected finite scales, got infinity at row 19, group " + std::to_string(group)))
         << layout->name << ": " << status.message();
   }
   EXPECT_GT(layouts, 0);

@@ -13,7 +13,8 @@ namespace halftone {
 std::span<const Format> all_formats() {
   static constexpr std::array kFormats = {
       Format{"halftone", "a halftone artifact (model.json)", probe_artifact, open_artifact},
-      Format{"huggingface", "a Hugging Face folder (config.json and *.safetensors)", probe_huggingface, open_huggingface},
+      Format{"huggingface", "a Hugging Face folder (config.json and *.safetensors)", probe_huggingface,
+             open_huggingface},
   };
   return kFormats;
 }
@@ -21,7 +22,8 @@ std::span<const Format> all_formats() {
 Result<ModelFile> open_model_file(const std::filesystem::path& path) {
   std::error_code error;
   if (!std::filesystem::exists(path, error))
-    return not_found("[model] {}: expected a model folder, got nothing at this path; check the spelling", path.string());
+    return not_found("[model] {}: expected a model folder, got nothing at this path; check the spelling",
+                     path.string());
   for (const Format& format : all_formats()) {
     if (!format.probe(path)) continue;
     HALFTONE_ASSIGN(ModelFile file, format.open(path));

@@ -48,7 +48,8 @@ Result<nlohmann::json> parse_json(std::string_view text, std::string_view name) 
   } catch (const Refusal& refusal) {
     return invalid_input("[json] {}: {}", name, refusal.what());
   } catch (const nlohmann::json::parse_error& error) {
-    return invalid_input("[json] {}: expected JSON, got something else at byte {}; is the file truncated?", name, error.byte);
+    return invalid_input("[json] {}: expected JSON, got something else at byte {}; is the file truncated?", name,
+                         error.byte);
   } catch (const std::exception& error) {  // a number out of range
     return invalid_input("[json] {}: expected JSON, got: {}", name, error.what());
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a container holds, in no container's terms. Readers validate everything they expose: offsets inside the file, no overlap,
-// sizes that match shapes, unique names.
+// What a container holds, in no container's terms. Readers validate everything they expose: offsets inside the file, no
+// overlap, sizes that match shapes, unique names.
 #pragma once
 
 #include <filesystem>
@@ -39,7 +39,7 @@ struct ModelFile {
   nlohmann::json provenance;    // artifact: recipe, source hashes, tool version; else null
   std::vector<StoredTensor> tensors;  // by name, sorted
   std::vector<std::shared_ptr<const FileMap>> maps;
-  std::map<std::string, std::filesystem::path> side_files;  // "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "generation_config.json"
+  std::map<std::string, std::filesystem::path> side_files;  // by name: "tokenizer.json", ...
   int64_t bytes_on_disk = 0;    // weight files
 
   const StoredTensor* find(std::string_view name) const;

@@ -38,14 +38,16 @@ Status check_source(const ModelFile& source, const StoredTensor* tensor, const W
   const bool vector = tensor->shape.size() == 1;
   const int64_t rows = vector ? 1 : tensor->shape.empty() ? 0 : tensor->shape[0];
   if (tensor->shape.empty() || tensor->shape.size() > 2 || rows != ref.rows || tensor->shape.back() != ref.columns)
-    return invalid_input("[quantize] {}: tensor '{}': expected shape ({}, {}), got ({})", tensor->file.string(), ref.name, ref.rows,
-                         ref.columns, fmt::join(tensor->shape, ", "));
+    return invalid_input("[quantize] {}: tensor '{}': expected shape ({}, {}), got ({})", tensor->file.string(),
+                         ref.name, ref.rows, ref.columns, fmt::join(tensor->shape, ", "));
   if (tensor->layout == nullptr)
-    return unsupported("[quantize] {}: tensor '{}': expected f32, f16 or bf16 weights, got {}", tensor->file.string(), ref.name,
-                       name_of(tensor->element_type));
+    return unsupported("[quantize] {}: tensor '{}': expected f32, f16 or bf16 weights, got {}", tensor->file.string(),
+                       ref.name, name_of(tensor->element_type));
   if (!tensor->layout->is_float())
-    return invalid_input("[quantize] {}: tensor '{}': expected float weights, got {}; quantizing twice adds a second loss, give the "
-                         "float model it was made from", source.path.string(), ref.name, tensor->layout->name);
+    return invalid_input(
+        "[quantize] {}: tensor '{}': expected float weights, got {}; quantizing twice adds a second loss, give the "
+        "float model it was made from",
+        source.path.string(), ref.name, tensor->layout->name);
   return {};
 }
 
@@ -78,7 +80,8 @@ bool rule_hits(const Rule& rule, const Use& use) {
 // Finds the first rule of each tensor. A tensor that no rule hits is kept.
 void apply_rules(const Recipe& recipe, std::vector<Use>& uses) {
   for (Use& use : uses) {
-    const auto rule = std::find_if(recipe.rules.begin(), recipe.rules.end(), [&](const Rule& one) { return rule_hits(one, use); });
+    const auto rule =
+        std::find_if(recipe.rules.begin(), recipe.rules.end(), [&](const Rule& one) { return rule_hits(one, use); });
     if (rule != recipe.rules.end()) use.rule = &*rule;
     use.allowed = std::any_of(recipe.allow_float.begin(), recipe.allow_float.end(),
                               [&](const std::string& glob) { return glob_matches(glob, use.assignment.source->name); });
@@ -90,13 +93,16 @@ Status check_all_used(const Recipe& recipe, const std::vector<Use>& uses) {
   for (const Rule& rule : recipe.rules) {
     if (std::any_of(uses.begin(), uses.end(), [&](const Use& use) { return use.rule == &rule; })) continue;
     const bool hidden = std::any_of(uses.begin(), uses.end(), [&](const Use& use) { return rule_hits(rule, use); });
-    return invalid_input("[recipe] {}: {}: expected to hit at least one tensor, got none{}", recipe.name, rule.text,
-                         hidden ? "; earlier rules take them all, move it up" : fmt::format("; names look like '{}'",
-                                                                                            uses.empty() ? "" : uses[0].assignment.source->name));
+    return invalid_input(
+        "[recipe] {}: {}: expected to hit at least one tensor, got none{}", recipe.name, rule.text,
+        hidden ? "; earlier rules take them all, move it up"
+               : fmt::format("; names look like '{}'", uses.empty() ? "" : uses[0].assignment.source->name));
   }
   for (const std::string& glob : recipe.allow_float)
-    if (std::none_of(uses.begin(), uses.end(), [&](const Use& use) { return glob_matches(glob, use.assignment.source->name); }))
-      return invalid_input("[recipe] {}: allow_float '{}': expected to hit at least one tensor, got none", recipe.name, glob);
+    if (std::none_of(uses.begin(), uses.end(),
+                     [&](const Use& use) { return glob_matches(glob, use.assignment.source->name); }))
+      return invalid_input("[recipe] {}: allow_float '{}': expected to hit at least one tensor, got none", recipe.name,
+                           glob);
   return {};
 }
 
@@ -112,8 +118,10 @@ Status check_vectors(const Recipe& recipe, const std::vector<Use>& uses) {
       if (use.vector && !use.allowed && refused == nullptr) refused = &use;
     }
     if (refused != nullptr && !matrices)
-      return unsupported("[recipe] {}: {}: expected matrices, got only vectors such as '{}', which stay as they are; use layout: "
-                         "keep, or name them under allow_float", recipe.name, rule.text, refused->assignment.source->name);
+      return unsupported(
+          "[recipe] {}: {}: expected matrices, got only vectors such as '{}', which stay as they are; use layout: "
+          "keep, or name them under allow_float",
+          recipe.name, rule.text, refused->assignment.source->name);
   }
   return {};
 }
@@ -136,7 +144,8 @@ Result<std::vector<Assignment>> assign_layouts(const ModelFile& source, const Gr
     } else {
       assignment.rule = use.rule->text;
       assignment.layout = use.rule->layout;
-      if (assignment.layout != nullptr && !assignment.layout->is_float()) assignment.method = find_method(use.rule->method);
+      if (assignment.layout != nullptr && !assignment.layout->is_float())
+        assignment.method = find_method(use.rule->method);
     }
     assignments.push_back(std::move(assignment));
   }

@@ -21,9 +21,9 @@ struct Assignment {
   const Method* method = nullptr;  // null for float layouts and kept tensors
 };
 
-// Every stored tensor of the graph, in the order in which the graph reads them first. Errors: a tensor that is missing or of
-// another shape, a source that is already quantized, a rule or allow_float entry that hits nothing, a tensor that cannot take
-// its layout and is not under allow_float.
+// Every stored tensor of the graph, in the order in which the graph reads them first. Errors: a tensor that is missing
+// or of another shape, a source that is already quantized, a rule or allow_float entry that hits nothing, a tensor that
+// cannot take its layout and is not under allow_float.
 Result<std::vector<Assignment>> assign_layouts(const ModelFile& source, const Graph& graph, const Recipe& recipe);
 
 }  // namespace halftone

@@ -37,7 +37,8 @@ struct Measure {
 void measure_codes(const float* values, const int8_t* codes, int64_t count, float scale, Measure& measure) {
   int64_t k = 0;
   for (; k + kLanes <= count; k += kLanes)
-    for (int lane = 0; lane < kLanes; ++lane) measure.add(lane, values[k + lane], static_cast<float>(codes[k + lane]) * scale);
+    for (int lane = 0; lane < kLanes; ++lane)
+      measure.add(lane, values[k + lane], static_cast<float>(codes[k + lane]) * scale);
   for (int lane = 0; k < count; ++k, ++lane) measure.add(lane, values[k], static_cast<float>(codes[k]) * scale);
 }
 
@@ -55,8 +56,8 @@ bool all_finite(const float* values, int64_t count) {
 }
 
 // The first value of `candidates` that is not finite, told with the weight at its place.
-void report_first(PanelResult::Problem problem, const float* candidates, const std::vector<float>& values, int64_t columns,
-                  PanelResult& result) {
+void report_first(PanelResult::Problem problem, const float* candidates, const std::vector<float>& values,
+                  int64_t columns, PanelResult& result) {
   int64_t at = 0;
   while (std::isfinite(candidates[at])) ++at;
   result.problem = problem;
@@ -111,8 +112,8 @@ void PanelEncoder::encode_codes(const Assignment& assignment, const WeightView& 
         result.value = values_[static_cast<size_t>(begin)];
         return;
       }
-      measure_codes(values_.data() + begin, codes_.data() + begin, std::min(width, columns - group * width), f16_to_f32(scale),
-                    measure);
+      measure_codes(values_.data() + begin, codes_.data() + begin, std::min(width, columns - group * width),
+                    f16_to_f32(scale), measure);
     }
   }
   measure.finish(result);
@@ -139,16 +140,21 @@ Status describe(const PanelResult& result, const Assignment& assignment) {
   const std::string where =
       fmt::format("[quantize] {}: tensor '{}'", assignment.source->file.string(), assignment.source->name);
   switch (result.problem) {
-    case PanelResult::Problem::none: break;
+    case PanelResult::Problem::none:
+      break;
     case PanelResult::Problem::not_finite:
-      return invalid_input("{}: expected finite weights, got {} at row {}, column {}; the file is damaged or the training diverged",
-                           where, std::isnan(result.value) ? "NaN" : "infinity", result.row, result.column);
+      return invalid_input(
+          "{}: expected finite weights, got {} at row {}, column {}; the file is damaged or the training diverged",
+          where, std::isnan(result.value) ? "NaN" : "infinity", result.row, result.column);
     case PanelResult::Problem::overflow:
-      return invalid_input("{}: expected weights that fit {}, got {} at row {}, column {}; use layout bf16 or keep for this tensor",
-                           where, assignment.layout->name, result.value, result.row, result.column);
+      return invalid_input(
+          "{}: expected weights that fit {}, got {} at row {}, column {}; use layout bf16 or keep for this tensor",
+          where, assignment.layout->name, result.value, result.row, result.column);
     case PanelResult::Problem::scale:
-      return invalid_input("{}: expected groups whose scale fits f16, got too large weights at row {} from column {} on; use layout "
-                           "bf16 or keep for this tensor", where, result.row, result.column);
+      return invalid_input(
+          "{}: expected groups whose scale fits f16, got too large weights at row {} from column {} on; use layout "
+          "bf16 or keep for this tensor",
+          where, result.row, result.column);
   }
   return {};
 }

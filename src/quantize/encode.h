@@ -28,8 +28,10 @@ class PanelEncoder {
 
  private:
   void read_rows(const WeightView& source, int64_t panel);
-  void encode_codes(const Assignment& assignment, const WeightView& source, std::span<std::byte> out, PanelResult& result);
-  void encode_floats(const Assignment& assignment, const WeightView& source, std::span<std::byte> out, PanelResult& result);
+  void encode_codes(const Assignment& assignment, const WeightView& source, std::span<std::byte> out,
+                    PanelResult& result);
+  void encode_floats(const Assignment& assignment, const WeightView& source, std::span<std::byte> out,
+                     PanelResult& result);
 
   std::vector<float> values_, decoded_;
   std::vector<int8_t> codes_;

@@ -50,11 +50,16 @@ std::vector<Tile> cut_tiles(const std::vector<Assignment>& assignments, int64_t 
   return tiles;
 }
 
-// Packs tile after tile. While one is packed, the one before is written and the source is hashed: work for every thread.
+// Packs tile after tile. While one is packed, the one before is written and the source is hashed: work for every
+// thread.
 class Stream {
  public:
   Stream(const ModelFile& source, const std::vector<Assignment>& assignments, ArtifactWriter& writer, ThreadPool& pool)
-      : assignments_(assignments), writer_(writer), pool_(pool), hash_(source.maps), totals_(assignments.size()),
+      : assignments_(assignments),
+        writer_(writer),
+        pool_(pool),
+        hash_(source.maps),
+        totals_(assignments.size()),
         encoders_(static_cast<size_t>(pool.threads())) {}
 
   Status run(const std::vector<Tile>& tiles, Progress& progress) {
@@ -160,9 +165,10 @@ nlohmann::ordered_json provenance_of(const ModelFile& source, const Recipe& reci
   nlohmann::ordered_json provenance = {
       {"halftone", version()},
       {"recipe", {{"name", recipe.name}, {"yaml", recipe.text}}},
-      {"source", {{"name", std::filesystem::absolute(source.path).lexically_normal().filename().string()},
-                  {"container", source.container},
-                  {"files", nlohmann::ordered_json::array()}}}};
+      {"source",
+       {{"name", std::filesystem::absolute(source.path).lexically_normal().filename().string()},
+        {"container", source.container},
+        {"files", nlohmann::ordered_json::array()}}}};
   for (const SourceFile& file : report.source_files)
     provenance["source"]["files"].push_back({{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}});
   provenance["tensors"] = report.to_json()["tensors"];
@@ -196,8 +202,8 @@ nlohmann::ordered_json QuantizeReport::to_json() const {
 }
 
 Result<QuantizeReport> quantize_file(const ModelFile& source, const Graph& graph, const Recipe& recipe,
-                                     const std::filesystem::path& target, const QuantizeOptions& options, ThreadPool& pool,
-                                     Progress& progress) {
+                                     const std::filesystem::path& target, const QuantizeOptions& options,
+                                     ThreadPool& pool, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
   HALFTONE_ASSIGN(const std::vector<Assignment> assignments, assign_layouts(source, graph, recipe));
   std::vector<ArtifactTensor> tensors;

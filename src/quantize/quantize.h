@@ -17,17 +17,17 @@
 namespace halftone {
 
 struct TensorReport {
-  std::string name, op;            // op: what reads it, "embedding+linear" for a tied one
-  std::string rule;                // "rule 1: match * -> int4_block32", "vector, kept", ...
-  std::string layout, method;      // as stored; method empty where there are no codes to choose
+  std::string name, op;        // op: what reads it, "embedding+linear" for a tied one
+  std::string rule;            // "rule 1: match * -> int4_block32", "vector, kept", ...
+  std::string layout, method;  // as stored; method empty where there are no codes to choose
   int64_t elements = 0, bytes = 0;
-  double bits_per_weight = 0;   // scales and padding counted
+  double bits_per_weight = 0;     // scales and padding counted
   double relative_rms_error = 0;  // sqrt(sum (w' - w)^2 / sum w^2)
   double max_abs_error = 0;
 };
 
 struct SourceFile {
-  std::string name;    // without its folder
+  std::string name;  // without its folder
   int64_t bytes = 0;
   std::string sha256;  // of the whole file: agrees with sha256sum
 };
@@ -35,10 +35,10 @@ struct SourceFile {
 struct QuantizeReport {
   std::string recipe;
   std::vector<TensorReport> tensors;  // in artifact order
-  std::vector<std::string> unused;    // tensors of the source that the graph does not read; the artifact has none of them
+  std::vector<std::string> unused;  // tensors of the source that the graph does not read; the artifact has none of them
   std::vector<SourceFile> source_files;
-  int64_t weights_bytes = 0;          // of weights.safetensors
-  double bits_per_weight = 0;         // of all tensors, scales and padding counted
+  int64_t weights_bytes = 0;   // of weights.safetensors
+  double bits_per_weight = 0;  // of all tensors, scales and padding counted
   double seconds = 0;
   nlohmann::ordered_json to_json() const;
 };
@@ -48,12 +48,13 @@ struct QuantizeOptions {
   int64_t tile_bytes = 64 << 20;  // source rows, counted as floats, that one step takes
 };
 
-// Streams the source's tensors through the recipe into an artifact folder, which appears complete or not at all. The same
-// source and recipe give the same bytes on every machine and for every thread count. Private memory: about two packed tiles and
-// one panel per thread. Errors name tensor, row and column (NaN, infinity, a value that does not fit the layout).
+// Streams the source's tensors through the recipe into an artifact folder, which appears complete or not at all. The
+// same source and recipe give the same bytes on every machine and for every thread count. Private memory: about two
+// packed tiles and one panel per thread. Errors name tensor, row and column (NaN, infinity, a value that does not fit
+// the layout).
 Result<QuantizeReport> quantize_file(const ModelFile& source, const Graph& graph, const Recipe& recipe,
-                                     const std::filesystem::path& target, const QuantizeOptions& options, ThreadPool& pool,
-                                     Progress& progress);
+                                     const std::filesystem::path& target, const QuantizeOptions& options,
+                                     ThreadPool& pool, Progress& progress);
 Result<QuantizeReport> quantize(const LanguageModel& source, const Recipe& recipe, const std::filesystem::path& target,
                                 const QuantizeOptions& options, ThreadPool& pool, Progress& progress);
 

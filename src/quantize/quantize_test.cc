@@ -51,7 +51,8 @@ class Quantize : public ::testing::Test {
  protected:
   Result<QuantizeReport> run(const std::string& recipe, int threads = 2, QuantizeOptions options = {}) {
     HALFTONE_ASSIGN(const ModelFile source, open_model_file(model_));
-    HALFTONE_ASSIGN(const Recipe loaded, recipe.find('\n') == std::string::npos ? load_recipe(recipe) : parse_recipe(recipe, "r.yaml"));
+    HALFTONE_ASSIGN(const Recipe loaded,
+                    recipe.find('\n') == std::string::npos ? load_recipe(recipe) : parse_recipe(recipe, "r.yaml"));
     ThreadPool pool(threads);
     options.replace = true;
     return quantize_file(source, small_graph(), loaded, out_, options, pool, no_progress());
@@ -78,8 +79,9 @@ class Quantize : public ::testing::Test {
 
 TEST_F(Quantize, ReportSaysWhichRuleHitWhichTensor) {
   write_model(model_, small_weights());
-  const auto report = run("name: mixed\nrules:\n  - {op: embedding, layout: int8_block32}\n  - {match: up.*, layout: keep}\n"
-                          "  - {match: \"*\", layout: int4_block32}\n");
+  const auto report =
+      run("name: mixed\nrules:\n  - {op: embedding, layout: int8_block32}\n  - {match: up.*, layout: keep}\n"
+          "  - {match: \"*\", layout: int4_block32}\n");
   ASSERT_TRUE(report.ok()) << report.status().message();
   ASSERT_EQ(report->tensors.size(), 5u);
   EXPECT_EQ(report->tensors[0].name, "embed.weight");  // in the order of the graph
@@ -104,7 +106,7 @@ TEST_F(Quantize, ErrorIsThatOfTheStoredBytes) {
   const struct {
     const char* preset;
     double low, high;  // of sqrt(sum error^2 / sum weight^2) for normal weights
-  } bounds[] = {{"fp16", 1e-5, 4e-4},       {"bf16", 1e-4, 3e-3},        {"int8", 1e-3, 0.012},
+  } bounds[] = {{"fp16", 1e-5, 4e-4},       {"bf16", 1e-4, 3e-3},         {"int8", 1e-3, 0.012},
                 {"int8-block", 1e-3, 0.01}, {"int4-channel", 0.05, 0.17}, {"int4", 0.04, 0.13}};
   for (const auto& bound : bounds) {
     const auto report = run(bound.preset);
@@ -127,7 +129,8 @@ TEST_F(Quantize, ErrorIsThatOfTheStoredBytes) {
         }
       }
       const TensorReport& told = tensor(*report, weight.name);
-      EXPECT_NEAR(told.relative_rms_error, std::sqrt(error / total), 1e-6 + 1e-4 * std::sqrt(error / total)) << bound.preset << weight.name;
+      EXPECT_NEAR(told.relative_rms_error, std::sqrt(error / total), 1e-6 + 1e-4 * std::sqrt(error / total))
+          << bound.preset << weight.name;
       EXPECT_NEAR(told.max_abs_error, largest, 1e-6 * largest) << bound.preset << weight.name;
       if (view.rows == 1) continue;
       EXPECT_GT(told.relative_rms_error, bound.low) << bound.preset << " " << weight.name;
@@ -185,7 +188,8 @@ TEST_F(Quantize, ProvenanceLetsAStrangerCheckTheSource) {
   const ModelFile file = opened();
   EXPECT_EQ(file.provenance["halftone"], version());
   EXPECT_EQ(file.provenance["recipe"]["name"], "int4");
-  EXPECT_EQ(parse_recipe(file.provenance["recipe"]["yaml"].get<std::string>(), "r")->rules[0].layout->name, "int4_block32");
+  EXPECT_EQ(parse_recipe(file.provenance["recipe"]["yaml"].get<std::string>(), "r")->rules[0].layout->name,
+            "int4_block32");
   EXPECT_EQ(file.provenance["source"]["name"], "model");
   EXPECT_EQ(file.provenance["source"]["files"][0]["name"], "model.safetensors");
   EXPECT_EQ(file.provenance["source"]["files"][0]["sha256"], *sha256_file(model_ / "model.safetensors"));
@@ -207,17 +211,20 @@ TEST_F(Quantize, UnusedTensorsAreListed) {
 
 TEST_F(Quantize, RulesThatDoNothingAreErrors) {
   write_model(model_, small_weights());
-  EXPECT_TRUE(contains(message_of("rules:\n  - {match: dwon.*, layout: keep}\n  - {layout: int4_block32}\n"),
-                       "rule 1: match dwon.* -> keep: expected to hit at least one tensor, got none; names look like 'embed.weight'"));
+  EXPECT_TRUE(contains(
+      message_of("rules:\n  - {match: dwon.*, layout: keep}\n  - {layout: int4_block32}\n"),
+      "rule 1: match dwon.* -> keep: expected to hit at least one tensor, got none; names look like 'embed.weight'"));
   EXPECT_TRUE(contains(message_of("rules:\n  - {layout: int4_block32}\n  - {match: up.weight, layout: keep}\n"),
                        "earlier rules take them all, move it up"));
-  EXPECT_TRUE(contains(message_of("rules:\n  - {layout: int4_block32}\nallow_float: [nothing]\n"), "allow_float 'nothing'"));
+  EXPECT_TRUE(
+      contains(message_of("rules:\n  - {layout: int4_block32}\nallow_float: [nothing]\n"), "allow_float 'nothing'"));
 }
 
 TEST_F(Quantize, ARuleOnlyForVectorsAsksTheImpossible) {
   write_model(model_, small_weights());
   const std::string rules = "rules:\n  - {op: norm, layout: int4_block32}\n  - {layout: int4_block32}\n";
-  EXPECT_TRUE(contains(message_of(rules), "rule 1: op norm -> int4_block32: expected matrices, got only vectors such as 'norm.weight'"));
+  EXPECT_TRUE(contains(message_of(rules),
+                       "rule 1: op norm -> int4_block32: expected matrices, got only vectors such as 'norm.weight'"));
   const auto report = run(rules + "allow_float: [norm.*]\n");
   ASSERT_TRUE(report.ok()) << report.status().message();
   EXPECT_EQ(tensor(*report, "norm.weight").rule, "rule 1: op norm -> int4_block32; allow_float, kept");
@@ -228,7 +235,8 @@ TEST_F(Quantize, QuantizingTwiceIsRefused) {
   ASSERT_TRUE(run("int4").ok());
   fs::rename(out_, folder_ / "first.ht");
   model_ = folder_ / "first.ht";
-  EXPECT_TRUE(contains(message_of("int8"), "tensor 'embed.weight': expected float weights, got int4_block32; quantizing twice"));
+  EXPECT_TRUE(contains(message_of("int8"),
+                       "tensor 'embed.weight': expected float weights, got int4_block32; quantizing twice"));
   EXPECT_FALSE(fs::exists(out_));
 }
 
@@ -251,11 +259,15 @@ TEST_F(Quantize, BadWeightsNameTheirPlace) {
     float value;
     const char* says;
   } cases[] = {
-      {"int4", "embed.weight", 36 * 44 + 43, NAN, "tensor 'embed.weight': expected finite weights, got NaN at row 36, column 43"},
-      {"int8", "up.weight", 17 * 44, INFINITY, "tensor 'up.weight': expected finite weights, got infinity at row 17, column 0"},
-      {"fp16", "down.weight", 3 * 20 + 7, 70000.0f, "expected weights that fit f16, got 70000 at row 3, column 7; use layout bf16"},
+      {"int4", "embed.weight", 36 * 44 + 43, NAN,
+       "tensor 'embed.weight': expected finite weights, got NaN at row 36, column 43"},
+      {"int8", "up.weight", 17 * 44, INFINITY,
+       "tensor 'up.weight': expected finite weights, got infinity at row 17, column 0"},
+      {"fp16", "down.weight", 3 * 20 + 7, 70000.0f,
+       "expected weights that fit f16, got 70000 at row 3, column 7; use layout bf16"},
       {"bf16", "down.weight", 0, 3.4e38f, "expected weights that fit bf16"},
-      {"int4", "embed.weight", 20 * 44 + 40, 1e7f, "expected groups whose scale fits f16, got too large weights at row 20 from column 32"},
+      {"int4", "embed.weight", 20 * 44 + 40, 1e7f,
+       "expected groups whose scale fits f16, got too large weights at row 20 from column 32"},
       {"int4", "norm.weight", 5, NAN, "tensor 'norm.weight': expected finite weights, got NaN at row 0, column 5"},
   };
   for (const auto& one : cases) {
@@ -266,7 +278,8 @@ TEST_F(Quantize, BadWeightsNameTheirPlace) {
     EXPECT_TRUE(contains(message_of(one.preset), one.says)) << message_of(one.preset);
     EXPECT_FALSE(fs::exists(out_));
   }
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), fs::directory_iterator()), 1);  // no leftovers beside the model
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), fs::directory_iterator()),
+            1);  // no leftovers beside the model
 }
 
 TEST_F(Quantize, TheFirstOfTwoBadWeightsIsToldWhateverTheThreads) {

@@ -33,7 +33,8 @@ std::string with_underscores(std::string_view text) {
 // "; did you mean int4_block32?" or, when nothing is near, the whole list.
 std::string hint(std::string_view word, const std::vector<std::string>& known) {
   const std::string nearest = nearest_word(word, known);
-  return nearest.empty() ? fmt::format("; known: {}", fmt::join(known, ", ")) : fmt::format("; did you mean {}?", nearest);
+  return nearest.empty() ? fmt::format("; known: {}", fmt::join(known, ", "))
+                         : fmt::format("; did you mean {}?", nearest);
 }
 
 Status read_layout(YamlMap& map, Rule& rule) {
@@ -89,7 +90,8 @@ Result<Recipe> parse_recipe(std::string_view yaml, std::string_view name) {
   recipe.text = yaml;
   HALFTONE_ASSIGN(recipe.name, map.text("name", std::filesystem::path(name).stem().string()));
   HALFTONE_ASSIGN(std::vector<YamlMap> rules, map.maps("rules"));
-  if (rules.empty()) return map.error("rules", "expected at least one rule, such as {match: \"*\", layout: int4_block32}");
+  if (rules.empty())
+    return map.error("rules", "expected at least one rule, such as {match: \"*\", layout: int4_block32}");
   for (YamlMap& one : rules) {
     HALFTONE_ASSIGN(Rule rule, read_rule(std::move(one), recipe.rules.size() + 1));
     recipe.rules.push_back(std::move(rule));
@@ -105,7 +107,8 @@ Result<Recipe> load_recipe(std::string_view name_or_path) {
   const std::filesystem::path path(name_or_path);
   std::error_code error;
   if (!std::filesystem::exists(path, error))
-    return not_found("[recipe] expected a preset or a YAML file, got '{}'{}", name_or_path, hint(name_or_path, preset_names()));
+    return not_found("[recipe] expected a preset or a YAML file, got '{}'{}", name_or_path,
+                     hint(name_or_path, preset_names()));
   HALFTONE_ASSIGN(const std::string yaml, read_text_file(path, kMaxRecipeBytes));
   return parse_recipe(yaml, path.string());
 }

@@ -6,8 +6,8 @@
 //     - {op: embedding, layout: int8_block32}
 //     - {match: "*", layout: int4_block32}
 //   allow_float: ["lm_head.weight"]   # may stay as they are when their rule cannot be applied
-// `layout: keep` leaves a tensor as found. Vectors (norms, biases) are always kept; a rule that asks only for vectors to be
-// packed, and a rule or allow_float entry that hits no tensor, are errors.
+// `layout: keep` leaves a tensor as found. Vectors (norms, biases) are always kept; a rule that asks only for vectors
+// to be packed, and a rule or allow_float entry that hits no tensor, are errors.
 #pragma once
 
 #include <filesystem>
@@ -21,8 +21,8 @@
 namespace halftone {
 
 struct Rule {
-  std::string match = "*";  // glob over Hugging Face names: * and ?
-  std::string op;           // "", or an op that reads the weight: "embedding", "linear", "norm", "bias"
+  std::string match = "*";         // glob over Hugging Face names: * and ?
+  std::string op;                  // "", or an op that reads the weight: "embedding", "linear", "norm", "bias"
   const Layout* layout = nullptr;  // null: keep as found
   std::string method = "nearest";
   std::string text;  // for "which rule hit which tensor": "rule 2: op embedding -> int8_block32"
@@ -32,7 +32,7 @@ struct Recipe {
   std::string name;
   std::vector<Rule> rules;
   std::vector<std::string> allow_float;  // globs
-  std::string text;  // the YAML that says all this
+  std::string text;                      // the YAML that says all this
 };
 
 std::vector<std::string> preset_names();  // fp16 bf16 int8 int8-block int4 int4-channel

@@ -57,9 +57,11 @@ allow_float: ["*.bias", lm_head.weight]
 TEST(Recipe, UnknownWordsNameTheNearest) {
   EXPECT_TRUE(contains(message_of("rules: [{layout: int4_blok32}]"), "'int4_blok32'; did you mean int4_block32?"));
   EXPECT_TRUE(contains(message_of("rules: [{layout: kep}]"), "did you mean keep?"));
-  EXPECT_TRUE(contains(message_of("rules: [{layout: int4_block32, method: neerest}]"), "'neerest'; did you mean nearest?"));
+  EXPECT_TRUE(
+      contains(message_of("rules: [{layout: int4_block32, method: neerest}]"), "'neerest'; did you mean nearest?"));
   EXPECT_TRUE(contains(message_of("rules: [{op: embeding, layout: keep}]"), "'embeding'; did you mean embedding?"));
-  EXPECT_TRUE(contains(message_of("rules: [{mach: a, layout: keep}]"), "match")) << message_of("rules: [{mach: a, layout: keep}]");
+  EXPECT_TRUE(contains(message_of("rules: [{mach: a, layout: keep}]"), "match"))
+      << message_of("rules: [{mach: a, layout: keep}]");
   EXPECT_TRUE(contains(message_of("rules: [{layout: keep}]\nalow_float: [a]"), "allow_float"));
   EXPECT_TRUE(contains(message_of("rules: [{layout: zzzzzzzzzz}]"), "known: keep, f32"));
   const std::string preset(load_recipe("int5").status().message());

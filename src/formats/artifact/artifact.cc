@@ -36,11 +36,14 @@ Result<Manifest> read_manifest(const fs::path& folder) {
 Status check_entry(const Manifest::Entry& promised, const SafetensorsEntry& entry, const std::string& file) {
   const int64_t bytes = promised.tensor.bytes();
   if (entry.type != DType::u8 || static_cast<int64_t>(entry.end - entry.begin) != bytes)
-    return invalid_input("[artifact] {}: tensor '{}': expected U8 [{}] as model.json says, got {} of {} bytes; the files are of "
-                         "two artifacts", file, entry.name, bytes, safetensors_name(entry.type), entry.end - entry.begin);
+    return invalid_input(
+        "[artifact] {}: tensor '{}': expected U8 [{}] as model.json says, got {} of {} bytes; the files are of "
+        "two artifacts",
+        file, entry.name, bytes, safetensors_name(entry.type), entry.end - entry.begin);
   if (entry.begin % kArtifactAlignment != 0)
-    return invalid_input("[artifact] {}: tensor '{}': expected its data at a multiple of {} bytes, got offset {}; quantize again",
-                         file, entry.name, kArtifactAlignment, entry.begin);
+    return invalid_input(
+        "[artifact] {}: tensor '{}': expected its data at a multiple of {} bytes, got offset {}; quantize again", file,
+        entry.name, kArtifactAlignment, entry.begin);
   return {};
 }
 
@@ -51,8 +54,9 @@ Status bind_tensors(const SafetensorsHeader& header, const std::shared_ptr<const
   for (const Manifest::Entry& promised : opened.manifest.tensors) {
     const auto at = entries.find(promised.tensor.name);
     if (at == entries.end())
-      return invalid_input("[artifact] {}: expected tensor '{}' as model.json says, got none; the files are of two artifacts",
-                           file, promised.tensor.name);
+      return invalid_input(
+          "[artifact] {}: expected tensor '{}' as model.json says, got none; the files are of two artifacts", file,
+          promised.tensor.name);
     const SafetensorsEntry& entry = *at->second;
     HALFTONE_TRY(check_entry(promised, entry, file));
     const auto stored = map->bytes().subspan(entry.begin, entry.end - entry.begin);
@@ -68,8 +72,9 @@ Status bind_tensors(const SafetensorsHeader& header, const std::shared_ptr<const
     entries.erase(at);
   }
   if (!entries.empty())
-    return invalid_input("[artifact] {}: expected only tensors of model.json, got '{}' too; the files are of two artifacts", file,
-                         entries.begin()->first);
+    return invalid_input(
+        "[artifact] {}: expected only tensors of model.json, got '{}' too; the files are of two artifacts", file,
+        entries.begin()->first);
   return {};
 }
 
@@ -79,14 +84,14 @@ Result<Opened> open_all(const fs::path& path) {
   std::error_code error;
   const fs::path weights = path / kWeightsFile;
   if (!fs::is_regular_file(weights, error))
-    return not_found("[artifact] {}: expected {} beside {}, got none; copy the whole folder", path.string(), kWeightsFile,
-                     kManifestFile);
+    return not_found("[artifact] {}: expected {} beside {}, got none; copy the whole folder", path.string(),
+                     kWeightsFile, kManifestFile);
   HALFTONE_ASSIGN(std::shared_ptr<const FileMap> map, FileMap::open(weights));
   HALFTONE_ASSIGN(const SafetensorsHeader header, parse_safetensors(map->bytes(), weights.string()));
   const auto format = header.metadata.find("format");
   if (format == header.metadata.end() || format->second != kArtifactFormat)
-    return invalid_input("[artifact] {}: expected metadata format {}, got '{}'; the files are of two artifacts", weights.string(),
-                         kArtifactFormat, format == header.metadata.end() ? "" : format->second);
+    return invalid_input("[artifact] {}: expected metadata format {}, got '{}'; the files are of two artifacts",
+                         weights.string(), kArtifactFormat, format == header.metadata.end() ? "" : format->second);
   const auto size = static_cast<int64_t>(map->bytes().size());
   if (size != opened.manifest.weights_bytes)
     return invalid_input("[artifact] {}: expected {} bytes as model.json says, got {}; copy the whole folder again",
@@ -94,8 +99,8 @@ Result<Opened> open_all(const fs::path& path) {
   HALFTONE_TRY(bind_tensors(header, map, opened));
   for (const auto& [name, hash] : opened.manifest.files) {
     if (!fs::is_regular_file(path / name, error))
-      return not_found("[artifact] {}: expected {} as model.json says, got no such file; copy the whole folder", path.string(),
-                       name);
+      return not_found("[artifact] {}: expected {} as model.json says, got no such file; copy the whole folder",
+                       path.string(), name);
     opened.model.side_files.emplace(name, path / name);
   }
   ModelFile& model = opened.model;
@@ -123,16 +128,18 @@ Status verify_tensors(const Opened& opened, const fs::path& path, ThreadPool& po
   });
   for (size_t i = 0; i < tensors.size(); ++i)
     if (differs[i] != 0)
-      return invalid_input("[artifact] {}: tensor '{}': expected sha256 {}, got other bytes; the file is damaged, copy or quantize "
-                           "again", (path / kWeightsFile).string(), tensors[i].tensor.name, tensors[i].sha256);
+      return invalid_input(
+          "[artifact] {}: tensor '{}': expected sha256 {}, got other bytes; the file is damaged, copy or quantize "
+          "again",
+          (path / kWeightsFile).string(), tensors[i].tensor.name, tensors[i].sha256);
   return {};
 }
 
 Status expect_hash(const fs::path& path, const std::string& expected) {
   HALFTONE_ASSIGN(const std::string got, sha256_file(path));
   if (got == expected) return {};
-  return invalid_input("[artifact] {}: expected sha256 {}, got {}; the file is damaged, copy or quantize again", path.string(),
-                       expected, got);
+  return invalid_input("[artifact] {}: expected sha256 {}, got {}; the file is damaged, copy or quantize again",
+                       path.string(), expected, got);
 }
 
 }  // namespace

@@ -43,8 +43,8 @@ class ArtifactWriter {
   Status write(std::span<const std::byte> bytes);  // payload bytes of the tensors, in order; padding is added
   // provenance: recipe, source hashes, tool version, per-tensor layouts and methods.
   Status finish(nlohmann::ordered_json provenance);
-  const std::filesystem::path& staging() const;    // for evidence files beside the weights
-  int64_t weights_bytes() const;                   // of weights.safetensors, header included
+  const std::filesystem::path& staging() const;  // for evidence files beside the weights
+  int64_t weights_bytes() const;                 // of weights.safetensors, header included
 
  private:
   struct State;

@@ -159,7 +159,8 @@ TEST_F(Artifact, NanScalesAreFoundEvenWhenHashesAgree) {
   const auto stored = static_cast<size_t>(manifest->tensors[0].tensor.bytes());
   manifest->tensors[0].sha256 = sha256_hex(std::string_view(text).substr(at, stored));
   write_text(out_ / "model.json", manifest_text(*manifest));
-  EXPECT_TRUE(contains(verify_message(), "tensor 'packed': expected finite scales, got NaN at row 3, group 1")) << verify_message();
+  EXPECT_TRUE(contains(verify_message(), "tensor 'packed': expected finite scales, got NaN at row 3, group 1"))
+      << verify_message();
 }
 
 TEST_F(Artifact, MissingAndTruncatedFilesAreNamed) {
@@ -203,7 +204,8 @@ TEST_F(Artifact, ContradictionsInTheManifestAreRefused) {
   };
   const Edit edits[] = {
       {"\"int4_block32\"", "\"int3_block32\"", "tensor 'packed': expected a known layout, got 'int3_block32'"},
-      {"\"order\": \"panel16\"", "\"order\": \"rows\"", "tensor 'packed': expected order panel16 for int4_block32, got rows"},
+      {"\"order\": \"panel16\"", "\"order\": \"rows\"",
+       "tensor 'packed': expected order panel16 for int4_block32, got rows"},
       {"\"order\": \"panel16\"", "\"order\": \"panel8\"", "expected order rows or panel16, got 'panel8'"},
       {"    20,", "    36,", "tensor 'packed': expected 1152 bytes for its shape and layout, got 768"},
       {"    20,", "    -20,", "expected a shape of positive sizes"},

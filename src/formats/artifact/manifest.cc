@@ -54,7 +54,8 @@ class Fields {
     for (const json& dimension : *value) {
       const bool good = dimension.is_number_unsigned() && dimension.get<uint64_t>() > 0 &&
                         dimension.get<uint64_t>() <= static_cast<uint64_t>(kMaxElements / elements);
-      if (!good) return error("expected a shape of positive sizes, at most {} elements, got {}", kMaxElements, value->dump());
+      if (!good)
+        return error("expected a shape of positive sizes, at most {} elements, got {}", kMaxElements, value->dump());
       shape.push_back(dimension.get<int64_t>());
       elements *= shape.back();
     }
@@ -80,7 +81,8 @@ Status check_version(const Fields& top) {
 
 Result<Manifest::Entry> read_entry(const json& value, std::string_view file, size_t index) {
   if (!value.is_object())
-    return invalid_input("[artifact] {}: tensor {}: expected an object, got JSON of type {}", file, index, value.type_name());
+    return invalid_input("[artifact] {}: tensor {}: expected an object, got JSON of type {}", file, index,
+                         value.type_name());
   Manifest::Entry entry;
   HALFTONE_ASSIGN(entry.tensor.name, Fields(value, file, fmt::format("tensor {}", index)).text("name"));
   const Fields fields(value, file, fmt::format("tensor '{}'", entry.tensor.name));
@@ -105,7 +107,8 @@ Status read_tensors(const Fields& top, std::string_view file, Manifest& manifest
   std::set<std::string> names;
   for (size_t i = 0; i < tensors->size(); ++i) {
     HALFTONE_ASSIGN(Manifest::Entry entry, read_entry((*tensors)[i], file, i));
-    if (!names.insert(entry.tensor.name).second) return top.error("expected every tensor once, got '{}' twice", entry.tensor.name);
+    if (!names.insert(entry.tensor.name).second)
+      return top.error("expected every tensor once, got '{}' twice", entry.tensor.name);
     manifest.tensors.push_back(std::move(entry));
   }
   return {};

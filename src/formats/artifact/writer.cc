@@ -14,20 +14,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::span<const std::byte> bytes_of_text(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+std::span<const std::byte> bytes_of_text(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 SafetensorsPlan plan_of(const std::vector<ArtifactTensor>& tensors) {
   SafetensorsPlan plan;
   plan.alignment = kArtifactAlignment;
   plan.metadata.emplace("format", kArtifactFormat);
-  for (const ArtifactTensor& tensor : tensors) plan.tensors.push_back({tensor.name, DType::u8, {tensor.bytes()}, tensor.bytes()});
+  for (const ArtifactTensor& tensor : tensors)
+    plan.tensors.push_back({tensor.name, DType::u8, {tensor.bytes()}, tensor.bytes()});
   return plan;
 }
 
 Status copy_side_file(const fs::path& from, const fs::path& to) {
   std::error_code error;
   fs::copy_file(from, to, error);
-  if (error) return io_error("[artifact] {}: expected to copy it to {}, got: {}", from.string(), to.string(), error.message());
+  if (error)
+    return io_error("[artifact] {}: expected to copy it to {}, got: {}", from.string(), to.string(), error.message());
   return {};
 }
 
@@ -74,7 +78,8 @@ struct ArtifactWriter::State {
 Result<ArtifactWriter> ArtifactWriter::create(const fs::path& target, bool replace, const ModelFile& source,
                                               std::vector<ArtifactTensor> tensors) {
   for (const ArtifactTensor& tensor : tensors)
-    HALFTONE_CHECK(tensor.layout != nullptr && !tensor.shape.empty() && tensor.shape.size() <= 2 && tensor.payload_bytes() > 0);
+    HALFTONE_CHECK(tensor.layout != nullptr && !tensor.shape.empty() && tensor.shape.size() <= 2 &&
+                   tensor.payload_bytes() > 0);
   HALFTONE_ASSIGN(AtomicFolder folder, AtomicFolder::create(target, replace));
   HALFTONE_ASSIGN(SafetensorsWriter weights, SafetensorsWriter::create(folder.path() / kWeightsFile, plan_of(tensors)));
   auto state = std::make_shared<State>(std::move(folder), std::move(weights));

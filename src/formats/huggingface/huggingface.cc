@@ -25,10 +25,14 @@ bool is_file(const fs::path& path) {
 
 const Layout* weight_layout(DType type) {
   switch (type) {
-    case DType::f32: return &layout_of(LayoutId::f32);
-    case DType::f16: return &layout_of(LayoutId::f16);
-    case DType::bf16: return &layout_of(LayoutId::bf16);
-    default: return nullptr;
+    case DType::f32:
+      return &layout_of(LayoutId::f32);
+    case DType::f16:
+      return &layout_of(LayoutId::f16);
+    case DType::bf16:
+      return &layout_of(LayoutId::bf16);
+    default:
+      return nullptr;
   }
 }
 
@@ -39,8 +43,9 @@ Status read_shard(const fs::path& path, ModelFile& model, std::map<std::string, 
   for (const SafetensorsEntry& entry : header.entries) {
     const auto [at, fresh] = found_in.emplace(entry.name, path.filename().string());
     if (!fresh)
-      return invalid_input("[huggingface] {}: expected tensor '{}' in one shard, got it in {} too; the folder mixes two models",
-                           path.string(), entry.name, at->second);
+      return invalid_input(
+          "[huggingface] {}: expected tensor '{}' in one shard, got it in {} too; the folder mixes two models",
+          path.string(), entry.name, at->second);
     StoredTensor tensor;
     tensor.name = entry.name;
     tensor.shape = entry.shape;
@@ -56,21 +61,26 @@ Status read_shard(const fs::path& path, ModelFile& model, std::map<std::string, 
 }
 
 // Every tensor of the index is in its shard, and the other way round.
-Status check_index(const fs::path& folder, const ShardIndex& index, const std::map<std::string, std::string>& found_in) {
+Status check_index(const fs::path& folder, const ShardIndex& index,
+                   const std::map<std::string, std::string>& found_in) {
   const std::string where = (folder / kIndex).string();
   for (const auto& [name, shard] : index.shard_of) {
     const auto at = found_in.find(name);
     if (at == found_in.end())
-      return invalid_input("[huggingface] {}: expected tensor '{}' in {}, got a shard without it; download the shard again",
-                           where, name, shard);
+      return invalid_input(
+          "[huggingface] {}: expected tensor '{}' in {}, got a shard without it; download the shard again", where, name,
+          shard);
     if (at->second != shard)
-      return invalid_input("[huggingface] {}: expected tensor '{}' in {}, got it in {}; index and shards are of two models",
-                           where, name, shard, at->second);
+      return invalid_input(
+          "[huggingface] {}: expected tensor '{}' in {}, got it in {}; index and shards are of two models", where, name,
+          shard, at->second);
   }
   for (const auto& [name, shard] : found_in)
     if (!index.shard_of.contains(name))
-      return invalid_input("[huggingface] {}: expected every tensor of {} in the index, got '{}' that it does not list; index "
-                           "and shards are of two models", where, shard, name);
+      return invalid_input(
+          "[huggingface] {}: expected every tensor of {} in the index, got '{}' that it does not list; index "
+          "and shards are of two models",
+          where, shard, name);
   return {};
 }
 
@@ -80,8 +90,10 @@ Status read_sharded(const fs::path& folder, ModelFile& model) {
   HALFTONE_ASSIGN(const ShardIndex index, parse_shard_index(text, index_path.string()));
   for (const std::string& shard : index.shards)
     if (!is_file(folder / shard))
-      return not_found("[huggingface] {}: expected {} shards, got no file {}; download it, or delete the index when {} holds "
-                       "the whole model", index_path.string(), index.shards.size(), shard, kWeights);
+      return not_found(
+          "[huggingface] {}: expected {} shards, got no file {}; download it, or delete the index when {} holds "
+          "the whole model",
+          index_path.string(), index.shards.size(), shard, kWeights);
   std::map<std::string, std::string> found_in;
   for (const std::string& shard : index.shards) HALFTONE_TRY(read_shard(folder / shard, model, found_in));
   return check_index(folder, index, found_in);
@@ -92,10 +104,11 @@ Status no_weights(const fs::path& folder) {
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     const std::string extension = entry.path().extension().string();
     if (extension == ".bin" || extension == ".pth" || extension == ".pt")
-      return unsupported("[huggingface] {}: expected {}, got {}; save the model as safetensors first", folder.string(), kWeights,
-                         entry.path().filename().string());
+      return unsupported("[huggingface] {}: expected {}, got {}; save the model as safetensors first", folder.string(),
+                         kWeights, entry.path().filename().string());
   }
-  return not_found("[huggingface] {}: expected {} or {}, got neither; download the weights", folder.string(), kWeights, kIndex);
+  return not_found("[huggingface] {}: expected {} or {}, got neither; download the weights", folder.string(), kWeights,
+                   kIndex);
 }
 
 }  // namespace
@@ -114,14 +127,15 @@ Result<ShardIndex> parse_shard_index(std::string_view text, std::string_view nam
   HALFTONE_ASSIGN(const nlohmann::json index, parse_json(text, name));
   const auto map = index.find("weight_map");
   if (!index.is_object() || map == index.end() || !map->is_object() || map->empty())
-    return invalid_input("[huggingface] {}: expected an object 'weight_map' of tensor names and shard files, got none", name);
+    return invalid_input("[huggingface] {}: expected an object 'weight_map' of tensor names and shard files, got none",
+                         name);
   ShardIndex result;
   for (const auto& [tensor, shard] : map->items()) {
     const std::string file = shard.is_string() ? shard.get<std::string>() : std::string();
     if (file.empty() || file.find_first_of("/\\") != std::string::npos || file == "." || file == ".." ||
         file.find('\0') != std::string::npos)
-      return invalid_input("[huggingface] {}: expected a file name of the same folder for tensor '{}', got {}", name, tensor,
-                           shard.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+      return invalid_input("[huggingface] {}: expected a file name of the same folder for tensor '{}', got {}", name,
+                           tensor, shard.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
     result.shard_of.emplace(tensor, file);
     result.shards.push_back(file);
   }
@@ -140,8 +154,8 @@ Result<ModelFile> open_huggingface(const fs::path& path) {
     return not_found("[huggingface] {}: expected config.json beside the weights, got none; download it", path.string());
   HALFTONE_ASSIGN(model.config, read_json_file(path / "config.json"));
   if (!model.config.is_object())
-    return invalid_input("[huggingface] {}: expected a JSON object, got JSON of type {}", (path / "config.json").string(),
-                         model.config.type_name());
+    return invalid_input("[huggingface] {}: expected a JSON object, got JSON of type {}",
+                         (path / "config.json").string(), model.config.type_name());
   if (is_file(path / kIndex)) {
     HALFTONE_TRY(read_sharded(path, model));
   } else if (is_file(path / kWeights)) {

@@ -22,7 +22,8 @@ struct ShardIndex {
   std::vector<std::string> shards;              // sorted, each once
 };
 
-// Shard names must be plain file names: an index cannot reach outside its folder. `name` stands for the file in messages.
+// Shard names must be plain file names: an index cannot reach outside its folder. `name` stands for the file in
+// messages.
 Result<ShardIndex> parse_shard_index(std::string_view text, std::string_view name);
 
 // Files beside the weights that belong to the model: tokenizers, generation settings, chat template. Those that exist.

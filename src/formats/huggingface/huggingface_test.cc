@@ -22,7 +22,8 @@ void write_index(const std::filesystem::path& folder, const std::string& map) {
   write_text(folder / "model.safetensors.index.json", R"({"metadata":{"total_size":1},"weight_map":{)" + map + "}}");
 }
 
-constexpr const char* kMap = R"("model.a.weight":"s1.safetensors","model.b.weight":"s1.safetensors","lm_head.weight":"s2.safetensors")";
+constexpr const char* kMap =
+    R"("model.a.weight":"s1.safetensors","model.b.weight":"s1.safetensors","lm_head.weight":"s2.safetensors")";
 
 void write_sharded(const std::filesystem::path& folder) {
   write_text(folder / "config.json", "{}");
@@ -79,10 +80,13 @@ TEST(HuggingFace, ShardsAndIndexMustAgreeBothWays) {
   const TempFolder folder;
   write_sharded(folder.path());
   write_index(folder.path(), std::string(kMap) + R"(,"model.c.weight":"s2.safetensors")");
-  EXPECT_TRUE(contains(message_of(folder.path()), "expected tensor 'model.c.weight' in s2.safetensors, got a shard without it"));
+  EXPECT_TRUE(contains(message_of(folder.path()),
+                       "expected tensor 'model.c.weight' in s2.safetensors, got a shard without it"));
   write_index(folder.path(), R"("model.a.weight":"s1.safetensors","lm_head.weight":"s2.safetensors")");
   EXPECT_TRUE(contains(message_of(folder.path()), "got 'model.b.weight' that it does not list"));
-  write_index(folder.path(), R"("model.a.weight":"s2.safetensors","model.b.weight":"s1.safetensors","lm_head.weight":"s2.safetensors")");
+  write_index(
+      folder.path(),
+      R"("model.a.weight":"s2.safetensors","model.b.weight":"s1.safetensors","lm_head.weight":"s2.safetensors")");
   EXPECT_TRUE(contains(message_of(folder.path()), "'model.a.weight' in s2.safetensors, got it in s1.safetensors"));
 }
 
@@ -99,14 +103,17 @@ TEST(HuggingFace, ADamagedShardIsNamed) {
   const std::string shard = read_text(folder / "s2.safetensors");
   write_text(folder / "s2.safetensors", shard.substr(0, shard.size() - 1));
   const std::string message = message_of(folder.path());
-  EXPECT_TRUE(contains(message, "s2.safetensors: tensor 'lm_head.weight'") && contains(message, "truncated")) << message;
+  EXPECT_TRUE(contains(message, "s2.safetensors: tensor 'lm_head.weight'") && contains(message, "truncated"))
+      << message;
 }
 
 TEST(HuggingFace, AnIndexCannotReachOutsideItsFolder) {
-  for (const char* shard : {R"("../s1.safetensors")", R"("/etc/passwd")", R"("..")", R"("a\\b")", R"("")", "7", R"("a\u0000b")"}) {
+  for (const char* shard :
+       {R"("../s1.safetensors")", R"("/etc/passwd")", R"("..")", R"("a\\b")", R"("")", "7", R"("a\u0000b")"}) {
     const auto index = parse_shard_index(std::string(R"({"weight_map":{"w":)") + shard + "}}", "i.json");
     ASSERT_FALSE(index.ok()) << shard;
-    EXPECT_TRUE(contains(index.status().message(), "[huggingface] i.json: expected a file name of the same folder for tensor 'w'"))
+    EXPECT_TRUE(contains(index.status().message(),
+                         "[huggingface] i.json: expected a file name of the same folder for tensor 'w'"))
         << index.status().message();
   }
 }
@@ -115,18 +122,21 @@ TEST(HuggingFace, ABadIndexIsRefused) {
   for (const char* text : {"[]", "{}", R"({"weight_map":[]})", R"({"weight_map":{}})"})
     EXPECT_TRUE(contains(parse_shard_index(text, "i.json").status().message(), "'weight_map'")) << text;
   EXPECT_TRUE(contains(parse_shard_index("{", "i.json").status().message(), "i.json: expected JSON"));
-  EXPECT_TRUE(contains(parse_shard_index(R"({"weight_map":{"w":"a","w":"b"}})", "i.json").status().message(), "'w' twice"));
+  EXPECT_TRUE(
+      contains(parse_shard_index(R"({"weight_map":{"w":"a","w":"b"}})", "i.json").status().message(), "'w' twice"));
 }
 
 TEST(HuggingFace, SaysWhatIsNotAModel) {
   const TempFolder folder;
   EXPECT_TRUE(contains(message_of(folder / "nowhere"), "got nothing at this path"));
   std::string message = message_of(folder.path());
-  EXPECT_TRUE(contains(message, "config.json and *.safetensors") && contains(message, "got a folder with neither")) << message;
+  EXPECT_TRUE(contains(message, "config.json and *.safetensors") && contains(message, "got a folder with neither"))
+      << message;
   write_text(folder / "file.txt", "x");
   EXPECT_TRUE(contains(message_of(folder / "file.txt"), "got a single file; give the folder that holds it"));
   write_text(folder / "config.json", "{}");
-  EXPECT_TRUE(contains(message_of(folder.path()), "expected model.safetensors or model.safetensors.index.json, got neither"));
+  EXPECT_TRUE(
+      contains(message_of(folder.path()), "expected model.safetensors or model.safetensors.index.json, got neither"));
   write_text(folder / "pytorch_model.bin", "x");
   EXPECT_TRUE(contains(message_of(folder.path()), "got pytorch_model.bin; save the model as safetensors first"));
   write_safetensors(folder / "model.safetensors", {kFirst});
@@ -150,11 +160,13 @@ TEST(JsonText, DepthIsLimited) {
   EXPECT_TRUE(parse_json(std::string(60, '[') + std::string(60, ']'), "j").ok());
   const auto deep = parse_json(std::string(100'000, '['), "j");
   EXPECT_TRUE(contains(deep.status().message(), "at most 64 levels")) << deep.status().message();
-  const auto objects = parse_json([] {
-    std::string text;
-    for (int i = 0; i < 1000; ++i) text += "{\"a\":";
-    return text;
-  }(), "j");
+  const auto objects = parse_json(
+      [] {
+        std::string text;
+        for (int i = 0; i < 1000; ++i) text += "{\"a\":";
+        return text;
+      }(),
+      "j");
   EXPECT_TRUE(contains(objects.status().message(), "at most 64 levels"));
   EXPECT_FALSE(parse_json("1e999", "j").ok());
   EXPECT_FALSE(parse_json("\"\xff\"", "j").ok());

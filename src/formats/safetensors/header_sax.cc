@@ -47,7 +47,10 @@ class HeaderSax : public nlohmann::json_sax<Json> {
   bool end_object() override {
     if (place_ == Place::top) return enter(Place::after);
     if (place_ == Place::tensor && !(seen_.dtype && seen_.shape && seen_.offsets))
-      return refuse("tensor '" + tensor() + "' without " + (!seen_.dtype ? "dtype" : !seen_.shape ? "shape" : "data_offsets"));
+      return refuse("tensor '" + tensor() + "' without " +
+                    (!seen_.dtype   ? "dtype"
+                     : !seen_.shape ? "shape"
+                                    : "data_offsets"));
     return enter(Place::top);
   }
 
@@ -91,12 +94,15 @@ class HeaderSax : public nlohmann::json_sax<Json> {
   bool number_integer(number_integer_t value) override {
     return refuse("the negative number " + std::to_string(value) + " in " + where());
   }
-  bool number_float(number_float_t, const string_t& text) override { return refuse("the number " + text + " in " + where()); }
+  bool number_float(number_float_t, const string_t& text) override {
+    return refuse("the number " + text + " in " + where());
+  }
   bool null() override { return refuse("null in " + where()); }
   bool boolean(bool) override { return refuse("a boolean in " + where()); }
   bool binary(binary_t&) override { return refuse("binary data in " + where()); }
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
-    return refuse("no JSON at header byte " + std::to_string(position) + "; the file is damaged or no safetensors file");
+    return refuse("no JSON at header byte " + std::to_string(position) +
+                  "; the file is damaged or no safetensors file");
   }
 
  private:
@@ -115,17 +121,26 @@ class HeaderSax : public nlohmann::json_sax<Json> {
   const std::string& tensor() const { return header.entries.back().name; }
   std::string where() const {
     switch (place_) {
-      case Place::before: return "place of the header object";
-      case Place::top: return "place of tensor '" + key_ + "'";
-      case Place::metadata: return "__metadata__ (strings only)";
-      case Place::shape: return "the shape of '" + tensor() + "'";
-      case Place::offsets: return "the data_offsets of '" + tensor() + "'";
-      default: return "tensor '" + tensor() + "'";
+      case Place::before:
+        return "place of the header object";
+      case Place::top:
+        return "place of tensor '" + key_ + "'";
+      case Place::metadata:
+        return "__metadata__ (strings only)";
+      case Place::shape:
+        return "the shape of '" + tensor() + "'";
+      case Place::offsets:
+        return "the data_offsets of '" + tensor() + "'";
+      default:
+        return "tensor '" + tensor() + "'";
     }
   }
 
   bool tensor_key(const std::string& name) {
-    field_ = name == "dtype" ? Field::dtype : name == "shape" ? Field::shape : name == "data_offsets" ? Field::offsets : Field::none;
+    field_ = name == "dtype"          ? Field::dtype
+             : name == "shape"        ? Field::shape
+             : name == "data_offsets" ? Field::offsets
+                                      : Field::none;
     if (field_ == Field::none) return refuse("the unknown key '" + name + "' in tensor '" + tensor() + "'");
     bool& seen = field_ == Field::dtype ? seen_.dtype : field_ == Field::shape ? seen_.shape : seen_.offsets;
     if (seen) return refuse("'" + name + "' twice in tensor '" + tensor() + "'");
@@ -152,8 +167,8 @@ Result<RawSafetensorsHeader> parse_safetensors_json(std::string_view text, std::
     return invalid_input("[safetensors] {}: expected a JSON header, got: {}", name, error.what());
   }
   if (!good)
-    return invalid_input("[safetensors] {}: expected a header of tensors with dtype, shape and data_offsets, got {}", name,
-                         sax.problem.empty() ? "something else" : sax.problem);
+    return invalid_input("[safetensors] {}: expected a header of tensors with dtype, shape and data_offsets, got {}",
+                         name, sax.problem.empty() ? "something else" : sax.problem);
   return std::move(sax.header);
 }
 

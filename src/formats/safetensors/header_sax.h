@@ -22,7 +22,8 @@ struct RawSafetensorsHeader {
   std::map<std::string, std::string> metadata;
 };
 
-// Reads the header event by event: a hostile header costs no tree of it. Only the form {name: {dtype, shape, data_offsets}} and
+// Reads the header event by event: a hostile header costs no tree of it. Only the form {name: {dtype, shape,
+// data_offsets}} and
 // "__metadata__": {string: string} is accepted, every key once. `name` stands for the file in messages.
 Result<RawSafetensorsHeader> parse_safetensors_json(std::string_view text, std::string_view name);
 

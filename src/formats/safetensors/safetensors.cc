@@ -24,7 +24,8 @@ bool payload_bytes(DType type, const std::vector<int64_t>& shape, uint64_t& byte
       bytes = 0;
       return true;
     }
-    if (product > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) / static_cast<uint64_t>(dimension)) return false;
+    if (product > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) / static_cast<uint64_t>(dimension))
+      return false;
     product *= static_cast<uint64_t>(dimension);
   }
   bytes = product;
@@ -35,16 +36,21 @@ std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("
 
 Result<uint64_t> header_length(std::span<const std::byte> file, std::string_view name) {
   if (file.size() < kLengthBytes)
-    return invalid_input("[safetensors] {}: expected at least {} bytes, got {}; the file is truncated, download it again", name,
-                         kLengthBytes, file.size());
+    return invalid_input(
+        "[safetensors] {}: expected at least {} bytes, got {}; the file is truncated, download it again", name,
+        kLengthBytes, file.size());
   uint64_t length = 0;
   for (size_t i = 0; i < kLengthBytes; ++i) length |= static_cast<uint64_t>(file[i]) << (8 * i);
   if (length > kMaxHeaderBytes)
-    return invalid_input("[safetensors] {}: expected a header of at most {} bytes, got a length of {}; this is no safetensors "
-                         "file, or its first bytes are damaged", name, kMaxHeaderBytes, length);
+    return invalid_input(
+        "[safetensors] {}: expected a header of at most {} bytes, got a length of {}; this is no safetensors "
+        "file, or its first bytes are damaged",
+        name, kMaxHeaderBytes, length);
   if (length > file.size() - kLengthBytes)
-    return invalid_input("[safetensors] {}: expected a header of {} bytes, got {} bytes after its length; the file is truncated, "
-                         "download it again", name, length, file.size() - kLengthBytes);
+    return invalid_input(
+        "[safetensors] {}: expected a header of {} bytes, got {} bytes after its length; the file is truncated, "
+        "download it again",
+        name, length, file.size() - kLengthBytes);
   return length;
 }
 
@@ -53,21 +59,23 @@ Result<SafetensorsEntry> checked_entry(const RawSafetensorsEntry& raw, uint64_t 
                                        std::string_view name) {
   const auto type = dtype_from_safetensors(raw.type);
   if (!type)
-    return unsupported("[safetensors] {}: tensor '{}': expected an element type such as F32, F16 or BF16, got '{}'", name,
-                       raw.name, raw.type);
+    return unsupported("[safetensors] {}: tensor '{}': expected an element type such as F32, F16 or BF16, got '{}'",
+                       name, raw.name, raw.type);
   uint64_t bytes = 0;
   if (!payload_bytes(*type, raw.shape, bytes))
-    return invalid_input("[safetensors] {}: tensor '{}': expected a shape whose size fits 63 bits, got {}", name, raw.name,
-                         shape_text(raw.shape));
+    return invalid_input("[safetensors] {}: tensor '{}': expected a shape whose size fits 63 bits, got {}", name,
+                         raw.name, shape_text(raw.shape));
   if (raw.begin > raw.end)
-    return invalid_input("[safetensors] {}: tensor '{}': expected data_offsets in ascending order, got [{}, {}]", name, raw.name,
-                         raw.begin, raw.end);
+    return invalid_input("[safetensors] {}: tensor '{}': expected data_offsets in ascending order, got [{}, {}]", name,
+                         raw.name, raw.begin, raw.end);
   if (raw.end > data_bytes)
-    return invalid_input("[safetensors] {}: tensor '{}': expected its data inside the file's {} payload bytes, got data_offsets "
-                         "[{}, {}]; the file is truncated, download it again", name, raw.name, data_bytes, raw.begin, raw.end);
+    return invalid_input(
+        "[safetensors] {}: tensor '{}': expected its data inside the file's {} payload bytes, got data_offsets "
+        "[{}, {}]; the file is truncated, download it again",
+        name, raw.name, data_bytes, raw.begin, raw.end);
   if (raw.end - raw.begin != bytes)
-    return invalid_input("[safetensors] {}: tensor '{}': expected {} bytes for {} {}, got data_offsets of {} bytes", name,
-                         raw.name, bytes, raw.type, shape_text(raw.shape), raw.end - raw.begin);
+    return invalid_input("[safetensors] {}: tensor '{}': expected {} bytes for {} {}, got data_offsets of {} bytes",
+                         name, raw.name, bytes, raw.type, shape_text(raw.shape), raw.end - raw.begin);
   return SafetensorsEntry{raw.name, *type, raw.shape, data_begin + raw.begin, data_begin + raw.end};
 }
 
@@ -77,17 +85,19 @@ Status check_cover(const std::vector<SafetensorsEntry>& entries, uint64_t begin,
   const std::string* previous = nullptr;
   for (const SafetensorsEntry& entry : entries) {
     if (entry.begin < at)
-      return invalid_input("[safetensors] {}: expected payloads that do not overlap, got '{}' and '{}' sharing bytes at {}", name,
-                           *previous, entry.name, entry.begin);
+      return invalid_input(
+          "[safetensors] {}: expected payloads that do not overlap, got '{}' and '{}' sharing bytes at {}", name,
+          *previous, entry.name, entry.begin);
     if (entry.begin > at)
-      return invalid_input("[safetensors] {}: expected payloads without holes, got {} unused bytes before '{}' at {}", name,
-                           entry.begin - at, entry.name, at);
+      return invalid_input("[safetensors] {}: expected payloads without holes, got {} unused bytes before '{}' at {}",
+                           name, entry.begin - at, entry.name, at);
     at = entry.end;
     previous = &entry.name;
   }
   if (at != end)
-    return invalid_input("[safetensors] {}: expected the last payload to end the file at {}, got {} unused bytes after {}", name,
-                         end, end - at, at);
+    return invalid_input(
+        "[safetensors] {}: expected the last payload to end the file at {}, got {} unused bytes after {}", name, end,
+        end - at, at);
   return {};
 }
 
@@ -95,9 +105,10 @@ Status check_plan(const std::filesystem::path& path, const SafetensorsPlan& plan
   std::set<std::string_view> names;
   for (const SafetensorsPlan::Tensor& tensor : plan.tensors) {
     uint64_t bytes = 0;
-    if (!payload_bytes(tensor.type, tensor.shape, bytes) || tensor.bytes < 0 || static_cast<uint64_t>(tensor.bytes) != bytes)
-      return invalid_input("[safetensors] {}: tensor '{}': expected a payload of {} {}, got {} bytes", path.string(), tensor.name,
-                           safetensors_name(tensor.type), shape_text(tensor.shape), tensor.bytes);
+    if (!payload_bytes(tensor.type, tensor.shape, bytes) || tensor.bytes < 0 ||
+        static_cast<uint64_t>(tensor.bytes) != bytes)
+      return invalid_input("[safetensors] {}: tensor '{}': expected a payload of {} {}, got {} bytes", path.string(),
+                           tensor.name, safetensors_name(tensor.type), shape_text(tensor.shape), tensor.bytes);
     if (!names.insert(tensor.name).second)
       return invalid_input("[safetensors] {}: expected every tensor once, got '{}' twice", path.string(), tensor.name);
   }
@@ -136,9 +147,10 @@ Result<SafetensorsHeader> parse_safetensors(std::span<const std::byte> file, std
     HALFTONE_ASSIGN(SafetensorsEntry checked, checked_entry(entry, data_begin, file.size() - data_begin, name));
     header.entries.push_back(std::move(checked));
   }
-  std::stable_sort(header.entries.begin(), header.entries.end(), [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
-    return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
-  });
+  std::stable_sort(header.entries.begin(), header.entries.end(),
+                   [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
+                     return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
+                   });
   HALFTONE_TRY(check_cover(header.entries, data_begin, file.size(), name));
   return header;
 }
@@ -160,7 +172,8 @@ Status SafetensorsWriter::write(std::span<const std::byte> bytes) {
     return invalid_input("[safetensors] expected no more bytes after the last tensor, got {}", size);
   const SafetensorsPlan::Tensor& tensor = plan_.tensors[tensor_];
   if (size > tensor.bytes - written_)
-    return invalid_input("[safetensors] tensor '{}': expected {} more bytes, got {}", tensor.name, tensor.bytes - written_, size);
+    return invalid_input("[safetensors] tensor '{}': expected {} more bytes, got {}", tensor.name,
+                         tensor.bytes - written_, size);
   HALFTONE_TRY(file_.write(bytes));
   written_ += size;
   if (written_ == tensor.bytes) {

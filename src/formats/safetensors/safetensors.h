@@ -28,8 +28,9 @@ struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
 };
 
-// Validates everything: header length inside the file, JSON of the right form, known types, sizes that match shapes, payloads
-// inside the file that neither overlap nor leave holes, every name once. `name` stands for the file in messages.
+// Validates everything: header length inside the file, JSON of the right form, known types, sizes that match shapes,
+// payloads inside the file that neither overlap nor leave holes, every name once. `name` stands for the file in
+// messages.
 Result<SafetensorsHeader> parse_safetensors(std::span<const std::byte> file, std::string_view name);
 
 // Streams a file: declare everything first (sizes follow from shapes), then write payloads in that order.

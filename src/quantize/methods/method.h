@@ -10,8 +10,8 @@
 
 namespace halftone {
 
-// Rows (rows, columns) of finite floats in; signed codes (rows, columns) and scales (rows, groups) as f16 bits out. A scale
-// may be negative. A scale of infinity says that the group cannot be expressed; the caller makes it an error.
+// Rows (rows, columns) of finite floats in; signed codes (rows, columns) and scales (rows, groups) as f16 bits out. A
+// scale may be negative. A scale of infinity says that the group cannot be expressed; the caller makes it an error.
 struct MethodInput {
   std::span<const float> values;
   int64_t rows, columns;

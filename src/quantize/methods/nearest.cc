@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Round to nearest, symmetric: no paper, the baseline of all of them.
-// The scale is rounded to f16 before codes are chosen, so codes are nearest to what will really be decoded. A 4-bit group is
-// tried with max|w| at 7 and with its extreme at -8 (a negative scale when that is positive); the smaller squared error stays.
-// Loops run over 32 lanes with a fixed tree of sums: compilers can vectorise them, and every machine gets the same codes.
+// The scale is rounded to f16 before codes are chosen, so codes are nearest to what will really be decoded. A 4-bit
+// group is tried with max|w| at 7 and with its extreme at -8 (a negative scale when that is positive); the smaller
+// squared error stays. Loops run over 32 lanes with a fixed tree of sums: compilers can vectorise them, and every
+// machine gets the same codes.
 #include <algorithm>
 #include <cmath>
 

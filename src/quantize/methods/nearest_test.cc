@@ -20,7 +20,8 @@ struct Chosen {
 Chosen choose(LayoutId id, const std::vector<float>& values, int64_t rows = 1) {
   const Layout& layout = layout_of(id);
   const int64_t columns = static_cast<int64_t>(values.size()) / rows;
-  Chosen chosen{std::vector<int8_t>(values.size()), std::vector<uint16_t>(static_cast<size_t>(rows * layout.groups(columns)))};
+  Chosen chosen{std::vector<int8_t>(values.size()),
+                std::vector<uint16_t>(static_cast<size_t>(rows * layout.groups(columns)))};
   find_method("nearest")->choose(layout, {values, rows, columns}, {chosen.codes, chosen.scales});
   return chosen;
 }
@@ -125,7 +126,8 @@ TEST(Nearest, TinyWeightsKeepTheirSignAndSize) {
       std::vector<float> values = {size, -size, size / 2, 0};
       const Chosen chosen = choose(id, values);
       for (size_t i = 0; i < values.size(); ++i)
-        EXPECT_NEAR(static_cast<float>(chosen.codes[i]) * chosen.scale(0), values[i], std::max(size * 0.15f, 3.1e-8f)) << size << " " << i;
+        EXPECT_NEAR(static_cast<float>(chosen.codes[i]) * chosen.scale(0), values[i], std::max(size * 0.15f, 3.1e-8f))
+            << size << " " << i;
     }
   }
 }

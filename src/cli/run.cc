@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "cli/arguments.h"
 #include "cli/shell.h"
 #include "generate/generator.h"
 
@@ -16,11 +17,12 @@ namespace {
 struct RunArguments {
   std::string model, prompt, activations = "int8";
   GenerateOptions options;
+  bool no_escape = false;
 };
 
 constexpr const char* kExample = R"(Example:
-  $ halftone run models/tinyworld -p "Question: Where does Ada Reed live?" --temperature 0 --max-tokens 12
-  Answer: Kelso
+  $ halftone run models/tinyworld -p "Question: Where does Ada Reed live?\nAnswer:" --temperature 0 --max-tokens 12
+   Kelso
   prompt 14 tokens in 3 ms (4,700 tok/s); 4 tokens at 1,450 tok/s; stopped at max_tokens; int8 activations, avx512)";
 
 struct Speed {
@@ -56,7 +58,7 @@ Result<int> run(Shell& shell, const RunArguments& arguments) {
   HALFTONE_ASSIGN(const Activations activations, parse_activations(arguments.activations));
   HALFTONE_ASSIGN(const auto executor, Executor::create(model->model, {shell.threads, activations}));
   const double load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  HALFTONE_ASSIGN(const GenerateResult result, generate(*model, *executor, arguments.prompt, arguments.options, [&](std::string_view piece) {
+  HALFTONE_ASSIGN(const GenerateResult result, generate(*model, *executor, arguments.no_escape ? arguments.prompt : unescaped(arguments.prompt), arguments.options, [&](std::string_view piece) {
     shell.print(piece);
     std::fflush(stdout);
   }));
@@ -78,7 +80,7 @@ void add_run(CLI::App& app, Shell& shell) {
   CLI::App* verb = shell.verb(app, "run", "generate text from a prompt", kExample, [&shell, arguments] { return run(shell, *arguments); });
   SamplerOptions& sampler = arguments->options.sampler;
   verb->add_option("MODEL", arguments->model, "model folder")->required();
-  verb->add_option("-p,--prompt", arguments->prompt, "text to continue")->required();
+  verb->add_option("-p,--prompt", arguments->prompt, "text to continue; \\n is a new line")->required();
   verb->add_option("--temperature", sampler.temperature, "0 always takes the most likely token")->capture_default_str();
   verb->add_option("--top-k", sampler.top_k, "choose among the K most likely; 0: all")->capture_default_str();
   verb->add_option("--top-p", sampler.top_p, "choose among the likeliest that hold this share; 1: all")->capture_default_str();
@@ -87,6 +89,7 @@ void add_run(CLI::App& app, Shell& shell) {
   verb->add_option("--seed", sampler.seed, "the same seed gives the same text")->capture_default_str();
   verb->add_option("--stop", arguments->options.stop, "end before this text; may be given several times");
   verb->add_option("--max-tokens", arguments->options.max_tokens, "")->capture_default_str();
+  verb->add_flag("--no-escape", arguments->no_escape, "take backslashes in the prompt as they are");
   add_activations(verb, arguments->activations);
 }
 

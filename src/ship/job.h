@@ -69,6 +69,9 @@ Status score_and_decide(ShipJob& job, const std::filesystem::path& work);
 
 // Verdict of the whole run: the decision, and the sealed part where there is one.
 Verdict verdict_of(const ShipJob& job);
+nlohmann::ordered_json fixed_of(const ShipJob& job);  // what may not change once a score exists
+// All four files; gives the report.
+Result<nlohmann::ordered_json> write_evidence(const ShipJob& job, const std::filesystem::path& folder);
 nlohmann::ordered_json report_of(const ShipJob& job, const std::string& samples_sha256);
 CandidateFacts facts_of(const ShipCandidate& candidate);
 

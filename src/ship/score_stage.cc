@@ -45,27 +45,6 @@ Status prepare(ShipJob& job, Scorer& reference) {
   return {};
 }
 
-// What may not change once a score exists.
-Json fixed_json(const ShipJob& job) {
-  Json checks = Json::array();
-  for (const GateCheck& check : job.gate.checks) checks.push_back(describe(check));
-  Json suites = Json::array();
-  for (size_t i = 0; i < job.decide.size(); ++i) {
-    const PreparedSuite& decide = job.decide[i];
-    Json parts = Json::array();
-    parts.push_back({{"split", std::string(split_name(decide.split))}, {"samples", decide.samples.size()}, {"sha256", decide.split_hash()}});
-    if (job.split)
-      parts.push_back({{"split", std::string(split_name(job.confirm[i].split))}, {"samples", job.confirm[i].samples.size()}, {"sha256", job.confirm[i].split_hash()}});
-    suites.push_back({{"name", decide.spec.name}, {"task", std::string(task_name(decide.spec.task))}, {"file_sha256", decide.file_sha256},
-                      {"decide_fraction", decide.decide_fraction}, {"parts", std::move(parts)}});
-  }
-  Json names = Json::array();
-  for (const ShipCandidate& candidate : job.candidates) names.push_back(candidate.contender.name);
-  return {{"halftone", std::string(version())}, {"written", utc_now()}, {"model_sha256", job.reference.sha256},
-          {"gate", {{"sha256", gate_hash(job.gate)}, {"checks", std::move(checks)}}}, {"suites", std::move(suites)}, {"candidates", std::move(names)},
-          {"rule", std::string(kDecisionRule)}};
-}
-
 Result<std::vector<SampleRecord>> score_all(const ShipJob& job, const std::vector<PreparedSuite>& prepared, Scorer& reference, Scorer& candidate,
                                             const std::string& name) {
   std::vector<SampleRecord> records;
@@ -119,11 +98,31 @@ Status open_sealed(ShipJob& job, Scorer& reference) {
 
 }  // namespace
 
+Json fixed_of(const ShipJob& job) {
+  Json checks = Json::array();
+  for (const GateCheck& check : job.gate.checks) checks.push_back(describe(check));
+  Json suites = Json::array();
+  for (size_t i = 0; i < job.decide.size(); ++i) {
+    const PreparedSuite& decide = job.decide[i];
+    Json parts = Json::array();
+    parts.push_back({{"split", std::string(split_name(decide.split))}, {"samples", decide.samples.size()}, {"sha256", decide.split_hash()}});
+    if (job.split)
+      parts.push_back({{"split", std::string(split_name(job.confirm[i].split))}, {"samples", job.confirm[i].samples.size()}, {"sha256", job.confirm[i].split_hash()}});
+    suites.push_back({{"name", decide.spec.name}, {"task", std::string(task_name(decide.spec.task))}, {"file_sha256", decide.file_sha256},
+                      {"decide_fraction", decide.decide_fraction}, {"parts", std::move(parts)}});
+  }
+  Json names = Json::array();
+  for (const ShipCandidate& candidate : job.candidates) names.push_back(candidate.contender.name);
+  return {{"halftone", std::string(version())}, {"written", utc_now()}, {"model_sha256", job.reference.sha256},
+          {"gate", {{"sha256", gate_hash(job.gate)}, {"checks", std::move(checks)}}}, {"suites", std::move(suites)}, {"candidates", std::move(names)},
+          {"rule", std::string(kDecisionRule)}};
+}
+
 Status score_and_decide(ShipJob& job, const std::filesystem::path& work) {
   HALFTONE_ASSIGN(const auto reference, scorer_of(job, job.options.model));
   job.reference.activations = reference->executor().activations_used();
   HALFTONE_TRY(prepare(job, *reference));
-  job.fixed = fixed_json(job);
+  job.fixed = fixed_of(job);
   HALFTONE_TRY(write_file_atomic(work / "fixed.json", job.fixed.dump(1) + "\n"));
   if (job.options.on_fixed) job.options.on_fixed(job.fixed);
   for (PreparedSuite& suite : job.decide) HALFTONE_TRY(score_reference(suite, *reference, job.progress));

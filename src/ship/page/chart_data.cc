@@ -17,10 +17,10 @@ double scale_of(std::string_view metric) { return metric_style(metric).unit == "
 // Candidates that no other beats on both bytes and tail.
 bool on_frontier(const Json& report, const Json& candidate, const std::string& tail_path) {
   const double tail = number(candidate, tail_path);
-  const auto bytes = integer(candidate, "weights_bytes");
+  const auto bytes = integer(candidate, "bytes");
   for (const Json& other : at(report, "results/candidates")) {
     const double other_tail = flag(other, "reference") ? 0 : number(other, tail_path);
-    const auto other_bytes = integer(other, "weights_bytes");
+    const auto other_bytes = integer(other, "bytes");
     if (std::isfinite(other_tail) && other_tail <= tail && other_bytes <= bytes && (other_tail < tail || other_bytes < bytes)) return false;
   }
   return true;
@@ -31,7 +31,7 @@ void add_tradeoff(const Json& report, Json& out) {
   std::set<std::string> present;
   double top = 0, fastest = 0, largest = 0;
   for (const Json& candidate : at(report, "results/candidates"))
-    largest = std::max(largest, static_cast<double>(integer(candidate, "weights_bytes")));
+    largest = std::max(largest, static_cast<double>(integer(candidate, "bytes")));
   out["tail_title"] = fmt::format("{}, p99", metric_style(metric).label);
   out["tail_format"] = scale_of(metric) == 100 ? "~%" : "~g";
   Json points = Json::array();
@@ -45,11 +45,11 @@ void add_tradeoff(const Json& report, Json& out) {
     static const std::set<std::string> kKnown = {"reference", "pass", "inconclusive", "fail"};
     const std::string verdict = kKnown.count(text(candidate, "verdict")) ? text(candidate, "verdict") : "other";
     present.insert(verdict);
-    points.push_back({{"name", text(candidate, "name")}, {"bytes_mb", static_cast<double>(integer(candidate, "weights_bytes")) / 1e6},
-                      {"bytes_text", bytes_text(integer(candidate, "weights_bytes"))}, {"tail", std::max(tail, 0.0)},
+    points.push_back({{"name", text(candidate, "name")}, {"bytes_mb", static_cast<double>(integer(candidate, "bytes")) / 1e6},
+                      {"bytes_text", bytes_text(integer(candidate, "bytes"))}, {"tail", std::max(tail, 0.0)},
                       {"tail_text", value_text(metric, tail)}, {"decode", std::isfinite(decode) ? decode : 0},
                       {"decode_text", rate_text(decode) + " tok/s"}, {"verdict", verdict}, {"frontier", on_frontier(report, candidate, path)},
-                      {"right_half", static_cast<double>(integer(candidate, "weights_bytes")) > 0.6 * largest}});
+                      {"right_half", static_cast<double>(integer(candidate, "bytes")) > 0.6 * largest}});
   }
   out["tradeoff"] = std::move(points);
   out["tail_top"] = std::max(top * 1.25, 0.02);
@@ -61,9 +61,11 @@ void add_tradeoff(const Json& report, Json& out) {
   out["verdicts_present"] = present;
 }
 
+// The gate's limit on the loss, as the change that it allows; NaN when the gate has none.
 double gate_limit(const Json& quality, const std::string& metric, const std::string& slice) {
+  const std::string loss = std::string(metric_style(metric).key) + ".loss";
   for (const Json& check : at(quality, "gate/checks"))
-    if (text(check, "metric") == metric && text(check, "slice") == slice) return number(check, "limit");
+    if (text(check, "metric") == loss && text(check, "slice") == slice) return number(check, "limit") * (text(check, "unit") == "fraction" ? 1 : 0.01);
   return std::nan("");
 }
 
@@ -78,7 +80,7 @@ void add_forest(const Json& report, Json& out) {
     const double limit = gate_limit(at(candidate, "quality"), metric, slice);
     points.push_back({{"name", text(candidate, "name")}, {"row", row}, {"delta", number(result, "delta") * scale}, {"low", number(result, "low") * scale},
                       {"high", number(result, "high") * scale}, {"n", integer(result, "n")}, {"first", first},
-                      {"text", change_interval(metric, number(result, "delta"), number(result, "low"), number(result, "high"))},
+                      {"text", row_text(metric, result)},
                       {"limit", std::isfinite(limit) ? Json(-limit * scale) : Json()},
                       {"limit_text", std::isfinite(limit) ? fmt::format("loss of {:.1f} points", limit * scale) : ""}});
   };
@@ -88,7 +90,10 @@ void add_forest(const Json& report, Json& out) {
     const Json& quality = at(candidate, "quality");
     if (quality.is_null()) continue;
     add(candidate, "all", "", at(quality, "metrics/" + metric), first);
-    for (const auto& [slice, metrics] : at(quality, "slices").items()) add(candidate, slice, slice, at(metrics, metric), first);
+    for (const Json& slice : at(quality, "slices")) {
+      const std::string name = text(slice, "column") + "=" + text(slice, "value");
+      add(candidate, name, name, slice, first);
+    }
     first = false;
   }
   for (const Json& point : points) {

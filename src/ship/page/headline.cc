@@ -25,31 +25,40 @@ std::string figure(std::string_view title, std::string_view big, std::string_vie
 
 double decode_rate(const Json& candidate) { return number(candidate, "speed/decode/tokens_per_second/median"); }
 
+std::string change_figure(const std::string& metric, const Json& row) {
+  if (!metric_style(metric).own_value) return value_text(metric, number(row, "delta"));
+  return change_text(metric, number(row, "delta")) + (metric_style(metric).unit == "fraction" ? " points" : "");
+}
+
+// The interval alone, without the value before it.
+std::string interval_text(const std::string& metric, const Json& row) {
+  const std::string whole = row_text(metric, row);
+  const size_t bracket = whole.find('[');
+  return bracket == std::string::npos ? "" : "95&nbsp;% interval " + whole.substr(bracket);
+}
+
 std::string figures(const Json& report) {
   const Json& best = winner(report);
   const Json& base = reference(report);
   if (best.is_null()) return "";
   const std::string metric = primary_metric(report);
-  const auto bytes = integer(best, "weights_bytes"), base_bytes = integer(base, "weights_bytes");
+  const auto bytes = integer(best, "bytes"), base_bytes = integer(base, "bytes");
   std::string out = R"(<dl class="figures">)";
   out += figure("Weights", bytes_text(bytes),
                 fmt::format("{} as {}; {:.2f} bits per weight", bytes_text(base_bytes), escape(text(base, "name")),
                             number(best, "bits_per_weight")));
   const Json& result = at(best, "quality/metrics/" + metric);
   if (!result.is_null())
-    out += figure(escape(metric_style(metric).label),
-                  change_text(metric, number(result, "delta")) + (metric_style(metric).unit == "fraction" ? " points" : ""),
-                  fmt::format("95&nbsp;% interval [{}, {}] on {} samples", change_text(metric, number(result, "low")),
-                              change_text(metric, number(result, "high")), format_count(integer(result, "n"))));
+    out += figure(escape(metric_style(metric).label), change_figure(metric, result),
+                  fmt::format("{} on {} {}", interval_text(metric, result), format_count(integer(result, "n")), escape(text(result, "n_unit"))));
   if (std::isfinite(decode_rate(best)))
     out += figure("Decode", rate_text(decode_rate(best)) + " tok/s",
                   fmt::format("{} as {}; {:.0f}&nbsp;% of measured bandwidth", rate_text(decode_rate(base)),
                               escape(text(base, "name")), 100 * number(best, "speed/decode/bandwidth_fraction")));
   const Json& sealed = at(report, "results/confirm/quality/metrics/" + metric);
   if (!sealed.is_null())
-    out += figure(fmt::format("Sealed {}, opened once", format_count(integer(sealed, "n"))),
-                  change_text(metric, number(sealed, "delta")) + (metric_style(metric).unit == "fraction" ? " points" : ""),
-                  chip(text(report, "results/confirm/quality/gate/verdict")));
+    out += figure(fmt::format("Sealed {}, opened once", format_count(integer(sealed, "n"))), change_figure(metric, sealed),
+                  fmt::format("{} {}", interval_text(metric, sealed), chip(text(report, "results/confirm/quality/gate/verdict"))));
   return out + "</dl>\n";
 }
 
@@ -79,15 +88,17 @@ const Json& reference(const Json& report) {
   return kNull;
 }
 
-std::string primary_metric(const Json& report) { return text(report, "results/suite/primary_metric", "choice_accuracy"); }
-std::string tail_metric(const Json& report) { return text(report, "results/suite/tail_metric", "answer_probability_drop"); }
+std::string primary_metric(const Json& report) { return text(report, "results/primary_metric", "choice_accuracy"); }
+std::string tail_metric(const Json& report) { return text(report, "results/tail_metric", "answer_probability"); }
 
 std::string headline(const Json& report) {
   const std::string verdict = text(report, "results/decision/verdict");
+  int64_t decided = 0;
+  for (const Json& suite : at(report, "results/suites")) decided += integer(suite, "decide");
   std::string out = "<header>" + dots() + "<div>";
   out += fmt::format(R"(<p class="brand"><b>halftone</b> evidence &nbsp;·&nbsp; {}</p>)", escape(text(report, "results/model/name")));
   out += fmt::format("<h1>{}</h1>\n<p>{} &nbsp;{}</p>\n", escape(text(report, "results/decision/sentence")), chip(verdict),
-                     escape(fmt::format("Decided on {} samples; rule: {}.", format_count(integer(report, "results/suite/split/decide")),
+                     escape(fmt::format("Decided on {} samples; rule: {}.", format_count(decided),
                                         text(report, "results/decision/rule"))));
   out += figures(report);
   out += R"(<nav><a href="#candidates">Candidates</a><a href="#tails">Tails</a><a href="#sealed">Sealed half</a><a href="#worst">Worst samples</a>)"

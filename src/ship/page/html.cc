@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -77,28 +76,6 @@ bool flag(const Json& json, std::string_view path) {
   return value.is_boolean() && value.get<bool>();
 }
 
-MetricStyle metric_style(std::string_view metric) {
-  static constexpr std::array<MetricStyle, 14> kStyles = {{
-      {"choice_accuracy", "Right answers", "fraction"},
-      {"choice_accuracy_likelihood", "Right answers by full-answer likelihood", "fraction"},
-      {"confident_flips", "Confident flips", "fraction"},
-      {"flips", "Changed answers", "fraction"},
-      {"answer_changes", "Changed answers", "fraction"},
-      {"lost_answers", "Lost answers", "fraction"},
-      {"answer_probability_drop", "Fall of the right answer's probability", "fraction"},
-      {"top_token_agreement", "Same most likely token", "fraction"},
-      {"greedy_changed", "Changed greedy answers", "fraction"},
-      {"token_probability_change", "Change of a token's probability", "fraction"},
-      {"token_probability_drop", "Fall of the actual token's probability", "fraction"},
-      {"kl", "KL divergence, nats per token", "nats"},
-      {"log_perplexity", "Log perplexity, nats per token", "nats"},
-      {"perplexity_ratio", "Perplexity, candidate over float", ""},
-  }};
-  for (const MetricStyle& style : kStyles)
-    if (style.key == metric) return style;
-  return {metric, metric, ""};
-}
-
 namespace {
 
 std::string minus(std::string plain) {  // a hyphen-minus is too short beside digits
@@ -124,29 +101,36 @@ std::string change_text(std::string_view metric, double value) {
   return minus(std::move(out));
 }
 
-std::string change_interval(std::string_view metric, double delta, double low, double high) {
-  return fmt::format("{} [{}, {}]", change_text(metric, delta), change_text(metric, low), change_text(metric, high));
+std::string row_text(std::string_view metric, const Json& row) {
+  const bool own = metric_style(metric).own_value;
+  const auto show = [&](const char* key) { return own ? change_text(metric, number(row, key)) : value_text(metric, number(row, key)); };
+  std::string out = show("delta");
+  if (std::isfinite(number(row, "low")) && std::isfinite(number(row, "high"))) out += fmt::format(" [{}, {}]", show("low"), show("high"));
+  return out;
 }
 
 namespace {
 
 std::string check_number(const Json& check, double value) {
+  const std::string unit = text(check, "unit");
   if (!std::isfinite(value)) return "\u2013";
-  const auto style = metric_style(text(check, "metric"));
-  const double scaled = style.unit == "fraction" ? value * 100 : value;
-  return minus(fmt::format("{:.{}f}", scaled, style.unit == "fraction" ? decimals(scaled) : 4));
+  if (unit == "bytes") return bytes_text(static_cast<int64_t>(value));
+  if (unit == "tokens_per_second") return rate_text(value);
+  if (unit == "nats") return minus(fmt::format("{:.3f}", value));
+  return minus(fmt::format("{:.{}f}{}", value, unit == "fraction" ? 4 : decimals(value), unit == "percent" ? " %" : ""));
 }
 
 }  // namespace
 
-std::string check_interval(const Json& check) {
-  return fmt::format("{} [{}, {}]", check_number(check, number(check, "value")), check_number(check, number(check, "low")),
-                     check_number(check, number(check, "high")));
+std::string check_value(const Json& check) { return check_number(check, number(check, "value")); }
+
+std::string check_bounds(const Json& check) {
+  if (!std::isfinite(number(check, "low")) || !std::isfinite(number(check, "high"))) return "";
+  return fmt::format("[{}, {}]", check_number(check, number(check, "low")), check_number(check, number(check, "high")));
 }
 
 std::string check_limit(const Json& check) {
-  const bool at_least = text(check, "side") == "at_least";
-  return fmt::format("{} {}", at_least ? "\u2265" : "\u2264", check_number(check, number(check, "limit")));
+  return fmt::format("{} {}", text(check, "bound") == "min" ? "\u2265" : "\u2264", check_number(check, number(check, "limit")));
 }
 
 std::string bytes_text(int64_t bytes) { return bytes > 0 ? format_bytes(bytes) : "\u2013"; }

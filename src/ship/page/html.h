@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "ship/labels.h"
+
 namespace halftone::page {
 
 using Json = nlohmann::ordered_json;
@@ -20,17 +22,13 @@ double number(const Json& json, std::string_view path);  // NaN when absent
 int64_t integer(const Json& json, std::string_view path);  // 0 when absent
 bool flag(const Json& json, std::string_view path);
 
-// How a metric reads: fractions as points or percent, others as they are.
-struct MetricStyle {
-  std::string_view key, label, unit;  // unit: "fraction", "nats", ""
-};
-MetricStyle metric_style(std::string_view metric);
-
 std::string value_text(std::string_view metric, double value);                        // "91.4 %", "0.0123"
 std::string change_text(std::string_view metric, double value);                       // "−0.6", signed
-std::string change_interval(std::string_view metric, double delta, double low, double high);  // "−0.6 [−1.1, −0.1]"
-std::string check_interval(const Json& check);  // value of a gate check with its interval, in the unit of its limit
-std::string check_limit(const Json& check);     // "≤ 1.0"
+// "−0.6 [−1.1, −0.1]"; a metric of the pair is its own value: "97.1 % [96.8 %, 97.4 %]".
+std::string row_text(std::string_view metric, const Json& row);
+std::string check_value(const Json& check);   // of a gate check, in the unit of its limit
+std::string check_bounds(const Json& check);  // "[−0.1, 0.7]"
+std::string check_limit(const Json& check);   // "≤ 1.0"
 std::string bytes_text(int64_t bytes);
 std::string rate_text(double tokens_per_second);
 std::string chip(std::string_view verdict);

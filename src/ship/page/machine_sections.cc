@@ -40,7 +40,15 @@ std::string facts(const Json& object) {
 }
 
 std::string hash_row(std::string_view what, const std::string& hash) {
-  return hash.empty() ? "" : fmt::format(R"(<dt>{}</dt><dd class="mono">{}</dd>)", what, escape(hash));
+  return hash.empty() ? "" : fmt::format(R"(<dt>{}</dt><dd class="mono">{}</dd>)", escape(what), escape(hash));
+}
+
+std::string warnings(const Json& report) {
+  const Json& list = at(report, "results/warnings");
+  if (!list.is_array() || list.empty()) return "";
+  std::string out = "<h3>Warnings of the measurement</h3><ul class=\"plain\">";
+  for (const Json& line : list) out += fmt::format("<li>{}</li>", escape(line.is_string() ? line.get<std::string>() : line.dump()));
+  return out + "</ul>\n";
 }
 
 }  // namespace
@@ -64,18 +72,21 @@ Cache and scratch are private.</figcaption></figure>)", table.html());
 }
 
 std::string provenance_section(const Json& report) {
-  std::string out = R"(<h2 id="missing">Not measured</h2><ul class="plain">)";
+  std::string out = warnings(report) + R"(<h2 id="missing">Not measured</h2><ul class="plain">)";
   for (const Json& line : at(report, "results/not_measured")) out += fmt::format("<li>{}</li>", escape(line.is_string() ? line.get<std::string>() : line.dump()));
   out += R"(</ul><h2 id="provenance">Check it yourself</h2><p>Every sample&#8217;s scores lie beside this page. This rebuilds each interval and verdict from them, without the model:</p>
-<pre>halftone recheck evidence/</pre>)";
+<pre>halftone recheck .      # in the folder of this page</pre>)";
   out += R"(<dl class="facts">)";
   out += hash_row("model", text(report, "results/model/sha256"));
-  out += hash_row("suite", text(report, "results/suite/sha256"));
   out += hash_row("gate", text(report, "results/gate/sha256"));
-  out += hash_row("split", text(report, "results/suite/split/sha256"));
+  for (const Json& suite : at(report, "results/fixed/suites")) {
+    out += hash_row("suite " + text(suite, "name"), text(suite, "file_sha256"));
+    for (const Json& part : at(suite, "parts"))
+      out += hash_row(fmt::format("{}, {} samples", text(part, "split"), format_count(integer(part, "samples"))), text(part, "sha256"));
+  }
   out += hash_row("samples.jsonl", text(report, "results/files/samples_sha256"));
-  const std::string rule = text(report, "results/suite/split/rule");
-  if (!rule.empty()) out += fmt::format("<dt>split rule</dt><dd>{}</dd>", escape(rule));
+  const std::string written = text(report, "results/fixed/written");
+  if (!written.empty()) out += fmt::format("<dt>fixed on</dt><dd>{}, before the first score (<code>fixed.json</code>)</dd>", escape(written));
   out += "</dl>\n<div class=\"pair\"><div><h3>Machine</h3>" + facts(at(report, "machine")) + "</div><div><h3>Settings in effect</h3>" +
          facts(at(report, "settings")) + "</div></div>\n";
   return out;

@@ -105,7 +105,7 @@ TEST(Page, FrontierHoldsOnlyUndominatedCandidates) {
   Json report = fixture();
   Json worse = report["results"]["candidates"][1];  // more bytes than int8, the same tail
   worse["name"] = "wasteful";
-  worse["weights_bytes"] = 5'000'000;
+  worse["bytes"] = 5'000'000;
   report["results"]["candidates"].push_back(worse);
   for (const Json& point : page::chart_data(report)["tradeoff"]) EXPECT_EQ(point["frontier"].get<bool>(), point["name"] != "wasteful");
 }

@@ -11,40 +11,57 @@ namespace halftone::page {
 
 namespace {
 
-const Json* find_check(const Json& quality, std::string_view name) {
-  for (const Json& check : at(quality, "gate/checks"))
-    if (text(check, "name") == name) return &check;
-  return nullptr;
+std::string slice_of(const Json& gate_check) {
+  const std::string column = text(gate_check, "slice_column");
+  return column.empty() ? "" : column + "=" + text(gate_check, "slice_value");
 }
 
-std::string check_cell(const Json& quality, std::string_view name) {
-  const Json* check = find_check(quality, name);
+// The judged check that belongs to a metric and slice ("column=value").
+const Json* find_check(const Json& quality, std::string_view metric, std::string_view slice) {
+  for (const Json& check : at(quality, "gate/checks"))
+    if (text(check, "metric") == metric && text(check, "slice") == slice) return &check;
+  return nullptr;
+}
+const Json* find_check(const Json& quality, const Json& gate_check) { return find_check(quality, text(gate_check, "metric"), slice_of(gate_check)); }
+
+std::string check_cell(const Json& quality, const Json& gate_check) {
+  const Json* check = find_check(quality, gate_check);
   if (check == nullptr) return "";
-  return fmt::format(R"(<span><span class="t-{}">{}</span><span class="sub">[{}</span></span>)", escape(text(*check, "verdict")),
-                     check_interval(*check).substr(0, check_interval(*check).find(" [")),
-                     check_interval(*check).substr(check_interval(*check).find('[') + 1));
+  return fmt::format(R"(<span><span class="t-{}">{}</span><span class="sub">{}</span></span>)", escape(text(*check, "verdict")), check_value(*check),
+                     check_bounds(*check));
+}
+
+std::string bounds_of(const std::string& metric, const Json& row) {
+  const std::string whole = row_text(metric, row);
+  const size_t bracket = whole.find('[');
+  return bracket == std::string::npos ? "" : whole.substr(bracket);
 }
 
 std::string with_sub(std::string_view main, std::string_view sub) {
   return fmt::format(R"(<span>{}<span class="sub">{}</span></span>)", main, sub);
 }
 
+std::string score_cell(const Json& report, const Json& candidate, const std::string& metric) {
+  const Json& row = at(candidate, "quality/metrics/" + metric);
+  if (!metric_style(metric).own_value) return row.is_null() ? "" : with_sub(value_text(metric, number(row, "delta")), bounds_of(metric, row));
+  if (!row.is_null()) return with_sub(value_text(metric, number(row, "candidate")), row_text(metric, row));
+  for (const Json& other : at(report, "results/candidates"))
+    if (const double score = number(other, "quality/metrics/" + metric + "/reference"); flag(candidate, "reference") && std::isfinite(score))
+      return value_text(metric, score);
+  return "";
+}
+
 std::vector<std::string> candidate_row(const Json& report, const Json& candidate) {
   const std::string metric = primary_metric(report), tail = tail_metric(report);
   const Json& quality = at(candidate, "quality");
   const bool base = flag(candidate, "reference");
-  double score = number(quality, "metrics/" + metric + "/candidate");
-  for (const Json& other : at(report, "results/candidates"))
-    if (base && !std::isfinite(score)) score = number(other, "quality/metrics/" + metric + "/reference");
   std::vector<std::string> cells = {
       fmt::format("<b>{}</b>", escape(text(candidate, "name"))),
-      with_sub(bytes_text(integer(candidate, "weights_bytes")), fmt::format("{:.2f} bits/weight", number(candidate, "bits_per_weight"))),
-      with_sub(value_text(metric, score), base ? "" : change_interval(metric, number(quality, "metrics/" + metric + "/delta"),
-                                                                      number(quality, "metrics/" + metric + "/low"),
-                                                                      number(quality, "metrics/" + metric + "/high")))};
-  for (const Json& check : at(report, "results/gate/checks")) cells.push_back(check_cell(quality, text(check, "name")));
+      with_sub(bytes_text(integer(candidate, "bytes")), fmt::format("{:.2f} bits/weight", number(candidate, "bits_per_weight"))),
+      score_cell(report, candidate, metric)};
+  for (const Json& check : at(report, "results/gate/checks")) cells.push_back(check_cell(quality, check));
   const Json& tails = at(quality, "tails/" + tail);
-  cells.push_back(base ? "" : with_sub(value_text(tail, number(tails, "p99")), "max " + value_text(tail, number(tails, "max"))));
+  cells.push_back(base || tails.is_null() ? "" : with_sub(value_text(tail, number(tails, "p99")), "max " + value_text(tail, number(tails, "max"))));
   const Json& decode = at(candidate, "speed/decode/tokens_per_second");
   cells.push_back(decode.is_null() ? "" : with_sub(rate_text(number(decode, "median")),
                                                    fmt::format("[{}, {}]", rate_text(number(decode, "low")), rate_text(number(decode, "high")))));
@@ -57,9 +74,13 @@ std::vector<std::string> candidate_row(const Json& report, const Json& candidate
 
 std::string limit_header(const Json& report, const Json& gate_check) {
   for (const Json& candidate : at(report, "results/candidates"))
-    if (const Json* check = find_check(at(candidate, "quality"), text(gate_check, "name")))
-      return fmt::format("{} {}", text(gate_check, "name"), check_limit(*check));
-  return text(gate_check, "name");
+    if (const Json* check = find_check(at(candidate, "quality"), gate_check)) return fmt::format("{} {}", text(gate_check, "label"), check_limit(*check));
+  return text(gate_check, "label");
+}
+
+bool has_slices(const Json& report) {
+  const Json& all = at(report, "results/candidates");
+  return std::any_of(all.begin(), all.end(), [](const Json& candidate) { return !at(candidate, "quality/slices").empty(); });
 }
 
 std::string p_value(double p) { return p < 0.0001 ? "below 0.0001" : fmt::format("{:.4f}", p); }
@@ -72,15 +93,14 @@ std::string gate_section(const Json& report) {
   std::string out = R"(<h2 id="gate">The gate, fixed first</h2><p class="note">Written down and hashed before the first score. A check passes when its
 one-sided 95&nbsp;% bound lies inside the limit, fails when it lies beyond after Holm&#8217;s correction, and is otherwise inconclusive.</p><ul class="plain">)";
   for (const Json& check : at(gate, "checks"))
-    out += fmt::format("<li><b>{}</b>: {}</li>", escape(text(check, "name")), escape(text(check, "text")));
-  for (const auto& [key, value] : at(report, "results/budgets").items())
-    out += fmt::format("<li><b>budget</b>: {} {}</li>", escape(key), escape(value.is_string() ? value.get<std::string>() : value.dump()));
+    out += fmt::format("<li><b>{}</b>: <code>{}</code></li>", escape(text(check, "label")), escape(text(check, "text")));
   return out + "</ul>\n";
 }
 
 std::string candidates_section(const Json& report) {
   std::vector<Table::Column> columns = {{"recipe"}, {"weights", true}};
-  columns.push_back({std::string(metric_style(primary_metric(report)).label) + ", change [95\u00a0%]", true});
+  const MetricStyle score = metric_style(primary_metric(report));
+  columns.push_back({std::string(score.label) + (score.own_value ? ", change [95\u00a0%]" : " [95\u00a0%]"), true});
   for (const Json& check : at(report, "results/gate/checks")) columns.push_back({limit_header(report, check), true});
   columns.push_back({"p99 of samples", true});
   columns.push_back({"decode tok/s", true});
@@ -96,6 +116,7 @@ brackets are 95&nbsp;% intervals.</p>)", escape(text(reference(report), "name", 
   out += table.html();
   out += R"(<figure><h3>What each byte buys</h3><div class="chart" id="chart-tradeoff"></div><figcaption>Smaller and lower is better; a bigger dot decodes faster.
 The dashed line joins the candidates that no other beats on both bytes and tail.</figcaption></figure>)";
+  if (!has_slices(report)) return out;
   out += R"(<figure><h3>Change against float, by slice</h3><div class="chart" id="chart-forest"></div><figcaption>Points with 95&nbsp;% intervals; left is worse.
 Red ticks are the gate&#8217;s limits. The axis is compressed away from zero.</figcaption></figure>)";
   return out;
@@ -122,28 +143,29 @@ answer wrongly on one input in two hundred. A percentile is left out when there 
 
 std::string confirm_section(const Json& report) {
   const Json& confirm = at(report, "results/confirm");
-  const Json& split = at(report, "results/suite/split");
+  int64_t sealed = 0;
+  for (const Json& suite : at(report, "results/suites")) sealed += integer(suite, "confirm");
   std::string out = R"(<h2 id="sealed">The sealed half</h2>)";
   if (at(confirm, "quality").is_null()) {
     return out + fmt::format("<p>{}</p>\n", escape(text(confirm, "why", "Nothing was held back.")));
   }
   const Json& quality = at(confirm, "quality");
   out += fmt::format(R"(<p>{} samples were set aside by the hash of their group before anything was scored, and opened once, for {} alone. {}</p>)",
-                     format_count(integer(split, "confirm")), escape(text(confirm, "candidate")), chip(text(quality, "gate/verdict")));
+                     format_count(sealed), escape(text(confirm, "candidate")), chip(text(quality, "gate/verdict")));
   Table table({{"check"}, {"limit", true}, {"to decide", true}, {"sealed", true}, {"verdict"}});
   const Json& decided = at(winner(report), "quality");
   for (const Json& check : at(quality, "gate/checks")) {
-    const Json* before = find_check(decided, text(check, "name"));
-    table.row({fmt::format("<b>{}</b>", escape(text(check, "name"))), check_limit(check), before ? check_interval(*before) : "",
-               check_interval(check), chip(text(check, "verdict"))});
+    const Json* before = find_check(decided, text(check, "metric"), text(check, "slice"));
+    table.row({fmt::format("<b>{}</b>", escape(check_label(text(check, "metric"), text(check, "slice")))), check_limit(check),
+               before ? check_value(*before) + " " + check_bounds(*before) : "", check_value(check) + " " + check_bounds(check), chip(text(check, "verdict"))});
   }
   out += table.html();
   const Json& pairs = at(quality, "pairs");
-  if (!pairs.is_null())
+  if (integer(pairs, "both_right") + integer(pairs, "only_reference") > 0)
     out += fmt::format(R"(<p class="note">Of the sealed samples {} were right in both, {} only in float, {} only in {}, {} in neither; McNemar&#8217;s p is {}.</p>)",
                        format_count(integer(pairs, "both_right")), format_count(integer(pairs, "only_reference")),
                        format_count(integer(pairs, "only_candidate")), escape(text(confirm, "candidate")),
-                       format_count(integer(pairs, "both_wrong")), p_value(number(pairs, "mcnemar_p")));
+                       format_count(integer(pairs, "both_wrong")), p_value(number(quality, "metrics/" + primary_metric(report) + "/mcnemar_p")));
   return out;
 }
 

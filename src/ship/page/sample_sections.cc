@@ -19,7 +19,7 @@ std::string choice_bars(const Json& sample) {
   const auto answer = static_cast<size_t>(integer(sample, "answer"));
   for (size_t i = 0; i < choices.size(); ++i) {
     const auto probability = [&](const char* who) {
-      const Json& all = at(sample, std::string(who) + "/probabilities");
+      const Json& all = at(sample, std::string(who) + "_probabilities");
       return i < all.size() && all[i].is_number() ? std::clamp(all[i].get<double>(), 0.0, 1.0) : 0.0;
     };
     const double before = probability("reference"), after = probability("candidate");
@@ -36,10 +36,10 @@ std::string sample_card(const Json& sample) {
     meta += fmt::format(" · {} {}", key, value.is_string() ? value.get<std::string>() : value.dump());
   std::string body;
   if (at(sample, "choices").is_array()) body = choice_bars(sample);
-  else if (!text(sample, "reference/text").empty())
-    body = fmt::format(R"(<div><span class="key"></span>{}</div><div><span class="key c"></span>{}</div>)", escape(text(sample, "reference/text")),
-                       escape(text(sample, "candidate/text")));
-  if (std::isfinite(number(sample, "change"))) meta += fmt::format(" · change {:+.3f}", number(sample, "change"));
+  else if (!text(sample, "expected").empty())
+    body = fmt::format(R"(<p class="next">next in the text <q>{}</q></p><div><span class="key"></span><q>{}</q></div><div><span class="key c"></span><q>{}</q></div>)",
+                       escape(text(sample, "expected")), escape(text(sample, "reference")), escape(text(sample, "candidate")));
+  if (std::isfinite(number(sample, "loss"))) meta += fmt::format(" · loss {:.3f}", number(sample, "loss"));
   return fmt::format(R"(<div class="sample"><p class="ask">{}</p>{}<p class="meta">{}</p></div>)", escape(text(sample, "text")), body, escape(meta));
 }
 

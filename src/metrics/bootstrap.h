@@ -19,22 +19,22 @@ struct GroupTable {
 // Bootstrap distribution of one mean = sum / count over all groups.
 struct BootstrapMean {
   double mean = 0;
-  double deviation = 0;              // of one group's contribution: the standard error times sqrt(groups)
-  double bias = 0;                   // z0
-  double acceleration = 0;           // a
+  double deviation = 0;     // of one group's contribution: the standard error times sqrt(groups)
+  double bias = 0;          // z0
+  double acceleration = 0;  // a
   int64_t groups = 0;
-  std::vector<double> replicates;    // ascending
+  std::vector<double> replicates;  // ascending
 };
 
 // Groups are drawn with replacement (cluster bootstrap), `replicates` times, the same draws for every quantity, so that
-// differences of quantities stay paired. Seeded: the same numbers everywhere. Fewer than kMinGroups groups: no replicates.
-// Cost: groups x replicates x quantities additions; 2,000 x 10,000 take about 30 ms.
+// differences of quantities stay paired. Seeded: the same numbers everywhere. Fewer than kMinGroups groups: no
+// replicates. Cost: groups x replicates x quantities additions; 2,000 x 10,000 take about 30 ms.
 inline constexpr int64_t kMinGroups = 8;
 std::vector<BootstrapMean> bootstrap_means(const GroupTable& table, int64_t replicates, uint64_t seed);
 
-// BCa bounds (Efron, JASA 82, 1987) with Hesterberg's (The American Statistician 69, 2015) widening for few groups: the normal
-// quantile is replaced by sqrt(g / (g - 1)) t_{g-1}. Bound with `level` of confidence that the true mean lies below (upper)
-// or above (lower). All groups equal: the mean itself. REQUIRES: has_interval.
+// BCa bounds (Efron, JASA 82, 1987) with Hesterberg's (The American Statistician 69, 2015) widening for few groups: the
+// normal quantile is replaced by sqrt(g / (g - 1)) t_{g-1}. Bound with `level` of confidence that the true mean lies
+// below (upper) or above (lower). All groups equal: the mean itself. REQUIRES: has_interval.
 bool has_interval(const BootstrapMean& mean);
 double bootstrap_upper(const BootstrapMean& mean, double level);
 double bootstrap_lower(const BootstrapMean& mean, double level);

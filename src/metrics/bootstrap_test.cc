@@ -11,9 +11,7 @@
 namespace halftone {
 namespace {
 
-GroupTable singles(const std::vector<double>& values) {
-  return {1, std::vector<double>(values.size(), 1.0), values};
-}
+GroupTable singles(const std::vector<double>& values) { return {1, std::vector<double>(values.size(), 1.0), values}; }
 
 TEST(Bootstrap, normal_data_give_the_t_interval) {
   Rng rng(1);

@@ -13,8 +13,8 @@ namespace {
 
 constexpr int kLanes = 8;
 
-// exp(x) for x <= 0, in plain arithmetic so that compilers vectorise it without changing the result: Cody-Waite reduction,
-// Taylor polynomial of degree 11 on |r| <= ln2/2. Relative error below 4e-15 above -708; 0 below.
+// exp(x) for x <= 0, in plain arithmetic so that compilers vectorise it without changing the result: Cody-Waite
+// reduction, Taylor polynomial of degree 11 on |r| <= ln2/2. Relative error below 4e-15 above -708; 0 below.
 inline double exp_negative(double x) {
   constexpr double kLog2E = 1.4426950408889634074;
   constexpr double kLn2High = 6.93147180369123816490e-01, kLn2Low = 1.90821492927058770002e-10;
@@ -116,9 +116,8 @@ double top_k_agreement(std::span<const float> reference, std::span<const float> 
     std::vector<int64_t> order(logits.size());
     std::iota(order.begin(), order.end(), int64_t{0});
     const auto middle = order.begin() + std::min<int64_t>(k, static_cast<int64_t>(order.size()));
-    std::partial_sort(order.begin(), middle, order.end(), [&](int64_t i, int64_t j) {
-      return logits[i] != logits[j] ? logits[i] > logits[j] : i < j;
-    });
+    std::partial_sort(order.begin(), middle, order.end(),
+                      [&](int64_t i, int64_t j) { return logits[i] != logits[j] ? logits[i] > logits[j] : i < j; });
     std::vector<int64_t> top(order.begin(), middle);
     std::sort(top.begin(), top.end());
     return top;

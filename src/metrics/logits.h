@@ -23,8 +23,8 @@ struct RowDivergence {
   double kl = 0;  // KL(p || q) = sum p (ln p - ln q), nats, >= 0 (Kullback & Leibler, 1951)
   RowScore reference, candidate;
 };
-// One pass for the maxima, one for the sums, nothing stored; sums over 8 lanes in a fixed order: the same on every machine.
-// REQUIRES: equal sizes, not empty; target as above.
+// One pass for the maxima, one for the sums, nothing stored; sums over 8 lanes in a fixed order: the same on every
+// machine. REQUIRES: equal sizes, not empty; target as above.
 RowDivergence compare_rows(std::span<const float> reference, std::span<const float> candidate, int target);
 
 // Share of the reference's k largest logits that are among the candidate's k largest, in [0, 1].

@@ -23,7 +23,8 @@ long double direct_kl(const std::vector<float>& r, const std::vector<float>& c) 
   for (const float x : r) zr += std::exp(static_cast<long double>(x));
   for (const float x : c) zc += std::exp(static_cast<long double>(x));
   for (size_t i = 0; i < r.size(); ++i) {
-    const long double p = std::exp(static_cast<long double>(r[i])) / zr, q = std::exp(static_cast<long double>(c[i])) / zc;
+    const long double p = std::exp(static_cast<long double>(r[i])) / zr,
+                      q = std::exp(static_cast<long double>(c[i])) / zc;
     kl += p * (std::log(p) - std::log(q));
   }
   return kl;

@@ -18,12 +18,14 @@ struct PairedCounts {
 // Loss = (lost - gained) / n: accuracy of the reference minus that of the candidate, as a fraction in [-1, 1].
 double paired_loss(const PairedCounts& counts);
 
-// Tango (Statistics in Medicine 17, 1998): the score statistic of "the true loss is `loss`"; about standard normal there.
+// Tango (Statistics in Medicine 17, 1998): the score statistic of "the true loss is `loss`"; about standard normal
+// there.
 double tango_z(const PairedCounts& counts, double loss);
 
-// p-values of the two one-sided questions about a limit, and the bounds that invert them. Each is Tango's score test, but
-// never sharper than the exact binomial test of the net count lost - gained, which Tango undercuts when discordant pairs are few
-// (0 of 50 lost: Tango's bound 5.1 points, exact 5.8). Exact sizes at the limit stay below 6 % (paired_test.cc enumerates them).
+// p-values of the two one-sided questions about a limit, and the bounds that invert them. Each is Tango's score test,
+// but never sharper than the exact binomial test of the net count lost - gained, which Tango undercuts when discordant
+// pairs are few (0 of 50 lost: Tango's bound 5.1 points, exact 5.8). Exact sizes at the limit stay below 6 %
+// (paired_test.cc enumerates them).
 double loss_inside_p(const PairedCounts& counts, double limit);  // H0: loss >= limit; small: the loss is inside
 double loss_beyond_p(const PairedCounts& counts, double limit);  // H0: loss <= limit; small: the loss is beyond
 double loss_upper(const PairedCounts& counts, double level);     // one-sided bounds

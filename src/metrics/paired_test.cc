@@ -55,7 +55,8 @@ TEST(LossBound, many_pairs_approach_the_normal_interval) {
 }
 
 TEST(LossBound, inverts_its_p_value) {
-  for (const PairedCounts counts : {PairedCounts{300, 9, 2}, {300, 2, 9}, {50, 0, 4}, {1000, 31, 31}, {120.5, 3.2, 0.4}}) {
+  for (const PairedCounts counts :
+       {PairedCounts{300, 9, 2}, {300, 2, 9}, {50, 0, 4}, {1000, 31, 31}, {120.5, 3.2, 0.4}}) {
     EXPECT_NEAR(loss_inside_p(counts, loss_upper(counts, 0.95)), 0.05, 1e-9);
     EXPECT_NEAR(loss_beyond_p(counts, loss_lower(counts, 0.95)), 0.05, 1e-9);
     EXPECT_LT(loss_lower(counts, 0.95), paired_loss(counts));

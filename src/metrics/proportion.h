@@ -31,16 +31,17 @@ struct GroupSum {
 
 // A proportion whose samples come in groups.
 struct GroupedProportion {
-  double n = 0;            // samples
-  double x = 0;            // events
+  double n = 0;  // samples
+  double x = 0;  // events
   double groups = 0;
   double effective_n = 0;  // independent samples that carry as much evidence, at most n
   double effective_x() const { return n > 0 ? x / n * effective_n : 0; }
 };
 
-// Korn & Graubard (Survey Methodology 24, 1998): n divided by the design effect (variance between groups, linearised, over
-// p (1 - p) / n, never below 1) and by (t / z)^2 for the groups - 1 degrees of freedom. With no event, or nothing but
-// events, groups cannot be told apart from samples and each group counts once. All groups of one sample: effective_n == n.
+// Korn & Graubard (Survey Methodology 24, 1998): n divided by the design effect (variance between groups, linearised,
+// over p (1 - p) / n, never below 1) and by (t / z)^2 for the groups - 1 degrees of freedom. With no event, or nothing
+// but events, groups cannot be told apart from samples and each group counts once. All groups of one sample:
+// effective_n == n.
 GroupedProportion grouped_proportion(std::span<const GroupSum> groups);
 
 // The same factor for a value of any sign: how many independent samples of variance `variance` the groups are worth.

@@ -25,7 +25,8 @@ double student_t_quantile(double probability, double degrees);
 double binomial_at_most(double k, double n, double p);
 double binomial_at_least(double k, double n, double p);
 
-// The x in [low, high] where increasing `f` crosses zero, by bisection to the last bit. Without a crossing: the nearer end.
+// The x in [low, high] where increasing `f` crosses zero, by bisection to the last bit. Without a crossing: the nearer
+// end.
 double solve_increasing(const std::function<double(double)>& f, double low, double high);
 
 }  // namespace halftone

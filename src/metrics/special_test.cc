@@ -18,7 +18,7 @@ TEST(Special, log_gamma_matches_known_values) {
 }
 
 TEST(Special, incomplete_beta_matches_known_values) {
-  EXPECT_NEAR(incomplete_beta(2, 3, 0.4), 0.5248, 1e-14);  // closed form: 6x^2 - 8x^3 + 3x^4
+  EXPECT_NEAR(incomplete_beta(2, 3, 0.4), 0.5248, 1e-14);                     // closed form: 6x^2 - 8x^3 + 3x^4
   EXPECT_NEAR(incomplete_beta(0.5, 0.5, 0.1), 0.2048327646991334575, 1e-14);  // (2/pi) asin sqrt x
   EXPECT_NEAR(incomplete_beta(200, 3800, 0.055), 0.9235254188727482906, 1e-12);
   EXPECT_EQ(incomplete_beta(2, 3, -1), 0);
@@ -52,7 +52,8 @@ TEST(Special, binomial_tails_match_direct_sums) {
   double below = 0;
   for (int k = 0; k <= 20; ++k) {
     EXPECT_NEAR(binomial_at_least(k, n, p), 1 - below, 1e-13) << k;
-    below += std::exp(std::lgamma(21.0) - std::lgamma(k + 1.0) - std::lgamma(21.0 - k)) * std::pow(p, k) * std::pow(1 - p, n - k);
+    below += std::exp(std::lgamma(21.0) - std::lgamma(k + 1.0) - std::lgamma(21.0 - k)) * std::pow(p, k) *
+             std::pow(1 - p, n - k);
     EXPECT_NEAR(binomial_at_most(k, n, p), below, 1e-13) << k;
   }
   EXPECT_EQ(binomial_at_most(-1, n, p), 0);

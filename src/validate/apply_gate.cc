@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/units.h"
@@ -12,6 +13,8 @@
 
 namespace halftone {
 namespace {
+
+using Kind = GateMetric::Kind;
 
 constexpr double kAlpha = 0.05;
 
@@ -34,8 +37,7 @@ double hidden(const CheckRow& row, double value) {
 
 std::string figure(const CheckRow& row, double value) {
   if (row.check.unit == "bytes") return format_bytes(static_cast<int64_t>(value));
-  std::string text = fmt::format("{:.4g} {}", value, row.check.unit == "tokens_per_second" ? "tok/s" : row.check.unit);
-  return text;
+  return fmt::format("{:.4g} {}", value, row.check.unit == "tokens_per_second" ? "tok/s" : row.check.unit);
 }
 
 void attach(BoundCheck& bound, Evidence evidence, int64_t n, std::string_view n_unit) {
@@ -67,12 +69,13 @@ std::optional<Evidence> fact(const GateMetric& metric, const CandidateFacts& fac
 bool bind_to(const Measured& measured, BoundCheck& bound) {
   const GateMetric& metric = *find_gate_metric(bound.row.check.metric);
   bound.row.check.suite = measured.suite;
-  if (metric.kind == GateMetric::Kind::tail) {
+  if (metric.kind == Kind::tail) {
     for (const Distribution& distribution : measured.distributions) {
       if (distribution.name != metric.quantity) continue;
       for (const Quantile& quantile : distribution.tails.quantiles) {
         if (quantile.quantile != metric.quantile) continue;
-        attach(bound, TailEvidence{distribution.values, distribution.groups, quantile}, distribution.tails.n, distribution.n_unit);
+        attach(bound, TailEvidence{distribution.values, distribution.groups, quantile}, distribution.tails.n,
+               distribution.n_unit);
         return true;
       }
     }
@@ -92,7 +95,7 @@ class Binder {
 
   Status add(const GateCheck& check) {
     const GateMetric& metric = *find_gate_metric(check.metric);
-    if (metric.kind == GateMetric::Kind::fact) {
+    if (metric.kind == Kind::fact) {
       BoundCheck& bound = bound_.emplace_back();
       bound.row.check = check;
       if (auto evidence = fact(metric, options_.facts)) attach(bound, *std::move(evidence), 1, "measurements");
@@ -108,9 +111,9 @@ class Binder {
     if (!has_suite)
       return invalid_input("[gate] {}: expected one of the suites that ran, got \"{}\"", describe(check), check.suite);
     if (bound_.size() == before)
-      return invalid_input("[gate] {}: expected a suite that measures {}{}, got none; add such a suite or remove the check",
-                           describe(check), metric.quantity,
-                           check.slice_column.empty() ? "" : " and has that slice");
+      return invalid_input(
+          "[gate] {}: expected a suite that measures {}{}, got none; add such a suite or remove the check",
+          describe(check), metric.quantity, check.slice_column.empty() ? "" : " and has that slice");
     return {};
   }
 
@@ -124,12 +127,13 @@ class Binder {
       if (bind_to(suite, bound)) bound_.push_back(std::move(bound));
       return {};
     }
-    const auto key = std::tuple(suite.suite, check.slice_column, check.slice_value);
+    const Kind kind = find_gate_metric(check.metric)->kind;
+    const auto key = std::tuple(suite.suite, check.slice_column, check.slice_value, kind);
     auto found = slices_.find(key);
     if (found == slices_.end()) {
       SampleView view = slice_of(suite.view, check.slice_column, check.slice_value);
       if (view.records.empty()) return no_slice(suite, check);
-      found = slices_.emplace(key, measure(suite.suite, std::move(view), options_)).first;
+      found = slices_.emplace(key, measure_for(kind, suite.suite, std::move(view), options_)).first;
     }
     if (bind_to(found->second, bound)) bound_.push_back(std::move(bound));
     return {};
@@ -142,19 +146,17 @@ class Binder {
       for (const auto& [column, value] : record->slices)
         if (column == check.slice_column) values.insert(value);
     if (values.empty()) return {};
-    return invalid_input("[gate] {}: expected a value of {} that samples have, got \"{}\"; there are {}", describe(check),
-                         check.slice_column, check.slice_value, fmt::join(values, ", "));
+    return invalid_input("[gate] {}: expected a value of {} that samples have, got \"{}\"; there are {}",
+                         describe(check), check.slice_column, check.slice_value, fmt::join(values, ", "));
   }
 
   std::span<const Measured> suites_;
   const CompareOptions& options_;
   std::vector<BoundCheck> bound_;
-  std::map<std::tuple<std::string, std::string, std::string>, Measured> slices_;
+  std::map<std::tuple<std::string, std::string, std::string, Kind>, Measured> slices_;
 };
 
-bool is_fact(const BoundCheck& bound) {
-  return find_gate_metric(bound.row.check.metric)->kind == GateMetric::Kind::fact;
-}
+bool is_fact(const BoundCheck& bound) { return find_gate_metric(bound.row.check.metric)->kind == Kind::fact; }
 
 // Adjusted p-values of the checks that are tests (facts are exact or carry their own interval).
 void adjust(std::vector<BoundCheck>& checks) {
@@ -173,13 +175,12 @@ void adjust(std::vector<BoundCheck>& checks) {
 
 std::string inconclusive_reason(const BoundCheck& bound) {
   const CheckRow& row = bound.row;
-  const std::string needs =
-      row.needs_n ? fmt::format("needs n of about {} {}", format_count(*row.needs_n), row.n_unit)
-                  : "the measured value sits on the limit: no affordable n would decide";
+  const std::string needs = row.needs_n ? fmt::format("needs n of about {} {}", format_count(*row.needs_n), row.n_unit)
+                                        : "the measured value sits on the limit: no affordable n would decide";
   if (!row.value) return fmt::format("{} {} carry no such figure; {}", format_count(row.n), row.n_unit, needs);
   if (is_fact(bound))
-    return fmt::format("{}, 95 % bounds {} to {}, straddles the limit {}", figure(row, *row.value), figure(row, *row.low),
-                       figure(row, *row.high), figure(row, row.check.limit));
+    return fmt::format("{}, 95 % bounds {} to {}, straddles the limit {}", figure(row, *row.value),
+                       figure(row, *row.low), figure(row, *row.high), figure(row, row.check.limit));
   if (!row.low) return fmt::format("{} of too few groups for an interval; {}", figure(row, *row.value), needs);
   const bool minimum = find_gate_metric(row.check.metric)->minimum;
   return fmt::format("{}, but the 95 % bound {} is beyond the limit {}; {}", figure(row, *row.value),
@@ -221,11 +222,20 @@ Measured measure(std::string suite, SampleView view, const CompareOptions& optio
   return measured;
 }
 
+Measured measure_for(Kind kind, std::string suite, SampleView view, const CompareOptions& options) {
+  Measured measured{std::move(suite), std::move(view), {}, {}};
+  if (kind == Kind::rate) measured.quantities = rates_of(measured.view);
+  if (kind == Kind::mean) measured.quantities = means_of(measured.view, options.replicates, options.seed);
+  if (kind == Kind::tail) measured.distributions = distributions_of(measured.view);
+  return measured;
+}
+
 SampleView slice_of(const SampleView& view, std::string_view column, std::string_view value) {
   std::vector<const SampleRecord*> records;
   for (const SampleRecord* record : view.records) {
     const auto& slices = record->slices;
-    if (std::any_of(slices.begin(), slices.end(), [&](const auto& s) { return s.first == column && s.second == value; }))
+    if (std::any_of(slices.begin(), slices.end(),
+                    [&](const auto& s) { return s.first == column && s.second == value; }))
       records.push_back(record);
   }
   return view_of(std::move(records));

@@ -130,10 +130,13 @@ Result<std::vector<SuiteRecords>> by_suite(std::span<const SampleRecord> records
   for (const SampleRecord& record : records) {
     if (record.candidate != records[0].candidate || record.split != records[0].split)
       return invalid_input("[compare] expected records of one candidate and split, got {} ({}) and {} ({})",
-                           records[0].candidate, split_name(records[0].split), record.candidate, split_name(record.split));
+                           records[0].candidate, split_name(records[0].split), record.candidate,
+                           split_name(record.split));
     if (!seen.insert({record.suite, record.id}).second)
-      return invalid_input("[compare] {}: expected each sample once per candidate, got {} again", record.suite, record.id);
-    auto found = std::find_if(suites.begin(), suites.end(), [&](const auto& suite) { return suite.name == record.suite; });
+      return invalid_input("[compare] {}: expected each sample once per candidate, got {} again", record.suite,
+                           record.id);
+    auto found =
+        std::find_if(suites.begin(), suites.end(), [&](const auto& suite) { return suite.name == record.suite; });
     if (found == suites.end()) found = suites.insert(found, {record.suite, {}});
     if (!found->records.empty() && found->records[0]->task != record.task)
       return invalid_input("[compare] {}: expected one task per suite, got {} and {}", record.suite,

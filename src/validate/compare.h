@@ -33,8 +33,9 @@ struct CompareOptions {
   size_t worst = 10;  // samples shown
 };
 
-// A metric over one suite. Shares are fractions, divergences nats. Metrics of a pair (kl, agreement, flips) have no reference
-// and candidate value of their own: `delta` is the metric. The interval is two-sided 95 %, absent where n does not carry one.
+// A metric over one suite. Shares are fractions, divergences nats. Metrics of a pair (kl, agreement, flips) have no
+// reference and candidate value of their own: `delta` is the metric. The interval is two-sided 95 %, absent where n
+// does not carry one.
 struct MetricRow {
   std::string name, suite;
   std::optional<double> reference, candidate;
@@ -65,7 +66,7 @@ struct WorstRow {
   std::string reference;  // what each model says instead
   std::string candidate;
   std::optional<double> reference_probability, candidate_probability;  // of what it says (choices)
-  double loss = 0;        // probability of the right answer lost, or nats
+  double loss = 0;                                                     // probability of the right answer lost, or nats
 };
 
 struct CheckRow {
@@ -75,8 +76,8 @@ struct CheckRow {
   Verdict verdict = Verdict::inconclusive;
   int64_t n = 0;
   std::string n_unit;
-  std::optional<int64_t> needs_n;          // inconclusive: about how many would decide
-  std::string reason;                      // one sentence for people
+  std::optional<int64_t> needs_n;  // inconclusive: about how many would decide
+  std::string reason;              // one sentence for people
 };
 
 struct GateResult {
@@ -96,8 +97,8 @@ struct Comparison {
   uint64_t seed = 0;
 };
 
-// Everything there is to say about one candidate, from its records alone: the same records give the same bits. Errors: records
-// of several candidates or splits, an id twice, a gate that asks for a metric or slice that no record has.
+// Everything there is to say about one candidate, from its records alone: the same records give the same bits. Errors:
+// records of several candidates or splits, an id twice, a gate that asks for a metric or slice that no record has.
 Result<Comparison> compare(std::span<const SampleRecord> records, const Gate* gate, const CompareOptions& options = {});
 
 // Records of a file that holds several candidates and splits, apart, in order of first appearance.

@@ -15,13 +15,14 @@ namespace {
 
 struct World {
   int n = 1000;
-  double right = 0.9;   // reference
-  double lost = 0.02;   // of all questions
+  double right = 0.9;  // reference
+  double lost = 0.02;  // of all questions
   double gained = 0.01;
   int per_group = 1;
 };
 
-// Records as a scored run would leave them. Every fourth question is "rare"; only those lose answers when lost_rare_only.
+// Records as a scored run would leave them. Every fourth question is "rare"; only those lose answers when
+// lost_rare_only.
 std::vector<SampleRecord> questions(const World& world, uint64_t seed, bool lost_rare_only = false) {
   Rng rng(seed);
   std::vector<SampleRecord> records;
@@ -44,8 +45,10 @@ std::vector<SampleRecord> questions(const World& world, uint64_t seed, bool lost
     const int64_t wrong = (record.answer + 1) % 4;
     record.reference_scores.assign(4, -5);
     record.candidate_scores.assign(4, -4);
-    record.reference_scores[reference_right ? record.answer : wrong] = round_significant(-0.1 - 0.01 * rng.uniform(), 9);
-    record.candidate_scores[candidate_right ? record.answer : wrong] = round_significant(-0.3 - 0.01 * rng.uniform(), 9);
+    record.reference_scores[reference_right ? record.answer : wrong] =
+        round_significant(-0.1 - 0.01 * rng.uniform(), 9);
+    record.candidate_scores[candidate_right ? record.answer : wrong] =
+        round_significant(-0.3 - 0.01 * rng.uniform(), 9);
     records.push_back(std::move(record));
   }
   return records;
@@ -104,7 +107,8 @@ Verdict verdict_of(const std::vector<SampleRecord>& records, const std::string& 
 
 TEST(Compare, counts_what_was_put_in) {
   std::vector<SampleRecord> records = questions({.n = 400, .right = 1, .lost = 0, .gained = 0}, 1);
-  for (int i = 0; i < 12; ++i) std::swap(records[i].candidate_scores[records[i].answer], records[i].candidate_scores[(records[i].answer + 1) % 4]);
+  for (int i = 0; i < 12; ++i)
+    std::swap(records[i].candidate_scores[records[i].answer], records[i].candidate_scores[(records[i].answer + 1) % 4]);
   const auto comparison = compare(records, nullptr, quick());
   ASSERT_TRUE(comparison.ok()) << comparison.status().message();
   const MetricRow& accuracy = row_of(*comparison, "choice_accuracy");
@@ -193,8 +197,10 @@ TEST(Gate, three_answers) {
 TEST(Gate, a_slice_can_fail_where_the_whole_passes) {
   const std::vector<SampleRecord> records = questions({.n = 4000, .lost = 0.02, .gained = 0.005}, 2, true);
   EXPECT_EQ(verdict_of(records, "- {metric: choice_accuracy.loss, max: 3}\n"), Verdict::pass);
-  EXPECT_EQ(verdict_of(records, "- {metric: choice_accuracy.loss, max: 3}\n"
-                                "- {metric: choice_accuracy.loss, max: 3, slice: exposure=rare}\n"), Verdict::fail);
+  EXPECT_EQ(verdict_of(records,
+                       "- {metric: choice_accuracy.loss, max: 3}\n"
+                       "- {metric: choice_accuracy.loss, max: 3, slice: exposure=rare}\n"),
+            Verdict::fail);
   EXPECT_EQ(verdict_of(records, "- {metric: choice_accuracy.loss, max: 3, slice: exposure=common}\n"), Verdict::pass);
 }
 
@@ -214,8 +220,10 @@ TEST(Gate, grouped_questions_count_as_fewer) {
 
 TEST(Gate, tails_agreement_and_means_of_text) {
   const std::vector<SampleRecord> records = windows(60, 100, 0.02, 8);
-  EXPECT_EQ(verdict_of(records, "- {metric: kl.mean, max: 0.03}\n- {metric: kl.p99, max: 0.5}\n"
-                                "- {metric: top_token_agreement, min: 95}\n"), Verdict::pass);
+  EXPECT_EQ(verdict_of(records,
+                       "- {metric: kl.mean, max: 0.03}\n- {metric: kl.p99, max: 0.5}\n"
+                       "- {metric: top_token_agreement, min: 95}\n"),
+            Verdict::pass);
   EXPECT_EQ(verdict_of(records, "- {metric: kl.mean, max: 0.01}\n"), Verdict::fail);
   EXPECT_EQ(verdict_of(records, "- {metric: kl.p99, max: 0.05}\n"), Verdict::fail);
   EXPECT_EQ(verdict_of(records, "- {metric: top_token_agreement, min: 99}\n"), Verdict::fail);
@@ -288,7 +296,8 @@ TEST(Gate, error_rates_at_the_limit) {
   options.worst = 0;
   int studies = 600, pass = 0, fail = 0, covered = 0, kl_pass = 0, kl_fail = 0;
   for (int s = 0; s < studies; ++s) {
-    const auto choices = compare(questions({.n = 300, .right = 0.9, .lost = 0.04, .gained = 0.02}, 50 + s), &loss, options);
+    const auto choices =
+        compare(questions({.n = 300, .right = 0.9, .lost = 0.04, .gained = 0.02}, 50 + s), &loss, options);
     pass += choices->gate->verdict == Verdict::pass;
     fail += choices->gate->verdict == Verdict::fail;
     const Interval interval = *row_of(*choices, "choice_accuracy").interval;

@@ -60,8 +60,10 @@ class Reader {
       }
     }
     if (!at_end() && text_[at_] != ',' && !at_line_end())
-      return invalid_input("{}:{}: expected a comma or the end of the line after a closing quote, got '{}'; double the "
-                           "quotes inside a quoted field", name_, line_, valid_utf8(text_.substr(at_, 1)));
+      return invalid_input(
+          "{}:{}: expected a comma or the end of the line after a closing quote, got '{}'; double the "
+          "quotes inside a quoted field",
+          name_, line_, valid_utf8(text_.substr(at_, 1)));
     return field;
   }
 
@@ -69,8 +71,10 @@ class Reader {
     const size_t begin = at_;
     while (!at_end() && text_[at_] != ',' && !at_line_end()) {
       if (text_[at_] == '"')
-        return invalid_input("{}:{}: expected quotes only around a whole field, got one inside; quote the field and "
-                             "double the quotes in it", name_, line_);
+        return invalid_input(
+            "{}:{}: expected quotes only around a whole field, got one inside; quote the field and "
+            "double the quotes in it",
+            name_, line_);
       ++at_;
     }
     return std::string(text_.substr(begin, at_ - begin));

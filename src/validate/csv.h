@@ -22,10 +22,10 @@ struct CsvTable {
   std::optional<size_t> column(std::string_view name) const;
 };
 
-// RFC 4180: comma-separated, first row names the columns, fields may be quoted and then hold commas, line ends and doubled
-// quotes; CRLF or LF; a byte order mark is skipped; UTF-8. Every row has as many fields as the header. Blank lines between
-// rows are skipped. Errors name `name` and the line: ragged rows, stray quotes, an unclosed quote, empty or repeated column
-// names, invalid UTF-8, a file without rows.
+// RFC 4180: comma-separated, first row names the columns, fields may be quoted and then hold commas, line ends and
+// doubled quotes; CRLF or LF; a byte order mark is skipped; UTF-8. Every row has as many fields as the header. Blank
+// lines between rows are skipped. Errors name `name` and the line: ragged rows, stray quotes, an unclosed quote, empty
+// or repeated column names, invalid UTF-8, a file without rows.
 Result<CsvTable> parse_csv(std::string_view text, std::string_view name);
 
 }  // namespace halftone

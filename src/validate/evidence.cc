@@ -23,25 +23,28 @@ constexpr double kTwoSided = 0.975;  // each side of a 95 % interval
 // Both bounds, each with `level` of confidence.
 std::optional<Interval> bounds(const Evidence& evidence, double level) {
   using Bounds = std::optional<Interval>;
-  return std::visit(
-      Overloaded{
-          [&](const LossEvidence& e) -> Bounds { return Interval{loss_lower(e.counts, level), loss_upper(e.counts, level)}; },
-          [&](const RateEvidence& e) -> Bounds {
-            const double x = e.proportion.effective_x(), n = e.proportion.effective_n;
-            if (!(n > 0)) return std::nullopt;
-            return Interval{clopper_pearson_lower(x, n, level), clopper_pearson_upper(x, n, level)};
-          },
-          [&](const MeanEvidence& e) -> Bounds {
-            if (!has_interval(e.mean)) return std::nullopt;
-            return Interval{bootstrap_lower(e.mean, level), bootstrap_upper(e.mean, level)};
-          },
-          [&](const TailEvidence& e) -> Bounds {
-            if (!e.quantile.upper || !e.quantile.lower) return std::nullopt;
-            return Interval{*e.quantile.lower, *e.quantile.upper};
-          },
-          [&](const FactEvidence& e) -> Bounds { return e.one_sided ? *e.one_sided : Interval{e.value, e.value}; },
-      },
-      evidence);
+  return std::visit(Overloaded{
+                        [&](const LossEvidence& e) -> Bounds {
+                          return Interval{loss_lower(e.counts, level), loss_upper(e.counts, level)};
+                        },
+                        [&](const RateEvidence& e) -> Bounds {
+                          const double x = e.proportion.effective_x(), n = e.proportion.effective_n;
+                          if (!(n > 0)) return std::nullopt;
+                          return Interval{clopper_pearson_lower(x, n, level), clopper_pearson_upper(x, n, level)};
+                        },
+                        [&](const MeanEvidence& e) -> Bounds {
+                          if (!has_interval(e.mean)) return std::nullopt;
+                          return Interval{bootstrap_lower(e.mean, level), bootstrap_upper(e.mean, level)};
+                        },
+                        [&](const TailEvidence& e) -> Bounds {
+                          if (!e.quantile.upper || !e.quantile.lower) return std::nullopt;
+                          return Interval{*e.quantile.lower, *e.quantile.upper};
+                        },
+                        [&](const FactEvidence& e) -> Bounds {
+                          return e.one_sided ? *e.one_sided : Interval{e.value, e.value};
+                        },
+                    },
+                    evidence);
 }
 
 // n effective samples in the unit of the n samples that were taken.
@@ -79,24 +82,25 @@ std::optional<Interval> one_sided_95(const Evidence& evidence) { return bounds(e
 
 std::optional<double> beyond_p(const Evidence& evidence, double limit) {
   using Value = std::optional<double>;
-  return std::visit(
-      Overloaded{
-          [&](const LossEvidence& e) -> Value { return loss_beyond_p(e.counts, limit); },
-          [&](const RateEvidence& e) -> Value {
-            return binomial_at_least(e.proportion.effective_x(), e.proportion.effective_n, limit);
-          },
-          [&](const MeanEvidence& e) -> Value {
-            if (!has_interval(e.mean)) return std::nullopt;
-            return mean_beyond_p(e.mean, limit);
-          },
-          [&](const TailEvidence& e) -> Value {
-            const Exceedance seen = exceedance(*e.values, *e.groups, limit);
-            const double x = seen.n > 0 ? seen.x / seen.n * seen.effective_n : 0;
-            return binomial_at_least(x, seen.effective_n, 1 - e.quantile.quantile);
-          },
-          [&](const FactEvidence& e) -> Value { return (e.one_sided ? e.one_sided->low : e.value) > limit ? 0.0 : 1.0; },
-      },
-      evidence);
+  return std::visit(Overloaded{
+                        [&](const LossEvidence& e) -> Value { return loss_beyond_p(e.counts, limit); },
+                        [&](const RateEvidence& e) -> Value {
+                          return binomial_at_least(e.proportion.effective_x(), e.proportion.effective_n, limit);
+                        },
+                        [&](const MeanEvidence& e) -> Value {
+                          if (!has_interval(e.mean)) return std::nullopt;
+                          return mean_beyond_p(e.mean, limit);
+                        },
+                        [&](const TailEvidence& e) -> Value {
+                          const Exceedance seen = exceedance(*e.values, *e.groups, limit);
+                          const double x = seen.n > 0 ? seen.x / seen.n * seen.effective_n : 0;
+                          return binomial_at_least(x, seen.effective_n, 1 - e.quantile.quantile);
+                        },
+                        [&](const FactEvidence& e) -> Value {
+                          return (e.one_sided ? e.one_sided->low : e.value) > limit ? 0.0 : 1.0;
+                        },
+                    },
+                    evidence);
 }
 
 std::optional<int64_t> needed_samples(const Evidence& evidence, double limit, int64_t n) {

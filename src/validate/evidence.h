@@ -42,12 +42,12 @@ struct FactEvidence {
 };
 using Evidence = std::variant<LossEvidence, RateEvidence, MeanEvidence, TailEvidence, FactEvidence>;
 
-std::optional<double> value_of(const Evidence& evidence);            // absent: n does not carry it
-std::optional<Interval> interval_95(const Evidence& evidence);       // two-sided
-std::optional<Interval> one_sided_95(const Evidence& evidence);      // {lower bound, upper bound}, 95 % each
+std::optional<double> value_of(const Evidence& evidence);                // absent: n does not carry it
+std::optional<Interval> interval_95(const Evidence& evidence);           // two-sided
+std::optional<Interval> one_sided_95(const Evidence& evidence);          // {lower bound, upper bound}, 95 % each
 std::optional<double> beyond_p(const Evidence& evidence, double limit);  // H0: the truth is at most the limit
 // Samples, in the unit of `n`, that would decide about the limit (metrics/sample_size.h).
 std::optional<int64_t> needed_samples(const Evidence& evidence, double limit, int64_t n);
-std::string_view method_of(const Evidence& evidence);                // the interval's name, as docs/statistics.md lists it
+std::string_view method_of(const Evidence& evidence);  // the interval's name, as docs/statistics.md lists it
 
 }  // namespace halftone

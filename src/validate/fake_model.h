@@ -10,17 +10,17 @@
 
 namespace halftone {
 
-// A "language model" over bytes: the logits after the last three bytes are pseudo-random, plus noise of a given size that
-// stands for quantization. Deterministic; BOS is token 256.
+// A "language model" over bytes: the logits after the last three bytes are pseudo-random, plus noise of a given size
+// that stands for quantization. Deterministic; BOS is token 256.
 class FakeModel : public Scorer {
  public:
   explicit FakeModel(double noise = 0, uint64_t noise_seed = 1) : noise_(noise), noise_seed_(noise_seed) {}
 
   int64_t context_tokens = 256;
-  int64_t rows = 257;             // vocabulary()
-  int64_t known_tokens = 257;     // tokenizer_size()
-  int64_t poison_after = -1;      // the row with this number is NaN
-  bool reverse_tokens = false;    // "another tokenizer"
+  int64_t rows = 257;           // vocabulary()
+  int64_t known_tokens = 257;   // tokenizer_size()
+  int64_t poison_after = -1;    // the row with this number is NaN
+  bool reverse_tokens = false;  // "another tokenizer"
   int64_t rows_given = 0;
   int64_t most_rows_in_call = 0;
 

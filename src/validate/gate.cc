@@ -17,14 +17,19 @@ namespace {
 using Kind = GateMetric::Kind;
 
 constexpr GateMetric kMetrics[] = {
-    {"choice_accuracy", "wrong_answers", Kind::rate, 0, "percent", true, 1, -1, "questions the candidate answers right"},
+    {"choice_accuracy", "wrong_answers", Kind::rate, 0, "percent", true, 1, -1,
+     "questions the candidate answers right"},
     {"choice_accuracy.loss", "choice_accuracy", Kind::rate, 0, "points", false, 0, 1, "accuracy lost, paired"},
     {"confident_flips", "confident_flips", Kind::rate, 0, "percent", false, 0, 1, "right with p >= 0.8, now wrong"},
     {"answer_flips", "answer_flips", Kind::rate, 0, "percent", false, 0, 1, "questions answered differently"},
-    {"answer_probability.loss", "answer_probability", Kind::mean, 0, "points", false, 0, 1, "probability of the right answer lost"},
-    {"answer_probability.p95", "answer_probability", Kind::tail, 0.95, "points", false, 0, 1, "95 % of questions lose less"},
-    {"answer_probability.p99", "answer_probability", Kind::tail, 0.99, "points", false, 0, 1, "99 % of questions lose less"},
-    {"answer_probability.p99.9", "answer_probability", Kind::tail, 0.999, "points", false, 0, 1, "99.9 % of questions lose less"},
+    {"answer_probability.loss", "answer_probability", Kind::mean, 0, "points", false, 0, 1,
+     "probability of the right answer lost"},
+    {"answer_probability.p95", "answer_probability", Kind::tail, 0.95, "points", false, 0, 1,
+     "95 % of questions lose less"},
+    {"answer_probability.p99", "answer_probability", Kind::tail, 0.99, "points", false, 0, 1,
+     "99 % of questions lose less"},
+    {"answer_probability.p99.9", "answer_probability", Kind::tail, 0.999, "points", false, 0, 1,
+     "99.9 % of questions lose less"},
     {"log_perplexity.increase", "log_perplexity", Kind::mean, 0, "nats", false, 0, 1, "ln of the perplexity ratio"},
     {"log_perplexity.p95", "log_perplexity", Kind::tail, 0.95, "nats", false, 0, 1, "increase in 95 % of windows"},
     {"log_perplexity.p99", "log_perplexity", Kind::tail, 0.99, "nats", false, 0, 1, "increase in 99 % of windows"},
@@ -34,13 +39,17 @@ constexpr GateMetric kMetrics[] = {
     {"kl.p99", "kl", Kind::tail, 0.99, "nats", false, 0, 1, "99 % of tokens diverge less"},
     {"kl.p99.9", "kl", Kind::tail, 0.999, "nats", false, 0, 1, "99.9 % of tokens diverge less"},
     {"top_token_agreement", "top_token_agreement", Kind::rate, 0, "percent", true, 1, -1, "same most probable token"},
-    {"token_probability_change.loss", "token_probability_change", Kind::mean, 0, "points", false, 0, 1, "true token's probability lost"},
-    {"token_probability_change.p95", "token_probability_change", Kind::tail, 0.95, "points", false, 0, 1, "size of the change, 95 % of tokens"},
-    {"token_probability_change.p99", "token_probability_change", Kind::tail, 0.99, "points", false, 0, 1, "size of the change, 99 % of tokens"},
+    {"token_probability_change.loss", "token_probability_change", Kind::mean, 0, "points", false, 0, 1,
+     "true token's probability lost"},
+    {"token_probability_change.p95", "token_probability_change", Kind::tail, 0.95, "points", false, 0, 1,
+     "size of the change, 95 % of tokens"},
+    {"token_probability_change.p99", "token_probability_change", Kind::tail, 0.99, "points", false, 0, 1,
+     "size of the change, 99 % of tokens"},
     {"changed_answers", "changed_answers", Kind::rate, 0, "percent", false, 0, 1, "greedy answers that differ"},
     {"bytes", "bytes", Kind::fact, 0, "bytes", false, 0, 1, "size on disk"},
     {"memory_bytes", "memory_bytes", Kind::fact, 0, "bytes", false, 0, 1, "peak memory"},
-    {"decode_tokens_per_second", "decode_tokens_per_second", Kind::fact, 0, "tokens_per_second", true, 0, -1, "decode speed"},
+    {"decode_tokens_per_second", "decode_tokens_per_second", Kind::fact, 0, "tokens_per_second", true, 0, -1,
+     "decode speed"},
 };
 
 bool is_share(std::string_view unit) { return unit == "points" || unit == "percent" || unit == "fraction"; }
@@ -98,7 +107,8 @@ Result<GateCheck> parse_check(YamlMap& map) {
     const size_t equal = slice.find('=');
     if (equal == std::string::npos || equal == 0 || equal + 1 == slice.size())
       return map.error("slice", fmt::format("expected COLUMN=VALUE, got \"{}\"", slice));
-    if (metric->kind == Kind::fact) return map.error("slice", fmt::format("expected none: {} has no samples", metric->name));
+    if (metric->kind == Kind::fact)
+      return map.error("slice", fmt::format("expected none: {} has no samples", metric->name));
     check.slice_column = slice.substr(0, equal);
     check.slice_value = slice.substr(equal + 1);
   }
@@ -125,8 +135,9 @@ Result<Gate> parse_gate(std::string_view yaml, std::string_view name) {
   HALFTONE_ASSIGN(std::vector<YamlMap> checks, map.maps("checks"));
   HALFTONE_TRY(map.finish());
   if (checks.empty())
-    return map.error("checks", "expected a list of at least one {metric, max}, got none; a gate without checks would "
-                               "pass everything");
+    return map.error("checks",
+                     "expected a list of at least one {metric, max}, got none; a gate without checks would "
+                     "pass everything");
   Gate gate;
   for (YamlMap& one : checks) {
     HALFTONE_ASSIGN(GateCheck check, parse_check(one));
@@ -142,8 +153,8 @@ Result<Gate> load_gate(const std::filesystem::path& path) {
 
 std::string describe(const GateCheck& check) {
   const GateMetric* metric = find_gate_metric(check.metric);
-  std::string text = fmt::format("{} {} {} {}", check.metric, metric != nullptr && metric->minimum ? ">=" : "<=",
-                                 check.limit, check.unit);
+  std::string text = fmt::format("{} {} {} {}", check.metric,
+                                 metric != nullptr && metric->minimum ? ">=" : "<=", check.limit, check.unit);
   if (!check.slice_column.empty()) text += fmt::format(" on {}={}", check.slice_column, check.slice_value);
   if (!check.suite.empty()) text += fmt::format(" in {}", check.suite);
   return text;
@@ -156,8 +167,8 @@ std::string gate_hash(const Gate& gate) {
 }
 
 std::string_view default_text_gate() {
-  return R"(# Limits for a model judged on text alone, against its own float reference. Without labels nobody can say which answer
-# is right, only how far the candidate has moved; these limits say "a reader would not notice".
+  return R"(# Limits for a model judged on text alone, against its own float reference. Without labels nobody can say
+# which answer is right, only how far the candidate has moved; these limits say "a reader would not notice".
 checks:
   # 0.05 nats bound the mean shift of a token's distribution (total variation) by sqrt(0.05 / 2) = 16 points.
   - {metric: kl.mean, max: 0.05, unit: nats}
@@ -166,8 +177,8 @@ checks:
   - {metric: kl.p99, max: 1.0, unit: nats}
   # Nine times in ten greedy decoding takes the same next token.
   - {metric: top_token_agreement, min: 90, unit: percent}
-  # What the text really says next may lose one point of probability on average. Changed greedy answers are shown but not
-  # limited: after one harmless synonym two texts stay different for ever.
+  # What the text really says next may lose one point of probability on average. Changed greedy answers are shown but
+  # not limited: after one harmless synonym two texts stay different for ever.
   - {metric: token_probability_change.loss, max: 1.0, unit: points}
 )";
 }

@@ -17,12 +17,12 @@ struct GateMetric {
   std::string_view name;      // as written in a gate: "choice_accuracy.loss", "kl.p99"
   std::string_view quantity;  // the metric it reads: "choice_accuracy", "kl"
   enum class Kind : uint8_t { rate, mean, tail, fact } kind;
-  double quantile;            // tails
-  std::string_view unit;      // of the limit when the gate names none
-  bool minimum;               // the limit is a `min`, not a `max`
+  double quantile;        // tails
+  std::string_view unit;  // of the limit when the gate names none
+  bool minimum;           // the limit is a `min`, not a `max`
   // Evidence counts what is bad; people read what is good: shown = offset + scale * evidence (in the unit's base).
   double offset, scale;
-  std::string_view says;      // one line for people
+  std::string_view says;  // one line for people
 };
 std::span<const GateMetric> gate_metrics();
 const GateMetric* find_gate_metric(std::string_view name);
@@ -43,7 +43,8 @@ struct Gate {
 // How much of the base unit (fraction, nats, bytes, tokens/s) one `unit` is: 0.01 for points and percent.
 double unit_size(std::string_view unit);
 
-// YAML: `checks:`, a list of {metric, max or min, unit, suite, slice: column=value}. Limits of bytes and speeds carry their unit
+// YAML: `checks:`, a list of {metric, max or min, unit, suite, slice: column=value}. Limits of bytes and speeds carry
+// their unit
 // ("1.2GB", "30tok/s"). Unknown keys and metrics are errors that name the nearest known one.
 Result<Gate> parse_gate(std::string_view yaml, std::string_view name);
 Result<Gate> load_gate(const std::filesystem::path& path);

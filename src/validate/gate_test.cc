@@ -16,7 +16,8 @@ TEST(Gate, reads_checks_with_units_and_slices) {
       "  - {metric: kl.p99.9, max: 2}\n"
       "  - {metric: top_token_agreement, min: 0.95, unit: fraction}\n"
       "  - {metric: bytes, max: 1.2GB}\n"
-      "  - {metric: decode_tokens_per_second, min: 30tok/s}\n", "g.yaml");
+      "  - {metric: decode_tokens_per_second, min: 30tok/s}\n",
+      "g.yaml");
   ASSERT_TRUE(gate.ok()) << gate.status().message();
   ASSERT_EQ(gate->checks.size(), 8u);
   EXPECT_EQ(gate->checks[0].unit, "points");

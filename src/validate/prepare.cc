@@ -20,8 +20,10 @@ constexpr int64_t kMaxPaddingRows = 512;
 Status check_tokenizer(const Scorer& scorer, std::string_view who) {
   const int64_t tokens = scorer.tokenizer_size(), rows = scorer.vocabulary();
   if (tokens <= rows && rows - tokens <= kMaxPaddingRows) return {};
-  return invalid_input("[validate] the {}: expected a tokenizer for its {} logits, got one of {} tokens; it belongs to "
-                       "another model", who, rows, tokens);
+  return invalid_input(
+      "[validate] the {}: expected a tokenizer for its {} logits, got one of {} tokens; it belongs to "
+      "another model",
+      who, rows, tokens);
 }
 
 Status check_tokens(std::span<const int> tokens, const Scorer& scorer, std::string_view where) {
@@ -31,7 +33,8 @@ Status check_tokens(std::span<const int> tokens, const Scorer& scorer, std::stri
   return {};
 }
 
-// The max_samples entries whose ids hash lowest, in their old order: a fixed random sample that later rows cannot shift.
+// The max_samples entries whose ids hash lowest, in their old order: a fixed random sample that later rows cannot
+// shift.
 template <class T, class Id>
 void keep_lowest(std::vector<T>& entries, int64_t max_samples, const Id& id_of) {
   if (max_samples == 0 || static_cast<int64_t>(entries.size()) <= max_samples) return;
@@ -62,8 +65,8 @@ std::string prompt_of(const ChoiceSample& sample, const SuiteSpec& spec) {
   return prompt + std::string(rest);
 }
 
-// Tokenizes prompt + choice as one text, so that merges across the seam are the model's own; the prefix is what the prompt and
-// all of them share.
+// Tokenizes prompt + choice as one text, so that merges across the seam are the model's own; the prefix is what the
+// prompt and all of them share.
 Result<ChoiceItem> choice_item(const ChoiceSample& sample, const SuiteSpec& spec, Scorer& scorer) {
   const std::string prompt = prompt_of(sample, spec);
   const std::string where = fmt::format("{}:{}", spec.file.string(), sample.line);
@@ -76,8 +79,10 @@ Result<ChoiceItem> choice_item(const ChoiceSample& sample, const SuiteSpec& spec
     HALFTONE_ASSIGN(std::vector<int> whole, scorer.tokenize(prompt + " " + continuation, spec.bos));
     HALFTONE_TRY(check_tokens(whole, scorer, where));
     if (static_cast<int64_t>(whole.size()) > scorer.context())
-      return invalid_input("{}: expected a prompt and answer of at most {} tokens (the model's context), got {}; shorten "
-                           "the question or remove it", where, scorer.context(), whole.size());
+      return invalid_input(
+          "{}: expected a prompt and answer of at most {} tokens (the model's context), got {}; shorten "
+          "the question or remove it",
+          where, scorer.context(), whole.size());
     const auto end = alone.begin() + static_cast<std::ptrdiff_t>(std::min(shared, whole.size()));
     shared = static_cast<size_t>(std::mismatch(alone.begin(), end, whole.begin()).first - alone.begin());
     wholes.push_back(std::move(whole));
@@ -139,7 +144,8 @@ struct Window {
 };
 
 // Windows of `size` tokens, BOS first in each; what is left at the end of a document is a shorter one.
-Status cut_windows(const TextDocument& document, const Suite& suite, Scorer& scorer, int64_t size, std::vector<Window>& out) {
+Status cut_windows(const TextDocument& document, const Suite& suite, Scorer& scorer, int64_t size,
+                   std::vector<Window>& out) {
   HALFTONE_ASSIGN(const std::vector<int> tokens, scorer.tokenize(document.text, false));
   const std::string where = fmt::format("{}:{}", suite.spec.file.string(), document.line);
   HALFTONE_TRY(check_tokens(tokens, scorer, where));
@@ -165,12 +171,12 @@ Status cut_windows(const TextDocument& document, const Suite& suite, Scorer& sco
 Status prepare_text(const Suite& suite, Scorer& scorer, PreparedSuite& prepared) {
   const int64_t size = suite.spec.window != 0 ? suite.spec.window : std::min(scorer.context(), kDefaultWindow);
   if (size > scorer.context())
-    return invalid_input("{}: window: expected at most {} tokens (the model's context), got {}", suite.spec.file.string(),
-                         scorer.context(), size);
-  if (size < 4)
-    return invalid_input("{}: window: expected at least 4 tokens, got {}", suite.spec.file.string(), size);
+    return invalid_input("{}: window: expected at most {} tokens (the model's context), got {}",
+                         suite.spec.file.string(), scorer.context(), size);
+  if (size < 4) return invalid_input("{}: window: expected at least 4 tokens, got {}", suite.spec.file.string(), size);
   std::vector<Window> windows;
-  for (const TextDocument& document : suite.documents) HALFTONE_TRY(cut_windows(document, suite, scorer, size, windows));
+  for (const TextDocument& document : suite.documents)
+    HALFTONE_TRY(cut_windows(document, suite, scorer, size, windows));
   if (windows.empty())
     return invalid_input("{}: expected at least 2 tokens of text, got fewer", suite.spec.file.string());
   std::erase_if(windows, [&](const Window& window) { return !in_split(prepared, window.group); });
@@ -203,7 +209,8 @@ std::string PreparedSuite::split_hash() const {
 
 Result<PreparedSuite> prepare_suite(const Suite& suite, Scorer& reference, Split split, double decide_fraction) {
   if (split != Split::all && !(decide_fraction > 0 && decide_fraction < 1))
-    return invalid_input("[validate] expected a share of samples to decide on between 0 and 1, got {}", decide_fraction);
+    return invalid_input("[validate] expected a share of samples to decide on between 0 and 1, got {}",
+                         decide_fraction);
   HALFTONE_TRY(check_tokenizer(reference, "reference"));
   PreparedSuite prepared;
   prepared.spec = suite.spec;
@@ -213,8 +220,9 @@ Result<PreparedSuite> prepare_suite(const Suite& suite, Scorer& reference, Split
   HALFTONE_TRY(suite.spec.task == Task::choices ? prepare_choices(suite, reference, prepared)
                                                 : prepare_text(suite, reference, prepared));
   if (prepared.samples.empty())
-    return invalid_input("{}: expected samples in the {} part of the split, got none; the suite is too small to be split",
-                         suite.spec.file.string(), split_name(split));
+    return invalid_input(
+        "{}: expected samples in the {} part of the split, got none; the suite is too small to be split",
+        suite.spec.file.string(), split_name(split));
   return prepared;
 }
 

@@ -75,7 +75,8 @@ double total(const std::vector<double>& values) {
 
 std::vector<MeanPlan> mean_plans(const SampleView& view) {
   std::vector<MeanPlan> plans;
-  const auto add = [&](std::string_view name, double scale, std::function<double(const SampleRecord&)> sum) -> Quantity& {
+  const auto add = [&](std::string_view name, double scale,
+                       std::function<double(const SampleRecord&)> sum) -> Quantity& {
     MeanPlan& plan = plans.emplace_back();
     plan.quantity.name = name;
     plan.quantity.scale = scale;
@@ -119,7 +120,8 @@ using Values = std::vector<double>;
 // Appends the values of one record.
 using Spread = std::function<void(const SampleRecord&, Values&)>;
 
-Distribution distribution(const SampleView& view, std::string_view name, std::string_view n_unit, const Spread& spread) {
+Distribution distribution(const SampleView& view, std::string_view name, std::string_view n_unit,
+                          const Spread& spread) {
   auto values = std::make_shared<Values>();
   auto groups = std::make_shared<std::vector<int64_t>>();
   for (size_t i = 0; i < view.records.size(); ++i) {
@@ -226,10 +228,11 @@ std::vector<Distribution> distributions_of(const SampleView& view) {
       values.push_back(outcome.reference_probability - outcome.candidate_probability);
     })};
   std::vector<Distribution> distributions;
-  distributions.push_back(distribution(view, "log_perplexity", "windows", [](const SampleRecord& record, Values& values) {
-    const double loss = record.reference_log_probability - record.candidate_log_probability;
-    values.push_back(loss / static_cast<double>(record.tokens));
-  }));
+  distributions.push_back(
+      distribution(view, "log_perplexity", "windows", [](const SampleRecord& record, Values& values) {
+        const double loss = record.reference_log_probability - record.candidate_log_probability;
+        values.push_back(loss / static_cast<double>(record.tokens));
+      }));
   if (view.task == Task::divergence) {
     distributions.push_back(distribution(view, "kl", "tokens", [](const SampleRecord& record, Values& values) {
       values.insert(values.end(), record.kl.begin(), record.kl.end());

@@ -11,8 +11,8 @@
 
 namespace halftone {
 
-// The records of one suite (or one slice of it), with their groups numbered. Records are ordered by id, so that results do not
-// depend on the order of lines in a file. Pointers stay the caller's.
+// The records of one suite (or one slice of it), with their groups numbered. Records are ordered by id, so that results
+// do not depend on the order of lines in a file. Pointers stay the caller's.
 struct SampleView {
   Task task = Task::choices;
   std::vector<const SampleRecord*> records;
@@ -34,10 +34,10 @@ ChoiceOutcome outcome_of(const SampleRecord& record);
 // One metric of one view. `evidence` says how bad it is (larger is worse, in fractions or nats); people read
 // shown = offset + scale * evidence: an agreement is 1 - disagreement, a delta is minus the loss.
 struct Quantity {
-  std::string_view name;                          // DESIGN section 5: choice_accuracy, kl, ...
-  std::optional<double> reference, candidate;     // absent: the metric belongs to the pair
+  std::string_view name;                       // DESIGN section 5: choice_accuracy, kl, ...
+  std::optional<double> reference, candidate;  // absent: the metric belongs to the pair
   int64_t n = 0;
-  std::string_view n_unit;                        // questions, tokens, windows
+  std::string_view n_unit;  // questions, tokens, windows
   int64_t groups = 0;
   Evidence evidence;
   double offset = 0, scale = 1;
@@ -48,8 +48,8 @@ std::vector<Quantity> rates_of(const SampleView& view);
 // Means over groups by bootstrap: groups x replicates.
 std::vector<Quantity> means_of(const SampleView& view, int64_t replicates, uint64_t seed);
 
-// Distributions whose tails matter: kl and |token_probability_change| over tokens, answer_probability (loss of the right
-// answer's probability) over questions, log_perplexity (increase) over windows.
+// Distributions whose tails matter: kl and |token_probability_change| over tokens, answer_probability (loss of the
+// right answer's probability) over questions, log_perplexity (increase) over windows.
 struct Distribution {
   std::string_view name;
   std::string_view n_unit;

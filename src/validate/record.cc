@@ -40,8 +40,10 @@ class Fields {
   void number(const char* key, double& value) {
     const auto found = object_.find(key);
     asked_.emplace_back(key);
-    if (found == object_.end() || !found->is_number()) note(key, "expected a number");
-    else value = found->get<double>();
+    if (found == object_.end() || !found->is_number())
+      note(key, "expected a number");
+    else
+      value = found->get<double>();
   }
   void numbers(const char* key, std::vector<double>& values) {
     const json* found = find(key, json::value_t::array);
@@ -122,8 +124,7 @@ void read_divergence(Fields& fields, SampleRecord& record) {
   worst.text("reference", record.worst.reference);
   worst.text("candidate", record.worst.candidate);
   worst.number("kl", record.worst.kl);
-  if (const Status status = worst.finish(); !status.ok())
-    fields.note("worst", status.message());
+  if (const Status status = worst.finish(); !status.ok()) fields.note("worst", status.message());
   fields.count("answer_tokens", record.answer_tokens);
   fields.count("answer_same_tokens", record.answer_same_tokens);
   fields.text("reference_answer", record.reference_answer);

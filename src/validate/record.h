@@ -23,9 +23,9 @@ struct WorstToken {
   double kl = 0;
 };
 
-// Everything that one sample says about one candidate: a line of samples.jsonl. Every interval and verdict follows from these
-// lines alone. Numbers are stored rounded (kScoreDigits, kTokenDigits) and computed with as stored, so a file gives the same
-// bits as the run that wrote it. Log-likelihoods are nats.
+// Everything that one sample says about one candidate: a line of samples.jsonl. Every interval and verdict follows from
+// these lines alone. Numbers are stored rounded (kScoreDigits, kTokenDigits) and computed with as stored, so a file
+// gives the same bits as the run that wrote it. Log-likelihoods are nats.
 struct SampleRecord {
   std::string suite;
   Task task = Task::choices;
@@ -60,7 +60,8 @@ inline constexpr int kTokenDigits = 5;
 
 // One line without its line end.
 std::string to_json_line(const SampleRecord& record);
-// Strict: an unknown key, a missing one, a wrong type or lengths that contradict each other is an error naming `name` and `line`.
+// Strict: an unknown key, a missing one, a wrong type or lengths that contradict each other is an error naming `name`
+// and `line`.
 Result<SampleRecord> parse_record(std::string_view text, std::string_view name, int64_t line);
 
 Result<std::vector<SampleRecord>> parse_records(std::string_view text, std::string_view name);

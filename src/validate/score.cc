@@ -11,7 +11,7 @@
 namespace halftone {
 namespace {
 
-constexpr size_t kBatch = 64;          // questions handed over at a time
+constexpr size_t kBatch = 64;           // questions handed over at a time
 constexpr int64_t kContextTokens = 24;  // shown in front of the worst token
 constexpr size_t kPieceBytes = 40;
 constexpr size_t kAnswerBytes = 200;
@@ -21,7 +21,8 @@ Status at_sample(const SampleRecord& sample, const Status& status) {
 }
 
 Status damaged(std::string_view who) {
-  return invalid_input("expected finite logits from the {}, got NaN or infinity; its weights or scales are damaged", who);
+  return invalid_input("expected finite logits from the {}, got NaN or infinity; its weights or scales are damaged",
+                       who);
 }
 
 Status check_row(std::span<const float> row, const Scorer& scorer) {
@@ -30,7 +31,8 @@ Status check_row(std::span<const float> row, const Scorer& scorer) {
 }
 
 // Scores of each choice as the suite compares them.
-Result<std::vector<std::vector<double>>> choice_scores(const PreparedSuite& prepared, Scorer& scorer, Progress& progress) {
+Result<std::vector<std::vector<double>>> choice_scores(const PreparedSuite& prepared, Scorer& scorer,
+                                                       Progress& progress) {
   std::vector<std::vector<double>> scores;
   for (size_t begin = 0; begin < prepared.items.size(); begin += kBatch) {
     const size_t count = std::min(kBatch, prepared.items.size() - begin);
@@ -41,7 +43,8 @@ Result<std::vector<std::vector<double>>> choice_scores(const PreparedSuite& prep
       const ChoiceItem& item = prepared.items[begin + i];
       const SampleRecord& sample = prepared.samples[begin + i];
       if (batch[i].size() != item.continuations.size())
-        return at_sample(sample, invalid_input("expected {} scores, got {}", item.continuations.size(), batch[i].size()));
+        return at_sample(sample,
+                         invalid_input("expected {} scores, got {}", item.continuations.size(), batch[i].size()));
       for (size_t c = 0; c < batch[i].size(); ++c) {
         double& score = batch[i][c];
         if (!std::isfinite(score)) return at_sample(sample, damaged("model"));
@@ -83,7 +86,9 @@ std::string joined(Scorer& scorer, std::span<const int> tokens) {
 }
 
 // The window's first half, of which at least one token stays.
-std::span<const int> prompt_of(std::span<const int> window) { return window.first(std::max<size_t>(1, window.size() / 2)); }
+std::span<const int> prompt_of(std::span<const int> window) {
+  return window.first(std::max<size_t>(1, window.size() / 2));
+}
 
 int64_t answer_length(const PreparedSuite& prepared, std::span<const int> window, const Scorer& scorer) {
   return std::min(prepared.spec.answer_tokens, scorer.context() - static_cast<int64_t>(prompt_of(window).size()));
@@ -110,9 +115,8 @@ class WindowComparison {
         rows_.insert(rows_.end(), row.begin(), row.end());
         return {};
       }));
-      HALFTONE_TRY(candidate_.extend(tokens, 0, [&](int64_t i, std::span<const float> row) {
-        return compare(window, begin, i, row, record);
-      }));
+      HALFTONE_TRY(candidate_.extend(
+          tokens, 0, [&](int64_t i, std::span<const float> row) { return compare(window, begin, i, row, record); }));
     }
     record.reference_log_probability = round_significant(sums_[0], kScoreDigits);
     record.candidate_log_probability = round_significant(sums_[1], kScoreDigits);
@@ -120,7 +124,8 @@ class WindowComparison {
   }
 
  private:
-  Status compare(std::span<const int> window, int64_t begin, int64_t i, std::span<const float> row, SampleRecord& record) {
+  Status compare(std::span<const int> window, int64_t begin, int64_t i, std::span<const float> row,
+                 SampleRecord& record) {
     HALFTONE_TRY(check_row(row, candidate_));
     const std::span<const float> expected = std::span(rows_).subspan(static_cast<size_t>(i) * row.size(), row.size());
     const size_t next = static_cast<size_t>(begin + i + 1);
@@ -152,8 +157,10 @@ class WindowComparison {
 // The candidate must read the suite as the reference did.
 Status check_same_tokens(Scorer& reference, Scorer& candidate, const PreparedSuite& prepared) {
   if (reference.vocabulary() != candidate.vocabulary())
-    return invalid_input("[validate] expected a candidate with the reference's vocabulary of {}, got {}; they are "
-                         "different models", reference.vocabulary(), candidate.vocabulary());
+    return invalid_input(
+        "[validate] expected a candidate with the reference's vocabulary of {}, got {}; they are "
+        "different models",
+        reference.vocabulary(), candidate.vocabulary());
   constexpr size_t kChecked = 8;
   for (size_t i = 0; i < std::min(kChecked, prepared.samples.size()); ++i) {
     const SampleRecord& sample = prepared.samples[i];
@@ -170,7 +177,8 @@ Status check_same_tokens(Scorer& reference, Scorer& candidate, const PreparedSui
   return {};
 }
 
-Status divergence_of(const PreparedSuite& prepared, size_t i, Scorer& reference, Scorer& candidate, SampleRecord& record) {
+Status divergence_of(const PreparedSuite& prepared, size_t i, Scorer& reference, Scorer& candidate,
+                     SampleRecord& record) {
   HALFTONE_TRY(WindowComparison(reference, candidate).run(prepared.windows[i], record));
   if (prepared.answers[i].empty()) return {};
   HALFTONE_ASSIGN(record.answer_same_tokens,
@@ -181,7 +189,8 @@ Status divergence_of(const PreparedSuite& prepared, size_t i, Scorer& reference,
 }  // namespace
 
 Status score_reference(PreparedSuite& prepared, Scorer& reference, Progress& progress) {
-  progress.begin(fmt::format("reference on {}", prepared.spec.name), static_cast<int64_t>(prepared.samples.size()), "samples");
+  progress.begin(fmt::format("reference on {}", prepared.spec.name), static_cast<int64_t>(prepared.samples.size()),
+                 "samples");
   if (prepared.spec.task == Task::choices) {
     HALFTONE_ASSIGN(auto scores, choice_scores(prepared, reference, progress));
     for (size_t i = 0; i < scores.size(); ++i) prepared.samples[i].reference_scores = std::move(scores[i]);

@@ -54,11 +54,15 @@ double direct_log_likelihood(FakeModel& model, std::span<const int> prefix, std:
   all.insert(all.end(), rest.begin(), rest.end());
   double sum = 0;
   EXPECT_TRUE(model.truncate(0).ok());
-  EXPECT_TRUE(model.extend(all, 0, [&](int64_t i, std::span<const float> row) -> Status {
-    const size_t next = static_cast<size_t>(i) + 1;
-    if (next >= prefix.size() && next < all.size()) sum += score_row(row, all[next]).log_probability;
-    return {};
-  }).ok());
+  EXPECT_TRUE(model
+                  .extend(all, 0,
+                          [&](int64_t i, std::span<const float> row) -> Status {
+                            const size_t next = static_cast<size_t>(i) + 1;
+                            if (next >= prefix.size() && next < all.size())
+                              sum += score_row(row, all[next]).log_probability;
+                            return {};
+                          })
+                  .ok());
   return sum;
 }
 
@@ -109,7 +113,8 @@ TEST(Prepare, faults) {
   FakeModel model;
   Suite longer = choice_suite(2);
   longer.choices[1].question = std::string(300, 'x');
-  EXPECT_TRUE(contains(prepare_suite(longer, model, Split::all).status(), "q.csv:3: expected a prompt and answer of at most 256"));
+  EXPECT_TRUE(contains(prepare_suite(longer, model, Split::all).status(),
+                       "q.csv:3: expected a prompt and answer of at most 256"));
   Suite one = choice_suite(2);  // one group: one side of the split is empty
   const Split empty = split_of("group0", kDecideFraction) == Split::decide ? Split::confirm : Split::decide;
   EXPECT_TRUE(contains(prepare_suite(one, model, empty).status(), "expected samples in the"));
@@ -233,7 +238,8 @@ TEST(Perplexity, is_the_sum_of_token_log_probabilities) {
   ASSERT_TRUE(result.ok()) << result.status().message();
   const auto prepared = prepare_suite(suite, direct, Split::all);
   const std::span<const int> window = prepared->windows[0];
-  EXPECT_NEAR(result->records[0].reference_log_probability, direct_log_likelihood(direct, window.first(1), window.subspan(1)), 1e-6);
+  EXPECT_NEAR(result->records[0].reference_log_probability,
+              direct_log_likelihood(direct, window.first(1), window.subspan(1)), 1e-6);
   EXPECT_EQ(result->records[0].tokens, 63);
 }
 
@@ -261,7 +267,8 @@ TEST(Score, damaged_and_mismatched_models_are_errors_never_scores) {
     other_size.rows = 300;
     EXPECT_TRUE(contains(validate_pair(reference, other_size, std::span(&suite, 1), {}).status(), "vocabulary"));
     other_tokens.reverse_tokens = true;
-    EXPECT_TRUE(contains(validate_pair(reference, other_tokens, std::span(&suite, 1), {}).status(), "another tokenizer"));
+    EXPECT_TRUE(
+        contains(validate_pair(reference, other_tokens, std::span(&suite, 1), {}).status(), "another tokenizer"));
   }
   FakeModel reference, short_context;
   short_context.context_tokens = 32;
@@ -278,7 +285,8 @@ TEST(Validate, needs_suites_with_different_names) {
 TEST(Validate, records_written_and_read_give_the_same_bits) {
   FakeModel reference, candidate(0.5);
   const std::vector<Suite> suites = {choice_suite(80), text_suite(Task::divergence, 64, 2000)};
-  const auto gate = parse_gate("checks:\n- {metric: choice_accuracy.loss, max: 5}\n- {metric: kl.mean, max: 0.01}\n", "g.yaml");
+  const auto gate =
+      parse_gate("checks:\n- {metric: choice_accuracy.loss, max: 5}\n- {metric: kl.mean, max: 0.01}\n", "g.yaml");
   ASSERT_TRUE(gate.ok()) << gate.status().message();
   ValidateOptions options;
   options.gate = &*gate;

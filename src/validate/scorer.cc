@@ -8,8 +8,10 @@ namespace halftone {
 namespace {
 
 Status not_finite(std::string_view where) {
-  return invalid_input("[validate] expected finite logits, got NaN or infinity {}; the model's weights or scales are "
-                       "damaged", where);
+  return invalid_input(
+      "[validate] expected finite logits, got NaN or infinity {}; the model's weights or scales are "
+      "damaged",
+      where);
 }
 
 // Sum of the log-probabilities of the tokens after the first, whose own comes from the prefix's last row.

@@ -28,27 +28,29 @@ class Scorer {
   virtual ~Scorer() = default;
 
   virtual Result<std::vector<int>> tokenize(std::string_view text, bool bos) = 0;
-  virtual std::string piece(int token) = 0;          // the bytes it stands for, spaces as spaces
-  virtual int64_t tokenizer_size() const = 0;        // tokens the tokenizer knows
-  virtual int64_t vocabulary() const = 0;            // numbers in a logit row
-  virtual int64_t context() const = 0;               // longest sequence
+  virtual std::string piece(int token) = 0;    // the bytes it stands for, spaces as spaces
+  virtual int64_t tokenizer_size() const = 0;  // tokens the tokenizer knows
+  virtual int64_t vocabulary() const = 0;      // numbers in a logit row
+  virtual int64_t context() const = 0;         // longest sequence
 
   // Cuts the sequence back to its first `length` tokens; 0 starts anew.
   virtual Status truncate(int64_t length) = 0;
-  // Appends tokens to the sequence. consume(i, row) is called in order for each token i of this call with i >= first; the row
-  // predicts what follows token i and lives only during the call.
+  // Appends tokens to the sequence. consume(i, row) is called in order for each token i of this call with i >= first;
+  // the row predicts what follows token i and lives only during the call.
   virtual Status extend(std::span<const int> tokens, int64_t first, const RowConsumer& consume) = 0;
 
-  // Log-likelihood of each continuation after its item's prefix: (items, continuations). Results must not depend on what is
-  // batched together. The default computes one item after the other, each prefix once; a model that can run several
-  // sequences in one forward overrides it. Leaves the sequence empty.
+  // Log-likelihood of each continuation after its item's prefix: (items, continuations). Results must not depend on
+  // what is batched together. The default computes one item after the other, each prefix once; a model that can run
+  // several sequences in one forward overrides it. Leaves the sequence empty.
   virtual Result<std::vector<std::vector<double>>> score_choices(std::span<const ChoiceItem> items);
 };
 
-// The `count` tokens that greedy decoding appends to `prompt` (the lowest id of equals; end tokens are tokens like others).
+// The `count` tokens that greedy decoding appends to `prompt` (the lowest id of equals; end tokens are tokens like
+// others).
 Result<std::vector<int>> greedy_answer(Scorer& scorer, std::span<const int> prompt, int64_t count);
 
-// How many tokens of `answer` greedy decoding after `prompt` reproduces before the first difference: answer.size() if all. One pass.
+// How many tokens of `answer` greedy decoding after `prompt` reproduces before the first difference: answer.size() if
+// all. One pass.
 Result<int64_t> greedy_agreement(Scorer& scorer, std::span<const int> prompt, std::span<const int> answer);
 
 }  // namespace halftone

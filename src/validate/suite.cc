@@ -37,8 +37,9 @@ Status parse_choice_keys(YamlMap& map, SuiteSpec& spec) {
   if (spec.prompt.find("{question}") == std::string::npos)
     return map.error("prompt", "expected a template with {question}, got none; add it where the question goes");
   if (letter && !shows_choices)
-    return map.error("prompt", "expected a template with {choices} for scoring: letter, got none; a letter means nothing "
-                               "without the choices");
+    return map.error("prompt",
+                     "expected a template with {choices} for scoring: letter, got none; a letter means nothing "
+                     "without the choices");
   if (letter && spec.normalize != Normalize::none)
     return map.error("normalize", "expected none with scoring: letter (every letter is as long); remove it");
   HALFTONE_ASSIGN(spec.group, map.text("group", ""));
@@ -67,8 +68,7 @@ std::string_view split_name(Split split) { return kSplitNames[static_cast<size_t
 
 Result<Split> parse_split(std::string_view name) {
   const auto found = std::find(kSplitNames.begin(), kSplitNames.end(), name);
-  if (found == kSplitNames.end())
-    return invalid_input("expected the split all, decide or confirm, got \"{}\"", name);
+  if (found == kSplitNames.end()) return invalid_input("expected the split all, decide or confirm, got \"{}\"", name);
   return static_cast<Split>(found - kSplitNames.begin());
 }
 
@@ -112,8 +112,10 @@ Result<Suite> load_suite(std::string_view argument) {
   const std::filesystem::path path(argument);
   const std::string extension = path.extension().string();
   if (extension != ".yaml" && extension != ".yml")
-    return invalid_input("[suite] expected FILE.yaml, perplexity:FILE.txt, divergence:FILE.txt or "
-                         "choices:FILE.csv|jsonl, got \"{}\"", argument);
+    return invalid_input(
+        "[suite] expected FILE.yaml, perplexity:FILE.txt, divergence:FILE.txt or "
+        "choices:FILE.csv|jsonl, got \"{}\"",
+        argument);
   HALFTONE_ASSIGN(const std::string yaml, read_text_file(path));
   HALFTONE_ASSIGN(SuiteSpec spec, parse_suite(yaml, path));
   return load_suite_data(std::move(spec));

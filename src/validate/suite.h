@@ -24,16 +24,16 @@ enum class Normalize : uint8_t { none, tokens, bytes };
 struct SuiteSpec {
   std::string name;
   Task task = Task::choices;
-  std::filesystem::path file;              // data, resolved against the YAML file's folder
-  Scoring scoring = Scoring::answer;       // choices
-  Normalize normalize = Normalize::none;   // choices, scoring answer
-  std::string prompt;                      // choices: template with {question}, and {choices} for letters
-  std::string group;                       // choices: column whose equal values belong together; empty: each question alone
-  std::vector<std::string> slices;         // choices: columns
-  int64_t window = 0;                      // text: tokens per window; 0: min(context, 512)
-  bool documents = false;                  // text: blank lines separate documents (no window spans two); false: one stream
-  int64_t answer_tokens = 16;              // divergence: greedy answer compared after each window's first half; 0: none
-  int64_t max_samples = 0;                 // 0: all; otherwise those whose ids hash lowest
+  std::filesystem::path file;             // data, resolved against the YAML file's folder
+  Scoring scoring = Scoring::answer;      // choices
+  Normalize normalize = Normalize::none;  // choices, scoring answer
+  std::string prompt;                     // choices: template with {question}, and {choices} for letters
+  std::string group;                // choices: column whose equal values belong together; empty: each question alone
+  std::vector<std::string> slices;  // choices: columns
+  int64_t window = 0;               // text: tokens per window; 0: min(context, 512)
+  bool documents = false;           // text: blank lines separate documents (no window spans two); false: one stream
+  int64_t answer_tokens = 16;       // divergence: greedy answer compared after each window's first half; 0: none
+  int64_t max_samples = 0;          // 0: all; otherwise those whose ids hash lowest
   bool bos = true;
 };
 
@@ -56,26 +56,27 @@ struct TextDocument {
 struct Suite {
   SuiteSpec spec;
   std::string file_sha256;
-  std::vector<ChoiceSample> choices;     // task choices
-  std::vector<TextDocument> documents;   // text tasks
+  std::vector<ChoiceSample> choices;    // task choices
+  std::vector<TextDocument> documents;  // text tasks
 };
 
-// YAML keys: name, task, file, scoring, normalize, prompt, group, slices, window, documents, answer_tokens, max_samples, bos. A key
-// that the task cannot use is an error, like an unknown one.
+// YAML keys: name, task, file, scoring, normalize, prompt, group, slices, window, documents, answer_tokens,
+// max_samples, bos. A key that the task cannot use is an error, like an unknown one.
 Result<SuiteSpec> parse_suite(std::string_view yaml, const std::filesystem::path& path);
 
 // `--suite`: a YAML file, or perplexity:FILE.txt, divergence:FILE.txt, choices:FILE.csv|jsonl. Reads the data too.
 Result<Suite> load_suite(std::string_view argument);
 Result<Suite> load_suite_data(SuiteSpec spec);
 
-// The data parsers. CSV columns: question; choice0 ... choiceN or A ... D; answer (index from 0, or letter); others may serve as
-// id, group or slices. JSON Lines: question, choices, answer, others likewise. Every error names file and line.
+// The data parsers. CSV columns: question; choice0 ... choiceN or A ... D; answer (index from 0, or letter); others may
+// serve as id, group or slices. JSON Lines: question, choices, answer, others likewise. Every error names file and
+// line.
 Result<std::vector<ChoiceSample>> parse_choices_csv(std::string_view text, const SuiteSpec& spec);
 Result<std::vector<ChoiceSample>> parse_choices_jsonl(std::string_view text, const SuiteSpec& spec);
 Result<std::vector<TextDocument>> parse_documents(std::string_view text, const SuiteSpec& spec);
 
-// Which part of a suite a sample belongs to: decide when the hash of its group, as a fraction of 2^64, is below `decide_fraction`.
-// Search and tuning see the decide part; confirm is opened once.
+// Which part of a suite a sample belongs to: decide when the hash of its group, as a fraction of 2^64, is below
+// `decide_fraction`. Search and tuning see the decide part; confirm is opened once.
 enum class Split : uint8_t { all, decide, confirm };
 std::string_view split_name(Split split);
 Result<Split> parse_split(std::string_view name);

@@ -34,8 +34,10 @@ struct Checked {
 Result<int64_t> answer_index(const RawSample& raw, const std::string& file) {
   const int64_t count = static_cast<int64_t>(raw.choices.size());
   int64_t index = -1;
-  if (raw.answer.size() == 1 && raw.answer[0] >= 'A' && raw.answer[0] <= 'Z') index = raw.answer[0] - 'A';
-  else if (const auto number = parse_integer(raw.answer)) index = *number;
+  if (raw.answer.size() == 1 && raw.answer[0] >= 'A' && raw.answer[0] <= 'Z')
+    index = raw.answer[0] - 'A';
+  else if (const auto number = parse_integer(raw.answer))
+    index = *number;
   if (index < 0 || index >= count)
     return invalid_input("{}:{}: answer: expected an index from 0 to {} or a letter from A to {}, got \"{}\"", file,
                          raw.line, count - 1, static_cast<char>('A' + count - 1), raw.answer);
@@ -48,7 +50,8 @@ Result<std::string> other_column(const RawSample& raw, const std::string& column
     return invalid_input("{}:{}: expected the column \"{}\" that the suite names, got none; add it or change the suite",
                          file, raw.line, column);
   if (found->second.empty())
-    return invalid_input("{}:{}: {}: expected a value, got an empty one; every sample needs it", file, raw.line, column);
+    return invalid_input("{}:{}: {}: expected a value, got an empty one; every sample needs it", file, raw.line,
+                         column);
   return found->second;
 }
 
@@ -61,8 +64,7 @@ Result<Checked> checked(RawSample raw, const SuiteSpec& spec, const std::string&
     return invalid_input("{}:{}: expected 2 to 26 choices, got {}", file, raw.line, raw.choices.size());
   std::string content = raw.question;
   for (size_t i = 0; i < raw.choices.size(); ++i) {
-    if (raw.choices[i].empty())
-      return invalid_input("{}:{}: choice {}: expected text, got none", file, raw.line, i);
+    if (raw.choices[i].empty()) return invalid_input("{}:{}: choice {}: expected text, got none", file, raw.line, i);
     content += '\x1f' + raw.choices[i];
   }
   HALFTONE_ASSIGN(sample.answer, answer_index(raw, file));
@@ -176,9 +178,11 @@ Result<std::vector<ChoiceSample>> parse_choices_jsonl(std::string_view text, con
     const std::string_view row = text.substr(begin, end - begin);
     begin = end + 1;
     if (row.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    if (first_invalid_utf8(row)) return invalid_input("{}:{}: expected UTF-8, got other bytes; convert the file", file, line);
+    if (first_invalid_utf8(row))
+      return invalid_input("{}:{}: expected UTF-8, got other bytes; convert the file", file, line);
     const json parsed = json::parse(row.begin(), row.end(), nullptr, false);
-    if (parsed.is_discarded()) return invalid_input("{}:{}: expected one JSON object per line, got invalid JSON", file, line);
+    if (parsed.is_discarded())
+      return invalid_input("{}:{}: expected one JSON object per line, got invalid JSON", file, line);
     HALFTONE_ASSIGN(RawSample raw, raw_from_json(parsed, file, line));
     HALFTONE_ASSIGN(Checked sample, checked(std::move(raw), spec, file));
     samples.push_back(std::move(sample));

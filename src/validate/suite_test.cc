@@ -29,7 +29,8 @@ constexpr char kCsv[] =
 TEST(SuiteYaml, reads_every_key) {
   const auto spec = parse_suite(
       "name: world\ntask: choices\nfile: data/q.csv\nscoring: letter\nprompt: \"{question}\\n{choices}\\n=>\"\n"
-      "group: story\nslices: [exposure, subject]\nmax_samples: 500\nbos: false\n", "suites/world.yaml");
+      "group: story\nslices: [exposure, subject]\nmax_samples: 500\nbos: false\n",
+      "suites/world.yaml");
   ASSERT_TRUE(spec.ok()) << spec.status().message();
   EXPECT_EQ(spec->name, "world");
   EXPECT_EQ(spec->file, std::filesystem::path("suites/data/q.csv"));
@@ -38,7 +39,8 @@ TEST(SuiteYaml, reads_every_key) {
   EXPECT_EQ(spec->slices, (std::vector<std::string>{"exposure", "subject"}));
   EXPECT_EQ(spec->max_samples, 500);
   EXPECT_FALSE(spec->bos);
-  const auto text = parse_suite("task: divergence\nfile: t.txt\nwindow: 64\ndocuments: blank_lines\nanswer_tokens: 0\n", "d.yaml");
+  const auto text =
+      parse_suite("task: divergence\nfile: t.txt\nwindow: 64\ndocuments: blank_lines\nanswer_tokens: 0\n", "d.yaml");
   ASSERT_TRUE(text.ok()) << text.status().message();
   EXPECT_EQ(text->name, "d");
   EXPECT_EQ(text->window, 64);
@@ -122,7 +124,8 @@ TEST(ChoicesJsonl, reads_and_refuses) {
   SuiteSpec spec = spec_with({"subject"});
   spec.file = "q.jsonl";
   const std::string good = R"({"question":"q","choices":["x","y"],"answer":"B","subject":"kin","n":3})";
-  const auto samples = parse_choices_jsonl(good + "\n\n" + R"({"question":"r","choices":["x","y"],"answer":0,"subject":7})", spec);
+  const auto samples =
+      parse_choices_jsonl(good + "\n\n" + R"({"question":"r","choices":["x","y"],"answer":0,"subject":7})", spec);
   ASSERT_TRUE(samples.ok()) << samples.status().message();
   EXPECT_EQ((*samples)[0].answer, 1);
   EXPECT_EQ((*samples)[1].line, 3);

@@ -14,8 +14,8 @@ std::optional<size_t> first_invalid_utf8(std::string_view text);
 // The text with every invalid sequence replaced by U+FFFD: safe to put into JSON.
 std::string valid_utf8(std::string_view bytes);
 
-// At most `max_bytes` bytes of the text, the middle replaced by " ... " when it is longer; the end counts most (a question
-// follows its story). Cuts between characters.
+// At most `max_bytes` bytes of the text, the middle replaced by " ... " when it is longer; the end counts most (a
+// question follows its story). Cuts between characters.
 std::string excerpt(std::string_view text, size_t max_bytes);
 
 // The number as `digits` significant digits write it, so that a file holds exactly what was computed with.

@@ -9,11 +9,11 @@ namespace {
 TEST(Utf8, finds_the_first_bad_byte) {
   EXPECT_FALSE(first_invalid_utf8("plain, \xC3\xA9, \xE2\x82\xAC, \xF0\x9F\x98\x80"));
   EXPECT_EQ(first_invalid_utf8("ab\xFF"), 2u);
-  EXPECT_EQ(first_invalid_utf8("a\xC3"), 1u);                // cut short
-  EXPECT_EQ(first_invalid_utf8("\xC0\x80"), 0u);             // overlong
-  EXPECT_EQ(first_invalid_utf8("\xE0\x80\x80"), 0u);         // overlong
-  EXPECT_EQ(first_invalid_utf8("\xED\xA0\x80"), 0u);         // surrogate
-  EXPECT_EQ(first_invalid_utf8("\xF4\x90\x80\x80"), 0u);     // beyond U+10FFFF
+  EXPECT_EQ(first_invalid_utf8("a\xC3"), 1u);             // cut short
+  EXPECT_EQ(first_invalid_utf8("\xC0\x80"), 0u);          // overlong
+  EXPECT_EQ(first_invalid_utf8("\xE0\x80\x80"), 0u);      // overlong
+  EXPECT_EQ(first_invalid_utf8("\xED\xA0\x80"), 0u);      // surrogate
+  EXPECT_EQ(first_invalid_utf8("\xF4\x90\x80\x80"), 0u);  // beyond U+10FFFF
   EXPECT_EQ(valid_utf8("a\xFF\xC3\xA9\x80"), "a\xEF\xBF\xBD\xC3\xA9\xEF\xBF\xBD");
 }
 

@@ -12,9 +12,11 @@ Result<Validation> validate_pair(Scorer& reference, Scorer& candidate, std::span
   for (size_t i = 0; i < suites.size(); ++i) {
     for (size_t k = 0; k < i; ++k)
       if (suites[k].spec.name == suites[i].spec.name)
-        return invalid_input("[validate] expected suites with different names, got \"{}\" twice; set name in one of them",
-                             suites[i].spec.name);
-    HALFTONE_ASSIGN(PreparedSuite prepared, prepare_suite(suites[i], reference, options.split, options.decide_fraction));
+        return invalid_input(
+            "[validate] expected suites with different names, got \"{}\" twice; set name in one of them",
+            suites[i].spec.name);
+    HALFTONE_ASSIGN(PreparedSuite prepared,
+                    prepare_suite(suites[i], reference, options.split, options.decide_fraction));
     HALFTONE_TRY(score_reference(prepared, reference, progress));
     HALFTONE_ASSIGN(std::vector<SampleRecord> records,
                     score_candidate(prepared, reference, candidate, options.candidate, progress));

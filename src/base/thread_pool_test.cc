@@ -147,7 +147,7 @@ TEST(ThreadPool, IdleWorkersUseNoCpu) {
   EXPECT_LT(process_cpu_seconds() - before, 0.02);
 }
 
-void put(const std::filesystem::path& path, const std::string& content) {
+void put_line(const std::filesystem::path& path, const std::string& content) {
   std::filesystem::create_directories(path.parent_path());
   std::ofstream(path) << content;
 }
@@ -159,25 +159,25 @@ TEST(Cores, AtLeastOneAndNotMoreThanTheMachineHas) {
 
 TEST(Cores, CgroupVersion2TakesTheTightestLimit) {
   const TempFolder temp;
-  put(temp / "self", "0::/a/b\n");
+  put_line(temp / "self", "0::/a/b\n");
   EXPECT_EQ(cgroup_cores(temp / "self", temp / "cg"), std::nullopt);
-  put(temp / "cg/a/b/cpu.max", "max 100000\n");
+  put_line(temp / "cg/a/b/cpu.max", "max 100000\n");
   EXPECT_EQ(cgroup_cores(temp / "self", temp / "cg"), std::nullopt);
-  put(temp / "cg/a/cpu.max", "350000 100000\n");
+  put_line(temp / "cg/a/cpu.max", "350000 100000\n");
   EXPECT_EQ(cgroup_cores(temp / "self", temp / "cg"), 3);
-  put(temp / "cg/cpu.max", "50000 100000\n");
+  put_line(temp / "cg/cpu.max", "50000 100000\n");
   EXPECT_EQ(cgroup_cores(temp / "self", temp / "cg"), 1);
 }
 
 TEST(Cores, CgroupVersion1) {
   const TempFolder temp;
-  put(temp / "self", "7:memory:/x\n4:cpu,cpuacct:/x\n");
-  put(temp / "cg/cpu/x/cpu.cfs_quota_us", "200000\n");
-  put(temp / "cg/cpu/x/cpu.cfs_period_us", "100000\n");
+  put_line(temp / "self", "7:memory:/x\n4:cpu,cpuacct:/x\n");
+  put_line(temp / "cg/cpu/x/cpu.cfs_quota_us", "200000\n");
+  put_line(temp / "cg/cpu/x/cpu.cfs_period_us", "100000\n");
   EXPECT_EQ(cgroup_cores(temp / "self", temp / "cg"), 2);
-  put(temp / "cg/cpu/x/cpu.cfs_quota_us", "-1\n");
+  put_line(temp / "cg/cpu/x/cpu.cfs_quota_us", "-1\n");
   EXPECT_EQ(cgroup_cores(temp / "self", temp / "cg"), std::nullopt);
-  put(temp / "self", "garbage\n::\n1\n");
+  put_line(temp / "self", "garbage\n::\n1\n");
   EXPECT_EQ(cgroup_cores(temp / "self", temp / "cg"), std::nullopt);
   EXPECT_EQ(cgroup_cores(temp / "none", temp / "cg"), std::nullopt);
 }

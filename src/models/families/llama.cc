@@ -6,13 +6,13 @@
 namespace halftone {
 namespace {
 
-void configure(JsonReader& reader, ModelConfig& config) {
+void configure_llama(JsonReader& reader, ModelConfig& config) {
   config.attention_bias = config.output_bias = reader.boolean("attention_bias", false);
   config.mlp_bias = reader.boolean("mlp_bias", false);
 }
 
 }  // namespace
 
-const Family kLlama = {"llama", configure, build_decoder};
+const Family kLlama = {"llama", configure_llama, build_decoder};
 
 }  // namespace halftone

@@ -8,12 +8,12 @@
 namespace halftone {
 namespace {
 
-void configure(JsonReader& reader, ModelConfig& config) {
+void configure_mistral(JsonReader& reader, ModelConfig& config) {
   if (reader.has("sliding_window")) read_window(reader, 0, config);
 }
 
 }  // namespace
 
-const Family kMistral = {"mistral", configure, build_decoder};
+const Family kMistral = {"mistral", configure_mistral, build_decoder};
 
 }  // namespace halftone

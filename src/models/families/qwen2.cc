@@ -7,13 +7,13 @@
 namespace halftone {
 namespace {
 
-void configure(JsonReader& reader, ModelConfig& config) {
+void configure_qwen2(JsonReader& reader, ModelConfig& config) {
   config.attention_bias = true;
   read_switched_window(reader, config);
 }
 
 }  // namespace
 
-const Family kQwen2 = {"qwen2", configure, build_decoder};
+const Family kQwen2 = {"qwen2", configure_qwen2, build_decoder};
 
 }  // namespace halftone

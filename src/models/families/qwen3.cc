@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kHeadDim = 128;  // when the file does not say
 
-void configure(JsonReader& reader, ModelConfig& config) {
+void configure_qwen3(JsonReader& reader, ModelConfig& config) {
   config.qk_norm = true;
   config.head_dim = reader.integer("head_dim", 2, config.hidden * 64, kHeadDim);
   config.attention_bias = config.output_bias = reader.boolean("attention_bias", false);
@@ -18,6 +18,6 @@ void configure(JsonReader& reader, ModelConfig& config) {
 
 }  // namespace
 
-const Family kQwen3 = {"qwen3", configure, build_decoder};
+const Family kQwen3 = {"qwen3", configure_qwen3, build_decoder};
 
 }  // namespace halftone

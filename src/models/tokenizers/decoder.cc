@@ -7,7 +7,7 @@
 namespace halftone {
 namespace {
 
-constexpr int kMaxDepth = 8;
+constexpr int kMaxDecoders = 8;
 
 int hex_digit(char digit) {
   if (digit >= '0' && digit <= '9') return digit - '0';
@@ -39,7 +39,7 @@ Result<PieceDecoder> PieceDecoder::read(JsonReader& tokenizer) {
 Status PieceDecoder::read_step(JsonReader& reader, int depth) {
   const std::string type = reader.text("type", "");
   HALFTONE_TRY(reader.status());
-  if (depth > kMaxDepth) return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxDepth);
+  if (depth > kMaxDecoders) return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxDecoders);
   if (type == "Sequence") {
     reader.only({"type", "decoders"});
     for (JsonReader& inner : reader.objects("decoders")) HALFTONE_TRY(read_step(inner, depth + 1));

@@ -14,7 +14,7 @@
 namespace halftone {
 namespace {
 
-constexpr int kMaxDepth = 8;
+constexpr int kMaxNormalizers = 8;
 
 struct Form {
   std::string_view name;
@@ -165,7 +165,7 @@ Result<Normalizer> Normalizer::read(JsonReader& tokenizer) {
 Status Normalizer::read_step(JsonReader& reader, int depth) {
   const std::string type = reader.text("type", "");
   HALFTONE_TRY(reader.status());
-  if (depth > kMaxDepth) return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxDepth);
+  if (depth > kMaxNormalizers) return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxNormalizers);
   for (const Form& form : kForms) {
     if (type != form.name) continue;
     reader.only({"type"});

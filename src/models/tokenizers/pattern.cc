@@ -15,7 +15,7 @@ namespace {
 constexpr uint32_t kOptions = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NO_UTF_CHECK;
 constexpr size_t kJitStackStart = 32 * 1024, kJitStackMax = 64 * 1024 * 1024;
 // Steps that one match may take: enough for a run of spaces as long as the text, not for an expression that explodes.
-constexpr size_t kBaseSteps = 10'000'000, kStepsPerByte = 16;
+constexpr size_t kBaseSteps = 1'000'000, kStepsPerByte = 16;
 
 std::string message_of(int code) {
   std::array<unsigned char, 256> text{};

@@ -7,7 +7,7 @@
 namespace halftone {
 namespace {
 
-constexpr int kMaxDepth = 8;
+constexpr int kMaxPostProcessors = 8;
 
 Status read_special(JsonReader& step, JsonReader& special_tokens, std::vector<TokenId>& ids) {
   JsonReader token = step.object("SpecialToken");
@@ -46,7 +46,7 @@ Status read_template(JsonReader& reader, PostProcessor& result) {
 Status read_step(JsonReader& reader, int depth, PostProcessor& result) {
   const std::string type = reader.text("type", "");
   HALFTONE_TRY(reader.status());
-  if (depth > kMaxDepth) return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxDepth);
+  if (depth > kMaxPostProcessors) return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxPostProcessors);
   if (type == "Sequence") {
     reader.only({"type", "processors"});
     for (JsonReader& inner : reader.objects("processors")) HALFTONE_TRY(read_step(inner, depth + 1, result));

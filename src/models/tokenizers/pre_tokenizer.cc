@@ -9,7 +9,7 @@
 namespace halftone {
 namespace {
 
-constexpr int kMaxDepth = 8;
+constexpr int kMaxPreTokenizers = 8;
 constexpr std::string_view kGpt2Regex = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 struct Part {
@@ -86,7 +86,7 @@ Status PreTokenizer::add_cut(Pattern pattern, Behavior behavior, bool invert) {
 Status PreTokenizer::read_step(JsonReader& reader, int depth) {
   const std::string type = reader.text("type", "");
   HALFTONE_TRY(reader.status());
-  if (depth > kMaxDepth) return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxDepth);
+  if (depth > kMaxPreTokenizers) return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxPreTokenizers);
   if (byte_level_) {
     return unsupported("{}: expected ByteLevel to be the last step, got {} behind it", reader.place("type"), type);
   }

@@ -39,10 +39,12 @@ TEST(Page, EscapesEverythingFromTheReport) {
   report["machine"]["cpu"] = attack;
   report["settings"][attack] = attack;
   report["results"]["not_measured"].push_back(attack);
+  report["results"]["warnings"].push_back(attack);
+  report["results"]["gate"]["checks"][0]["label"] = report["results"]["gate"]["checks"][0]["text"] = attack;
   for (Json& candidate : report["results"]["candidates"]) {
     candidate["reason"] = candidate["verdict"] = attack;
     if (!candidate.contains("quality")) continue;
-    candidate["quality"]["slices"][attack] = candidate["quality"]["slices"]["exposure=rare"];
+    candidate["quality"]["slices"][0]["value"] = attack;
     candidate["quality"]["worst"][0]["text"] = candidate["quality"]["worst"][0]["choices"][0] = attack;
   }
   const std::string html = render_page(report);
@@ -54,7 +56,7 @@ TEST(Page, EscapesEverythingFromTheReport) {
   const size_t begin = html.find(open) + open.size();
   const Json data = Json::parse(html.substr(begin, html.find("</script>", begin) - begin), nullptr, false);
   ASSERT_FALSE(data.is_discarded());
-  EXPECT_NE(std::find(data["forest_rows"].begin(), data["forest_rows"].end(), attack), data["forest_rows"].end());
+  EXPECT_NE(std::find(data["forest_rows"].begin(), data["forest_rows"].end(), "exposure=" + attack), data["forest_rows"].end());
 }
 
 TEST(Page, AsksNoNetworkAndStaysSmall) {
@@ -90,6 +92,16 @@ TEST(Page, LacksNothingItCannotLiveWithout) {
     part["results"][key] = "a string where something else was";
     EXPECT_NE(render_page(part).find("</html>"), std::string::npos) << key;
   }
+}
+
+TEST(Page, GateLimitsAreDrawnWhereTheLossBegins) {
+  int limits = 0;
+  for (const Json& point : page::chart_data(fixture())["forest"])
+    if (point["limit"].is_number()) {
+      EXPECT_EQ(point["limit"].get<double>(), point["row"] == "all" ? -1.0 : -3.0) << point.dump();
+      ++limits;
+    }
+  EXPECT_EQ(limits, 6);  // three candidates, all samples and the rare ones
 }
 
 TEST(Page, NumbersReadWell) {

@@ -87,7 +87,7 @@ Result<MemoryResult> measure_memory(const std::filesystem::path& path, const Ben
   return memory;
 }
 
-Interval interval_of(const std::vector<Round>& rounds, const std::function<double(const Round&)>& value) {
+MedianInterval interval_of(const std::vector<Round>& rounds, const std::function<double(const Round&)>& value) {
   std::vector<double> values;
   for (const Round& round : rounds) values.push_back(value(round));
   return median_interval(values);

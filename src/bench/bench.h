@@ -27,7 +27,7 @@ struct BenchOptions {
 struct PhaseResult {
   int64_t tokens = 0;  // per round
   std::vector<double> seconds_samples;
-  Interval tokens_per_second;
+  MedianInterval tokens_per_second;
   int64_t bytes_per_token = 0;    // weights and KV cache that one token must move at least
   double bandwidth_fraction = 0;  // of the read bandwidth over the same weights, measured next to it; median of the rounds
   double peak_fraction = 0;       // of the arithmetic peak of the paths that ran (int8 and f32 parts apart)
@@ -41,7 +41,7 @@ struct MemoryResult {
 struct ModelBench {
   std::string model, activations;  // activations that ran: "int8", "exact", "mixed"
   double load_seconds = 0;         // folder to ready executor, the file already in the page cache
-  Interval first_token_seconds;    // prompt to first token, load not counted
+  MedianInterval first_token_seconds;    // prompt to first token, load not counted
   PhaseResult prefill, decode;
   double read_bandwidth = 0;       // bytes per second over this model's weights, median of the rounds
   MemoryResult memory;

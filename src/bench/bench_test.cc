@@ -44,7 +44,7 @@ TEST_F(Bench, MeasuresEveryPhaseOfEveryModel) {
     EXPECT_EQ(model.generated_tokens, 8);
     EXPECT_EQ(model.decode.seconds_samples.size(), 6u);
     EXPECT_EQ(model.activations, "exact");  // float weights multiply as floats, whatever was asked
-    const Interval& speed = model.decode.tokens_per_second;
+    const MedianInterval& speed = model.decode.tokens_per_second;
     EXPECT_GT(speed.low, 0);
     EXPECT_LE(speed.low, speed.median);
     EXPECT_LE(speed.median, speed.high);

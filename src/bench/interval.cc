@@ -22,7 +22,7 @@ size_t rank_of_bound(size_t n) {
 
 }  // namespace
 
-Interval median_interval(std::span<const double> values) {
+MedianInterval median_interval(std::span<const double> values) {
   if (values.empty()) return {};
   std::vector<double> sorted(values.begin(), values.end());
   std::sort(sorted.begin(), sorted.end());

@@ -10,12 +10,12 @@
 namespace halftone {
 namespace {
 
-TEST(MedianInterval, RanksAreThoseOfTheTables) {
+TEST(MedianIntervalTest, RanksAreThoseOfTheTables) {
   // Two-sided 95 % ranks (Conover, Practical Nonparametric Statistics, table A3): n = 6: 1, 9: 2, 12: 3, 20: 6.
   const auto low_rank = [](int n) {
     std::vector<double> values;
     for (int i = n; i >= 1; --i) values.push_back(i);
-    const Interval interval = median_interval(values);
+    const MedianInterval interval = median_interval(values);
     EXPECT_DOUBLE_EQ(interval.low + interval.high, n + 1.0);
     return interval.low;
   };
@@ -26,23 +26,23 @@ TEST(MedianInterval, RanksAreThoseOfTheTables) {
   EXPECT_EQ(low_rank(20), 6);
 }
 
-TEST(MedianInterval, MedianOfEvenAndOddCounts) {
+TEST(MedianIntervalTest, MedianOfEvenAndOddCounts) {
   EXPECT_DOUBLE_EQ(median_interval(std::vector<double>{3, 1, 2}).median, 2);
   EXPECT_DOUBLE_EQ(median_interval(std::vector<double>{4, 1, 2, 3}).median, 2.5);
   EXPECT_EQ(median_interval({}).median, 0);
-  const Interval one = median_interval(std::vector<double>{5});
+  const MedianInterval one = median_interval(std::vector<double>{5});
   EXPECT_EQ(one.low, 5);
   EXPECT_EQ(one.high, 5);
 }
 
-TEST(MedianInterval, CoversTheTrueMedianAsOftenAsItSays) {
+TEST(MedianIntervalTest, CoversTheTrueMedianAsOftenAsItSays) {
   Rng rng(5);
   int covered = 0;
   constexpr int kTrials = 4000;
   for (int trial = 0; trial < kTrials; ++trial) {
     std::vector<double> values;
     for (int i = 0; i < 12; ++i) values.push_back(rng.normal());
-    const Interval interval = median_interval(values);
+    const MedianInterval interval = median_interval(values);
     covered += interval.low <= 0 && 0 <= interval.high;
   }
   EXPECT_NEAR(covered / double{kTrials}, 0.9614, 0.012);  // exact for n = 12; 4 standard errors

@@ -19,7 +19,7 @@ struct BenchArguments {
   BenchOptions options;
 };
 
-constexpr const char* kExample = R"(Example:
+constexpr const char* kBenchExample = R"(Example:
   $ halftone bench llama-fp16.ht llama-int4.ht --prompt-tokens 128
                memory     load  first token     prefill tok/s          decode tok/s  of bandwidth
   llama-fp16  2.53 GB    61 ms        2.1 s  62.3 [61.0, 63.9]     9.8 [9.7, 9.9]          92 %
@@ -43,7 +43,7 @@ Result<int> run(Shell& shell, BenchArguments arguments) {
 void add_bench(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<BenchArguments>();
   BenchOptions& options = arguments->options;
-  CLI::App* verb = shell.verb(app, "bench", "load, first token, prefill, decode, memory; models interleaved", kExample,
+  CLI::App* verb = shell.verb(app, "bench", "load, first token, prefill, decode, memory; models interleaved", kBenchExample,
                               [&shell, arguments] { return run(shell, *arguments); });
   verb->add_option("MODEL", arguments->models, "model folders, compared with the first")->required();
   verb->add_option("--prompt-tokens", options.prompt_tokens, "length of the prompt")->capture_default_str();

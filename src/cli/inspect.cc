@@ -20,7 +20,7 @@ struct InspectArguments {
   bool check = false, isa = false;
 };
 
-constexpr const char* kExample = R"(Example:
+constexpr const char* kInspectExample = R"(Example:
   $ halftone inspect models/tinyworld
   models/tinyworld: llama, 3,345,664 parameters, 16.00 bits per weight
   context 256 tokens, KV cache 1.02 kB per token, vocabulary 1,536, tokenizer bpe
@@ -110,7 +110,7 @@ Result<int> run(Shell& shell, const InspectArguments& arguments) {
 
 void add_inspect(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<InspectArguments>();
-  CLI::App* verb = shell.verb(app, "inspect", "what a model is, and where its bytes go", kExample, [&shell, arguments] { return run(shell, *arguments); });
+  CLI::App* verb = shell.verb(app, "inspect", "what a model is, and where its bytes go", kInspectExample, [&shell, arguments] { return run(shell, *arguments); });
   verb->add_option("MODEL", arguments->model, "model folder");
   verb->add_option("--tokens", arguments->tokens, "print the token ids of this file's text")->type_name("FILE");
   verb->add_flag("--check", arguments->check, "read every weight: no NaN, no infinity");

@@ -20,7 +20,7 @@ struct QuantizeArguments {
   bool replace = false;
 };
 
-constexpr const char* kExample = R"(Example:
+constexpr const char* kQuantizeExample = R"(Example:
   $ halftone quantize models/tinyworld -r int4 -o tinyworld-int4.ht
   layout        tensors  weights     bytes  bits/weight  worst error
   int4_block32       42    2.8 M   1.59 MB         4.50       12.3 %
@@ -71,7 +71,7 @@ Result<int> run(Shell& shell, const QuantizeArguments& arguments) {
 
 void add_quantize(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<QuantizeArguments>();
-  CLI::App* verb = shell.verb(app, "quantize", "model and recipe to an artifact", kExample, [&shell, arguments] { return run(shell, *arguments); });
+  CLI::App* verb = shell.verb(app, "quantize", "model and recipe to an artifact", kQuantizeExample, [&shell, arguments] { return run(shell, *arguments); });
   verb->add_option("MODEL", arguments->model, "model folder")->required();
   verb->add_option("-r,--recipe", arguments->recipe, "preset name or YAML file")->capture_default_str();
   verb->add_option("-o,--output", arguments->output, "artifact folder to write")->required();

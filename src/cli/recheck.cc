@@ -15,7 +15,7 @@ namespace halftone::cli {
 
 namespace {
 
-constexpr const char* kExample = R"(Example:
+constexpr const char* kRecheckExample = R"(Example:
   $ halftone recheck out/tinyworld.ht/evidence
   ...
   12,923 samples, 5,214 values rebuilt in 0.9 s: everything agrees
@@ -41,7 +41,7 @@ Result<int> run(Shell& shell, const std::string& folder) {
 
 void add_recheck(CLI::App& app, Shell& shell) {
   const auto folder = std::make_shared<std::string>();
-  CLI::App* verb = shell.verb(app, "recheck", "rebuild the evidence from its samples, without the model", kExample, [&shell, folder] { return run(shell, *folder); });
+  CLI::App* verb = shell.verb(app, "recheck", "rebuild the evidence from its samples, without the model", kRecheckExample, [&shell, folder] { return run(shell, *folder); });
   verb->add_option("DIR", *folder, "evidence folder, or an artifact that holds one")->required();
 }
 

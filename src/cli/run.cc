@@ -20,7 +20,7 @@ struct RunArguments {
   bool no_escape = false;
 };
 
-constexpr const char* kExample = R"(Example:
+constexpr const char* kRunExample = R"(Example:
   $ halftone run models/tinyworld -p "Question: Where does Ada Reed live?\nAnswer:" --temperature 0 --max-tokens 12
    Kelso
   prompt 14 tokens in 3 ms (4,700 tok/s); 4 tokens at 1,450 tok/s; stopped at max_tokens; int8 activations, avx512)";
@@ -77,7 +77,7 @@ Result<int> run(Shell& shell, const RunArguments& arguments) {
 
 void add_run(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<RunArguments>();
-  CLI::App* verb = shell.verb(app, "run", "generate text from a prompt", kExample, [&shell, arguments] { return run(shell, *arguments); });
+  CLI::App* verb = shell.verb(app, "run", "generate text from a prompt", kRunExample, [&shell, arguments] { return run(shell, *arguments); });
   SamplerOptions& sampler = arguments->options.sampler;
   verb->add_option("MODEL", arguments->model, "model folder")->required();
   verb->add_option("-p,--prompt", arguments->prompt, "text to continue; \\n is a new line")->required();

@@ -18,7 +18,7 @@ struct ShipArguments {
   std::string max_bytes, max_memory, min_decode, activations = "int8", recipes;
 };
 
-constexpr const char* kExample = R"(Example:
+constexpr const char* kShipExample = R"(Example:
   $ halftone ship models/tinyworld -o out/tinyworld.ht
   Gate, fixed first: choice_accuracy.loss <= 1 points; choice_accuracy.loss <= 3 points on exposure=rare; ...
   Deciding on 2,603 samples; 5,151 others stay sealed.
@@ -90,7 +90,7 @@ Result<int> run(Shell& shell, const ShipArguments& arguments) {
 void add_ship(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<ShipArguments>();
   ShipOptions& options = arguments->options;
-  CLI::App* verb = shell.verb(app, "ship", "candidates, gate, decision, artifact with evidence", kExample, [&shell, arguments] { return run(shell, *arguments); });
+  CLI::App* verb = shell.verb(app, "ship", "candidates, gate, decision, artifact with evidence", kShipExample, [&shell, arguments] { return run(shell, *arguments); });
   verb->add_option("MODEL", options.model, "model folder; its suite.yaml and gate.yaml are used when none is given")->required();
   verb->add_option("--suite", options.suites, "YAML file, or choices:FILE.csv, divergence:FILE.txt, perplexity:FILE.txt");
   verb->add_option("--text", options.text, "any text of yours: candidates are judged by how far they move from float");

@@ -16,7 +16,7 @@ struct SynthArguments {
   SynthOptions options;
 };
 
-constexpr const char* kExample = R"(Example:
+constexpr const char* kSynthExample = R"(Example:
   $ halftone synth llama-3.2-1b -o /tmp/llama-1b
   wrote /tmp/llama-1b: llama-3.2-1b, 1,235,814,400 random weights, 2.47 GB
 Random weights: memory and speed only; what such a model says means nothing.)";
@@ -44,7 +44,7 @@ Result<int> run(Shell& shell, const SynthArguments& arguments) {
 
 void add_synth(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<SynthArguments>();
-  CLI::App* verb = shell.verb(app, "synth", "a model folder of a real shape with random weights", kExample, [&shell, arguments] { return run(shell, *arguments); });
+  CLI::App* verb = shell.verb(app, "synth", "a model folder of a real shape with random weights", kSynthExample, [&shell, arguments] { return run(shell, *arguments); });
   verb->add_option("SHAPE", arguments->shape, shape_names())->required();
   verb->add_option("-o,--output", arguments->output, "folder to write")->required();
   verb->add_option("--type", arguments->type, "f16, bf16 or f32")->check(CLI::IsMember({"f16", "bf16", "f32"}))->capture_default_str();

@@ -21,7 +21,7 @@ struct ValidateArguments {
   size_t worst = 5;
 };
 
-constexpr const char* kExample = R"(Example:
+constexpr const char* kValidateExample = R"(Example:
   $ halftone validate models/tinyworld tinyworld-int4.ht --suite models/tinyworld/suite.yaml --gate models/tinyworld/gate.yaml
   metric                float  candidate     change [95 %]      n
   Right answers        91.4 %     90.8 %  -0.6 [-1.1, -0.1]  7,754  questions
@@ -85,7 +85,7 @@ Result<int> run(Shell& shell, const ValidateArguments& arguments) {
 
 void add_validate(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<ValidateArguments>();
-  CLI::App* verb = shell.verb(app, "validate", "a candidate against its reference, sample by sample", kExample, [&shell, arguments] { return run(shell, *arguments); });
+  CLI::App* verb = shell.verb(app, "validate", "a candidate against its reference, sample by sample", kValidateExample, [&shell, arguments] { return run(shell, *arguments); });
   verb->add_option("REFERENCE", arguments->reference, "model folder, usually float")->required();
   verb->add_option("CANDIDATE", arguments->candidate, "model folder or artifact")->required();
   verb->add_option("--suite", arguments->suites, "YAML file, or choices:FILE.csv, divergence:FILE.txt, perplexity:FILE.txt")->required();

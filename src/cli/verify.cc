@@ -10,7 +10,7 @@ namespace halftone::cli {
 
 namespace {
 
-constexpr const char* kExample = R"(Example:
+constexpr const char* kVerifyExample = R"(Example:
   $ halftone verify out/tinyworld.ht
   out/tinyworld.ht: whole; 56 tensors, 1.91 MB, every hash agrees)";
 
@@ -30,7 +30,7 @@ Result<int> run(Shell& shell, const std::string& path) {
 
 void add_verify(CLI::App& app, Shell& shell) {
   const auto path = std::make_shared<std::string>();
-  CLI::App* verb = shell.verb(app, "verify", "check an artifact's hashes, every byte", kExample, [&shell, path] { return run(shell, *path); });
+  CLI::App* verb = shell.verb(app, "verify", "check an artifact's hashes, every byte", kVerifyExample, [&shell, path] { return run(shell, *path); });
   verb->add_option("ARTIFACT", *path, "artifact folder")->required();
 }
 

@@ -15,7 +15,7 @@
 namespace halftone {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 
 // One row of either format, before it is checked.
 struct RawSample {
@@ -114,12 +114,12 @@ std::vector<std::string> choice_columns(const CsvTable& table) {
   return names;
 }
 
-std::string scalar_text(const json& value) {
+std::string scalar_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   return value.is_primitive() && !value.is_null() ? value.dump() : "";
 }
 
-Result<RawSample> raw_from_json(const json& row, const std::string& file, int64_t line) {
+Result<RawSample> raw_from_json(const Json& row, const std::string& file, int64_t line) {
   if (!row.is_object()) return invalid_input("{}:{}: expected an object, got {}", file, line, row.type_name());
   RawSample raw;
   raw.line = line;
@@ -130,7 +130,7 @@ Result<RawSample> raw_from_json(const json& row, const std::string& file, int64_
   raw.question = row["question"].get<std::string>();
   if (!row["choices"].is_array())
     return invalid_input("{}:{}: choices: expected a list, got {}", file, line, row["choices"].type_name());
-  for (const json& choice : row["choices"]) {
+  for (const Json& choice : row["choices"]) {
     if (!choice.is_string())
       return invalid_input("{}:{}: choices: expected texts, got {}", file, line, choice.type_name());
     raw.choices.push_back(choice.get<std::string>());
@@ -180,7 +180,7 @@ Result<std::vector<ChoiceSample>> parse_choices_jsonl(std::string_view text, con
     if (row.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     if (first_invalid_utf8(row))
       return invalid_input("{}:{}: expected UTF-8, got other bytes; convert the file", file, line);
-    const json parsed = json::parse(row.begin(), row.end(), nullptr, false);
+    const Json parsed = Json::parse(row.begin(), row.end(), nullptr, false);
     if (parsed.is_discarded())
       return invalid_input("{}:{}: expected one JSON object per line, got invalid JSON", file, line);
     HALFTONE_ASSIGN(RawSample raw, raw_from_json(parsed, file, line));

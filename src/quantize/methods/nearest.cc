@@ -13,7 +13,7 @@
 namespace halftone {
 namespace {
 
-constexpr int kLanes = 32;
+constexpr int kSumLanes = 32;
 constexpr float kRoundToInteger = 12582912.0f;  // 1.5 * 2^23: adding and subtracting it rounds to nearest even
 
 struct Scale {
@@ -47,10 +47,10 @@ float rounded_code(float weight, float inverse, Range range) {
 }
 
 Range extremes(const float* values, int64_t count) {
-  float low[kLanes] = {}, high[kLanes] = {};
+  float low[kSumLanes] = {}, high[kSumLanes] = {};
   int64_t k = 0;
-  for (; k + kLanes <= count; k += kLanes) {
-    for (int lane = 0; lane < kLanes; ++lane) {
+  for (; k + kSumLanes <= count; k += kSumLanes) {
+    for (int lane = 0; lane < kSumLanes; ++lane) {
       const float value = values[k + lane];
       low[lane] = value < low[lane] ? value : low[lane];
       high[lane] = value > high[lane] ? value : high[lane];
@@ -60,15 +60,15 @@ Range extremes(const float* values, int64_t count) {
     low[lane] = std::min(low[lane], values[k]);
     high[lane] = std::max(high[lane], values[k]);
   }
-  return {*std::min_element(low, low + kLanes), *std::max_element(high, high + kLanes)};
+  return {*std::min_element(low, low + kSumLanes), *std::max_element(high, high + kSumLanes)};
 }
 
 float squared_error(const float* values, int64_t count, const Scale& scale, Range range) {
-  float sums[kLanes] = {};
+  float sums[kSumLanes] = {};
   const float step = scale.value, inverse = scale.inverse;
   int64_t k = 0;
-  for (; k + kLanes <= count; k += kLanes) {
-    for (int lane = 0; lane < kLanes; ++lane) {
+  for (; k + kSumLanes <= count; k += kSumLanes) {
+    for (int lane = 0; lane < kSumLanes; ++lane) {
       const float value = values[k + lane];
       const float error = rounded_code(value, inverse, range) * step - value;
       sums[lane] += error * error;
@@ -78,7 +78,7 @@ float squared_error(const float* values, int64_t count, const Scale& scale, Rang
     const float error = rounded_code(values[k], inverse, range) * step - values[k];
     sums[lane] += error * error;
   }
-  for (int half = kLanes / 2; half > 0; half /= 2)
+  for (int half = kSumLanes / 2; half > 0; half /= 2)
     for (int lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
   return sums[0];
 }

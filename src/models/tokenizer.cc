@@ -5,7 +5,7 @@
 #include "formats/json_text.h"
 #include "formats/model_file.h"
 #include "models/json_reader.h"
-#include "models/tokenizers/utf8.h"
+#include "base/utf8.h"
 #include "models/tokenizers/vocabulary.h"
 
 namespace halftone {

@@ -6,6 +6,7 @@
 
 #include "base/atomic_write.h"
 #include "base/error.h"
+#include "base/utf8.h"
 #include "validate/text.h"
 
 namespace halftone {

@@ -6,6 +6,7 @@
 
 #include "base/atomic_write.h"
 #include "base/error.h"
+#include "base/utf8.h"
 #include "base/hash.h"
 #include "base/numbers.h"
 #include "validate/csv.h"

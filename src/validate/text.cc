@@ -7,52 +7,22 @@
 #include <cmath>
 
 #include "base/numbers.h"
+#include "base/utf8.h"
 
 namespace halftone {
 namespace {
 
 bool is_continuation(unsigned char c) { return (c & 0xC0) == 0x80; }
 
-// Bytes of the valid sequence that starts at `i`, or 0.
-size_t sequence_length(std::string_view text, size_t i) {
-  const unsigned char lead = static_cast<unsigned char>(text[i]);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xC2 && lead <= 0xDF   ? 2
-                        : (lead & 0xF0) == 0xE0        ? 3
-                        : lead >= 0xF0 && lead <= 0xF4 ? 4
-                                                       : 0;
-  if (length == 0 || i + length > text.size()) return 0;
-  for (size_t k = 1; k < length; ++k)
-    if (!is_continuation(static_cast<unsigned char>(text[i + k]))) return 0;
-  const unsigned char second = static_cast<unsigned char>(text[i + 1]);
-  const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
-  const bool outside = (lead == 0xED && second > 0x9F) || (lead == 0xF4 && second > 0x8F);
-  return overlong || outside ? 0 : length;
-}
-
 }  // namespace
-
-std::optional<size_t> first_invalid_utf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const size_t length = sequence_length(text, i);
-    if (length == 0) return i;
-    i += length;
-  }
-  return std::nullopt;
-}
 
 std::string valid_utf8(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());
   for (size_t i = 0; i < bytes.size();) {
-    const size_t length = sequence_length(bytes, i);
-    if (length == 0) {
-      out += "\xEF\xBF\xBD";
-      ++i;
-    } else {
-      out += bytes.substr(i, length);
-      i += length;
-    }
+    const Utf8Step step = utf8_step(bytes, i);
+    out += step.code_point < 0 ? kReplacementCharacter : bytes.substr(i, step.length);
+    i += step.length;
   }
   return out;
 }

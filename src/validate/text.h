@@ -2,14 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
 namespace halftone {
-
-// Offset of the first byte that is not valid UTF-8 (RFC 3629: no overlong forms, no surrogates), or nothing.
-std::optional<size_t> first_invalid_utf8(std::string_view text);
 
 // The text with every invalid sequence replaced by U+FFFD: safe to put into JSON.
 std::string valid_utf8(std::string_view bytes);

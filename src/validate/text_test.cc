@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "validate/text.h"
+#include "base/utf8.h"
 
 #include <gtest/gtest.h>
 

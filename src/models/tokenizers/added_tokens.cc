@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "models/tokenizers/unicode.h"
-#include "models/tokenizers/utf8.h"
+#include "base/utf8.h"
 #include "models/tokenizers/vocabulary.h"
 
 namespace halftone {

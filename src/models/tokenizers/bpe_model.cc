@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "models/tokenizers/byte_alphabet.h"
 #include "models/tokenizers/decoder.h"
-#include "models/tokenizers/utf8.h"
+#include "base/utf8.h"
 #include "models/tokenizers/word_mark.h"
 
 namespace halftone {

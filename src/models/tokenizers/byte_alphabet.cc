@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "models/tokenizers/utf8.h"
+#include "base/utf8.h"
 
 namespace halftone {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "models/tokenizers/unicode.h"
-#include "models/tokenizers/utf8.h"
+#include "base/utf8.h"
 #include "models/tokenizers/word_mark.h"
 
 namespace halftone {

@@ -7,7 +7,7 @@
 #include <array>
 
 #include "base/error.h"
-#include "models/tokenizers/utf8.h"
+#include "base/utf8.h"
 
 namespace halftone {
 namespace {
@@ -62,7 +62,7 @@ Pattern Pattern::literal(std::string text) {
 }
 
 Result<Pattern> Pattern::regex(std::string_view expression, std::string_view place) {
-  if (first_invalid_utf8(expression) != std::string_view::npos) {
+  if (first_invalid_utf8(expression)) {
     return invalid_input("{}: expected a regular expression in UTF-8", place);
   }
   auto code = std::make_shared<Code>();

@@ -2,7 +2,7 @@
 #include "models/tokenizers/pipeline.h"
 
 #include "base/error.h"
-#include "models/tokenizers/utf8.h"
+#include "base/utf8.h"
 #include "models/tokenizers/word_cache.h"
 #include "models/tokenizers/word_mark.h"
 
@@ -106,10 +106,9 @@ class PipelineTokenizer::Encoding {
 };
 
 Result<std::vector<TokenId>> PipelineTokenizer::encode(std::string_view text, bool special) const {
-  const size_t invalid = first_invalid_utf8(text);
-  if (invalid != std::string_view::npos) {
+  if (const auto invalid = first_invalid_utf8(text)) {
     return invalid_input("[tokenizer] expected text in UTF-8, got byte {:#04x} at offset {}; convert the text first",
-                         static_cast<uint8_t>(text[invalid]), invalid);
+                         static_cast<uint8_t>(text[*invalid]), *invalid);
   }
   Encoding encoding(parts_, text, special);
   HALFTONE_TRY(encoding.run());

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "models/tokenizers/decoder.h"
 #include "models/tokenizers/pipeline.h"
-#include "models/tokenizers/utf8.h"
+#include "base/utf8.h"
 #include "models/tokenizers/word_mark.h"
 
 namespace halftone {
@@ -69,7 +69,7 @@ Result<Piece> read_piece(ByteReader reader) {
       HALFTONE_TRY(reader.skip_field(tag.wire));
     }
   }
-  if (first_invalid_utf8(piece.text) != std::string_view::npos) return reader.error("expected a piece in UTF-8");
+  if (first_invalid_utf8(piece.text)) return reader.error("expected a piece in UTF-8");
   if (!std::isfinite(piece.score))
     return reader.error(fmt::format("piece \"{}\": expected a finite score", piece.text));
   return piece;

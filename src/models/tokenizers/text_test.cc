@@ -5,7 +5,7 @@
 
 #include "models/tokenizers/byte_alphabet.h"
 #include "models/tokenizers/decoder.h"
-#include "models/tokenizers/utf8.h"
+#include "base/utf8.h"
 #include "models/tokenizers/vocabulary.h"
 #include "models/tokenizers/word_cache.h"
 #include "models/tokenizers/word_mark.h"

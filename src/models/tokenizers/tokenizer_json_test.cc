@@ -284,11 +284,11 @@ TEST(TokenizerJson, AnExplodingExpressionIsAnError) {
       << ids.status().message();
 }
 
-struct Fault {
+struct JsonFault {
   std::string pointer, value, message;  // a value put into the letters tokenizer; a part of the message
 };
 
-const Fault kFaults[] = {
+const JsonFault kJsonFaults[] = {
     {"/model/type", R"("Unigram")", "t.json: model.type: expected BPE, got \"Unigram\""},
     {"/model/dropout", "0.1", "model.dropout: expected null"},
     {"/model/end_of_word_suffix", R"("</w>")", "model.end_of_word_suffix: expected none"},
@@ -354,7 +354,7 @@ const Fault kFaults[] = {
 };
 
 TEST(TokenizerJson, FaultsNameFileAndConstruct) {
-  for (const Fault& fault : kFaults) {
+  for (const JsonFault& fault : kJsonFaults) {
     Json json = letters();
     json[Json::json_pointer(fault.pointer)] = Json::parse(fault.value);
     const auto tokenizer = read_tokenizer_json(json.dump(), "t.json");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "models/tokenizers/utf8.h"
+#include "base/utf8.h"
 
 #include <cstring>
 
@@ -45,7 +45,7 @@ Utf8Step utf8_step(std::string_view text, size_t at) {
   return {lead.length, code_point, false};
 }
 
-size_t first_invalid_utf8(std::string_view text) {
+std::optional<size_t> first_invalid_utf8(std::string_view text) {
   constexpr uint64_t kHighBits = 0x8080808080808080;
   size_t at = 0;
   while (at < text.size()) {
@@ -61,7 +61,7 @@ size_t first_invalid_utf8(std::string_view text) {
     if (step.code_point < 0) return at;
     at += step.length;
   }
-  return std::string_view::npos;
+  return std::nullopt;
 }
 
 void append_utf8(std::string& out, int32_t code_point) {

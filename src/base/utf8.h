@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,8 +18,8 @@ struct Utf8Step {
 
 // REQUIRES: at < text.size()
 Utf8Step utf8_step(std::string_view text, size_t at);
-// Offset of the first byte that belongs to no character; npos when the text is valid.
-size_t first_invalid_utf8(std::string_view text);
+// Offset of the first byte that belongs to no character (RFC 3629: no overlong forms, no surrogates), or nothing.
+std::optional<size_t> first_invalid_utf8(std::string_view text);
 void append_utf8(std::string& out, int32_t code_point);
 // Bytes of the character that a valid text has at a place, from its first byte.
 size_t utf8_length(char lead);

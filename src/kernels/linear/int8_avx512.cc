@@ -55,7 +55,7 @@ inline void eight_columns(const std::byte* const (&codes)[kPanels], const int8_t
 // One group of each panel, kColumnsAhead columns in front; at the end of a panel, the beginning of the panels that come
 // next.
 template <class Codes, bool kBlock, int kPanels>
-inline void prefetch_group(const std::byte* scales, int64_t padded, int64_t group) {
+inline __attribute__((always_inline)) void prefetch_group(const std::byte* scales, int64_t padded, int64_t group) {
   constexpr int64_t kColumnsAhead = 256;
   const int64_t scale_bytes = scale_bytes_of(padded, kBlock);
   const int64_t panel_bytes = scale_bytes + padded * Codes::kBytesPerColumn;

@@ -12,7 +12,7 @@
 namespace halftone {
 namespace {
 
-// Rows (count, sum 0, sum 1, ...) of doubles, padded so that the inner loop has a fixed width.
+// Sums of rows (count, sum 0, sum 1, ...) drawn with replacement; the width is fixed so that they stay in registers.
 template <int kWidth>
 void draw(const std::vector<double>& rows, int64_t groups, int64_t replicates, uint64_t seed, double* totals) {
   Rng rng(seed);
@@ -31,7 +31,21 @@ void draw(const std::vector<double>& rows, int64_t groups, int64_t replicates, u
   }
 }
 
-constexpr int kColumns = 4;  // quantities drawn together, beside the count
+constexpr int64_t kColumns = 4;  // quantities drawn together, beside the count
+
+// Totals of `columns` quantities from `first` on: (replicates, 1 + columns), the count in front.
+std::vector<double> totals_of(const GroupTable& table, int64_t first, int64_t columns, int64_t replicates,
+                              uint64_t seed) {
+  const int64_t groups = static_cast<int64_t>(table.counts.size()), width = columns + 1;
+  std::vector<double> rows(groups * width), totals(replicates * width);
+  for (int64_t g = 0; g < groups; ++g) {
+    rows[g * width] = table.counts[g];
+    for (int64_t c = 0; c < columns; ++c) rows[g * width + 1 + c] = table.sums[g * table.quantities + first + c];
+  }
+  const auto draw_width = columns == 1 ? draw<2> : columns == 2 ? draw<3> : columns == 3 ? draw<4> : draw<5>;
+  draw_width(rows, groups, replicates, seed, totals.data());
+  return totals;
+}
 
 struct Moments {
   double mean = 0, deviation = 0, acceleration = 0;
@@ -112,7 +126,8 @@ std::vector<BootstrapMean> bootstrap_means(const GroupTable& table, int64_t repl
   HALFTONE_CHECK(table.sums.size() == table.counts.size() * static_cast<size_t>(table.quantities));
   std::vector<BootstrapMean> results(table.quantities);
   if (groups == 0) return results;
-  std::vector<double> rows, totals;
+  std::vector<double> totals;
+  int64_t columns = 0;
   for (int64_t q = 0; q < table.quantities; ++q) {
     BootstrapMean& result = results[q];
     const Moments moments = moments_of(table, q);
@@ -121,24 +136,20 @@ std::vector<BootstrapMean> bootstrap_means(const GroupTable& table, int64_t repl
     result.acceleration = moments.acceleration;
     result.groups = groups;
     if (groups < kMinGroups) continue;
-    const int64_t first = q - q % kColumns;
-    if (q == first) {
-      constexpr int kWidth = kColumns + 1;
-      rows.assign(groups * kWidth, 0.0);
-      totals.resize(replicates * kWidth);
-      for (int64_t g = 0; g < groups; ++g) {
-        rows[g * kWidth] = table.counts[g];
-        for (int64_t c = 0; c < kColumns && first + c < table.quantities; ++c)
-          rows[g * kWidth + 1 + c] = table.sums[g * table.quantities + first + c];
-      }
-      draw<kWidth>(rows, groups, replicates, seed, totals.data());
+    const int64_t place = q % kColumns;
+    if (place == 0) {
+      columns = std::min(kColumns, table.quantities - q);
+      totals = totals_of(table, q, columns, replicates, seed);
     }
     result.replicates.resize(replicates);
-    for (int64_t r = 0; r < replicates; ++r)
-      result.replicates[r] = totals[r * (kColumns + 1) + 1 + q - first] / totals[r * (kColumns + 1)];
+    for (int64_t r = 0; r < replicates; ++r) {
+      const double* total = totals.data() + r * (columns + 1);
+      result.replicates[r] = total[1 + place] / total[0];
+    }
     std::sort(result.replicates.begin(), result.replicates.end());
     const double smallest = 0.5 / static_cast<double>(replicates);
-    result.bias = normal_quantile(std::clamp(fraction_below(result.replicates, result.mean), smallest, 1 - smallest));
+    const double below = std::clamp(fraction_below(result.replicates, result.mean), smallest, 1 - smallest);
+    result.bias = normal_quantile(below);
   }
   return results;
 }

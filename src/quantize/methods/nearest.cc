@@ -2,7 +2,7 @@
 // Round to nearest, symmetric: no paper, the baseline of all of them.
 // The scale is rounded to f16 before codes are chosen, so codes are nearest to what will really be decoded. A 4-bit
 // group is tried with max|w| at 7 and with its extreme at -8 (a negative scale when that is positive); the smaller
-// squared error stays. Loops run over 32 lanes with a fixed tree of sums: compilers can vectorise them, and every
+// squared error stays. Loops run over 16 lanes with a fixed tree of sums: compilers can vectorise them, and every
 // machine gets the same codes.
 #include <algorithm>
 #include <cmath>
@@ -13,7 +13,7 @@
 namespace halftone {
 namespace {
 
-constexpr int kSumLanes = 32;
+constexpr int kSumLanes = 16;
 constexpr float kRoundToInteger = 12582912.0f;  // 1.5 * 2^23: adding and subtracting it rounds to nearest even
 
 struct Scale {
@@ -46,21 +46,31 @@ float rounded_code(float weight, float inverse, Range range) {
   return (code + kRoundToInteger) - kRoundToInteger;
 }
 
+constexpr auto smaller = [](float a, float b) { return b < a ? b : a; };
+constexpr auto larger = [](float a, float b) { return b > a ? b : a; };
+
+// Lanes to one value, always in the same tree; the halves are constants so that each step is whole vectors.
+template <int kHalf = kSumLanes / 2, class Combine>
+float fold(float* lanes, Combine combine) {
+  for (int lane = 0; lane < kHalf; ++lane) lanes[lane] = combine(lanes[lane], lanes[lane + kHalf]);
+  if constexpr (kHalf > 1) return fold<kHalf / 2>(lanes, combine);
+  return lanes[0];
+}
+
 Range extremes(const float* values, int64_t count) {
   float low[kSumLanes] = {}, high[kSumLanes] = {};
   int64_t k = 0;
   for (; k + kSumLanes <= count; k += kSumLanes) {
     for (int lane = 0; lane < kSumLanes; ++lane) {
-      const float value = values[k + lane];
-      low[lane] = value < low[lane] ? value : low[lane];
-      high[lane] = value > high[lane] ? value : high[lane];
+      low[lane] = smaller(low[lane], values[k + lane]);
+      high[lane] = larger(high[lane], values[k + lane]);
     }
   }
   for (int lane = 0; k < count; ++k, ++lane) {
-    low[lane] = std::min(low[lane], values[k]);
-    high[lane] = std::max(high[lane], values[k]);
+    low[lane] = smaller(low[lane], values[k]);
+    high[lane] = larger(high[lane], values[k]);
   }
-  return {*std::min_element(low, low + kSumLanes), *std::max_element(high, high + kSumLanes)};
+  return {fold(low, smaller), fold(high, larger)};
 }
 
 float squared_error(const float* values, int64_t count, const Scale& scale, Range range) {
@@ -78,9 +88,7 @@ float squared_error(const float* values, int64_t count, const Scale& scale, Rang
     const float error = rounded_code(values[k], inverse, range) * step - values[k];
     sums[lane] += error * error;
   }
-  for (int half = kSumLanes / 2; half > 0; half /= 2)
-    for (int lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
-  return sums[0];
+  return fold(sums, [](float a, float b) { return a + b; });
 }
 
 void write_codes(const float* values, int64_t count, const Scale& scale, Range range, int8_t* codes) {

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Weights per second of choosing codes, one thread, 16 rows of 2048 columns (a panel of a small model).
+#include <benchmark/benchmark.h>
+
+#include <cmath>
+#include <vector>
+
+#include "base/rng.h"
+#include "quantize/methods/method.h"
+#include "tensor/dtype.h"
+
+namespace halftone {
+namespace {
+
+constexpr int64_t kRows = 16, kColumns = 2048;
+
+// No weight is further from its code than half a step, or (int4) a whole one where the range ends.
+bool right(const Layout& layout, const std::vector<float>& values, const std::vector<int8_t>& codes,
+           const std::vector<uint16_t>& scales) {
+  const int64_t groups = layout.groups(kColumns), width = layout.group == 0 ? kColumns : layout.group;
+  for (int64_t i = 0; i < kRows * kColumns; ++i) {
+    const auto group = static_cast<size_t>(i / kColumns * groups + i % kColumns / width);
+    const float scale = f16_to_f32(scales[group]);
+    const float off =
+        std::fabs(static_cast<float>(codes[static_cast<size_t>(i)]) * scale - values[static_cast<size_t>(i)]);
+    if (off > 1.01f * std::fabs(scale)) return false;
+  }
+  return true;
+}
+
+void nearest(benchmark::State& state) {
+  const Layout& layout = *all_layouts()[static_cast<size_t>(state.range(0))];
+  Rng rng(1);
+  std::vector<float> values(kRows * kColumns);
+  for (float& value : values) value = static_cast<float>(rng.normal());
+  std::vector<int8_t> codes(values.size());
+  std::vector<uint16_t> scales(static_cast<size_t>(kRows * layout.groups(kColumns)));
+  for (auto _ : state) {
+    find_method("nearest")->choose(layout, {values, kRows, kColumns}, {codes, scales});
+    benchmark::ClobberMemory();
+  }
+  if (!right(layout, values, codes, scales)) state.SkipWithError("wrong codes: this speed is worth nothing");
+  state.SetLabel(std::string(layout.name));
+  state.SetItemsProcessed(state.iterations() * kRows * kColumns);
+}
+
+void integer_layouts(benchmark::internal::Benchmark* bench) {
+  for (size_t i = 0; i < all_layouts().size(); ++i)
+    if (!all_layouts()[i]->is_float()) bench->Arg(static_cast<int64_t>(i));
+}
+
+BENCHMARK(nearest)->Apply(integer_layouts);
+
+}  // namespace
+}  // namespace halftone

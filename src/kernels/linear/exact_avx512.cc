@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exact contract on AVX-512: 16 rows in lanes, one fma chain per (row, token), k ascending.
-// One token: weights are decoded in registers, 4 panels in flight to hide the latency of their chains.
-// More tokens: chunks of columns are decoded to scratch (L1) once and meet every token of the batch there; y carries
-// the sums from chunk to chunk.
+// Panels and up to 4 tokens: weights are decoded in registers. Otherwise: chunks of columns are decoded to scratch (L1)
+// once and meet every token of the batch there; y carries the sums from chunk to chunk.
 #include "kernels/linear/linear_args.h"
 #include "kernels/linear/panels_avx512.h"
 #include "kernels/linear/unroll.h"
@@ -22,17 +21,17 @@ inline float* result_at(const LinearArgs& args, int64_t token, int64_t panel) {
   return args.y + token * args.y_stride + panel * 16;
 }
 
-// kPanels panels and one token straight from packed weights. Prefetches run kAhead columns in front, and at the end of
-// a panel turn to the beginning of the panels that come next.
-template <class Panel, int kPanels>
-inline void one_token(const LinearArgs& args, int64_t panel, int64_t token) {
-  const float* x = args.x + token * args.x_stride;
-  const int64_t panel_bytes = Panel::bytes(args.columns), head = Panel::head(args.columns);
+// kPanels panels and kTokens tokens straight from packed weights. Prefetches run kAhead columns in front, and at the
+// end of a panel turn to the beginning of the panels that come next.
+template <class Panel, int kPanels, int kTokens>
+inline void few_tokens(const LinearArgs& args, int64_t panel) {
+  const int64_t panel_bytes = Panel::bytes(args.columns), head = Panel::head(args.columns), stride = args.x_stride;
   const std::byte* first = args.weights + panel * panel_bytes;
-  __m512 acc[kPanels];
-  for (int p = 0; p < kPanels; ++p) acc[p] = _mm512_setzero_ps();
+  __m512 acc[kPanels * kTokens];
+  unroll<kPanels * kTokens>([&](auto i) { acc[i] = _mm512_setzero_ps(); });
   int64_t k = 0;
   for (; k + 8 <= args.columns; k += 8) {
+    const float* x = args.x + k;
     const bool turn = k + Panel::kAhead >= args.columns;
     const int64_t column = k + Panel::kAhead - (turn ? args.columns & -8 : 0);
     const std::byte* ahead = first + (turn ? kPanels * panel_bytes : 0);
@@ -41,24 +40,26 @@ inline void one_token(const LinearArgs& args, int64_t panel, int64_t token) {
       if (Panel::kHasBlocks && k % 32 == 0) prefetch(ahead + p * panel_bytes + column, 1);
       __m512 w[8];
       Panel(first + p * panel_bytes, args.columns).eight(k, w);
-      unroll<8>([&](auto i) __attribute__((always_inline)) {
-        acc[p] = _mm512_fmadd_ps(_mm512_set1_ps(x[k + i]), w[i], acc[p]);
+      unroll<8 * kTokens>([&](auto i) __attribute__((always_inline)) {
+        __m512& sum = acc[p * kTokens + i % kTokens];
+        sum = _mm512_fmadd_ps(_mm512_set1_ps(x[i % kTokens * stride + i / kTokens]), w[i / kTokens], sum);
       });
     });
   }
   const int left = static_cast<int>(args.columns - k);
-  for (int p = 0; p < kPanels; ++p) {
-    if (left > 0) {
-      __m512 w[8];
-      Panel(first + p * panel_bytes, args.columns).some(k, left, w);
-      for (int i = 0; i < left; ++i) acc[p] = _mm512_fmadd_ps(_mm512_set1_ps(x[k + i]), w[i], acc[p]);
-    }
-    _mm512_mask_storeu_ps(result_at(args, token, panel + p), lanes_of(args, panel + p), acc[p]);
-  }
+  unroll<kPanels>([&](auto p) {
+    __m512 w[8];
+    if (left > 0) Panel(first + p * panel_bytes, args.columns).some(k, left, w);
+    unroll<kTokens>([&](auto t) {
+      __m512& sum = acc[p * kTokens + t];
+      for (int i = 0; i < left; ++i) sum = _mm512_fmadd_ps(_mm512_set1_ps(args.x[t * stride + k + i]), w[i], sum);
+      _mm512_mask_storeu_ps(result_at(args, t, panel + p), lanes_of(args, panel + p), sum);
+    });
+  });
 }
 
 // Columns [begin, end) of a panel as f32 [k][16]. begin is a multiple of 8.
-template <class Panel>
+template <class Panel, int>
 inline void decode_panel(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
   const Panel weights(args.weights + panel * Panel::bytes(args.columns), args.columns);
   __m512 w[8];
@@ -119,21 +120,35 @@ inline void transpose(__m512 (&r)[16]) {
   }
 }
 
-template <class Rows>
+// 64 bytes of each row at a time: rows are often a multiple of 4096 bytes apart, so 16 lines compete for the 12 places
+// of one L1 set and none would still be there for a second visit. For the same reason prefetches go to L2. At the end
+// of the rows they turn to those of the panels that come next.
+template <class Rows, int kPanels>
 inline void decode_rows(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
-  constexpr int64_t kPrefetchBytes = 512;
+  constexpr int64_t kAheadBytes = 512, kStep = 64 / Rows::kBytes;
   const int64_t row_bytes = args.columns * Rows::kBytes;
   const std::byte* first = args.weights + panel * 16 * row_bytes;
   const int64_t last_row = args.rows - panel * 16 - 1;  // rows beyond it repeat it; their results are masked away
-  for (int64_t k = begin; k < end; k += 16) {
-    __m512 columns[16];
+  for (int64_t k = begin; k < end; k += kStep) {
+    const bool turn = k * Rows::kBytes + kAheadBytes >= row_bytes;
+    const int64_t ahead = kAheadBytes + (turn ? (kPanels * 16 - 1) * row_bytes : 0);
+    __m512 columns[kStep / 16][16];
     for (int64_t r = 0; r < 16; ++r) {
       const std::byte* at = first + (r < last_row ? r : last_row) * row_bytes + k * Rows::kBytes;
-      _mm_prefetch(reinterpret_cast<const char*>(at + kPrefetchBytes), _MM_HINT_T1);
-      columns[r] = Rows::load(at, end - k);
+      _mm_prefetch(reinterpret_cast<const char*>(at + ahead), _MM_HINT_T1);
+      for (int64_t half = 0; half < kStep / 16; ++half) {
+        const int64_t left = end - k - half * 16;
+        if (left > 0) columns[half][r] = Rows::load(at + half * 16 * Rows::kBytes, left);
+      }
     }
-    transpose(columns);
-    for (int64_t i = 0; i < 16 && k + i < end; ++i) _mm512_store_ps(out + (k - begin + i) * 16, columns[i]);
+    for (int64_t half = 0; half < kStep / 16; ++half) {
+      const int64_t column = k + half * 16;
+      if (column >= end) break;
+      transpose(columns[half]);
+      for (int64_t i = 0; i < 16 && column + i < end; ++i) {
+        _mm512_store_ps(out + (column - begin + i) * 16, columns[half][i]);
+      }
+    }
   }
 }
 
@@ -190,31 +205,48 @@ inline void chunked(const LinearArgs& args, int64_t panel, int64_t token, int64_
   }
 }
 
-template <DecodeFn kDecode>
+template <DecodeFn kDecodePair, DecodeFn kDecodeOne>
 inline void many_tokens(const LinearArgs& args) {
   for (int64_t token = 0; token < args.tokens; token += kTokensInCache) {
     const int64_t token_end = token + kTokensInCache < args.tokens ? token + kTokensInCache : args.tokens;
     int64_t panel = args.panel_begin;
-    for (; panel + 2 <= args.panel_end; panel += 2) chunked<kDecode, 2>(args, panel, token, token_end, kTiles<2>);
-    if (panel < args.panel_end) chunked<kDecode, 1>(args, panel, token, token_end, kTiles<1>);
+    for (; panel + 2 <= args.panel_end; panel += 2) chunked<kDecodePair, 2>(args, panel, token, token_end, kTiles<2>);
+    if (panel < args.panel_end) chunked<kDecodeOne, 1>(args, panel, token, token_end, kTiles<1>);
   }
 }
 
 template <class Rows>
 inline void linear_rows(const LinearArgs& args) {
-  if (args.tokens > 1) return many_tokens<decode_rows<Rows>>(args);
+  if (args.tokens > 1) return many_tokens<decode_rows<Rows, 2>, decode_rows<Rows, 1>>(args);
   constexpr TileFn kOneToken[1] = {tile<4, 1>};
   int64_t panel = args.panel_begin;
-  for (; panel + 4 <= args.panel_end; panel += 4) chunked<decode_rows<Rows>, 4>(args, panel, 0, 1, kOneToken);
-  for (; panel < args.panel_end; ++panel) chunked<decode_rows<Rows>, 1>(args, panel, 0, 1, kTiles<1>);
+  for (; panel + 4 <= args.panel_end; panel += 4) chunked<decode_rows<Rows, 4>, 4>(args, panel, 0, 1, kOneToken);
+  for (; panel < args.panel_end; ++panel) chunked<decode_rows<Rows, 1>, 1>(args, panel, 0, 1, kTiles<1>);
+}
+
+// Sums in flight: at least 8 hide the latency of a fma.
+template <class Panel, int kTokens>
+inline void few(const LinearArgs& args) {
+  constexpr int kPanels = kTokens <= 2 ? 4 : 2;
+  int64_t panel = args.panel_begin;
+  for (; panel + kPanels <= args.panel_end; panel += kPanels) few_tokens<Panel, kPanels, kTokens>(args, panel);
+  for (; panel < args.panel_end; ++panel) few_tokens<Panel, 1, kTokens>(args, panel);
 }
 
 template <class Panel>
 inline void linear_panels(const LinearArgs& args) {
-  if (args.tokens > 1) return many_tokens<decode_panel<Panel>>(args);
-  int64_t panel = args.panel_begin;
-  for (; panel + 4 <= args.panel_end; panel += 4) one_token<Panel, 4>(args, panel, 0);
-  for (; panel < args.panel_end; ++panel) one_token<Panel, 1>(args, panel, 0);
+  switch (args.tokens) {
+    case 1:
+      return few<Panel, 1>(args);
+    case 2:
+      return few<Panel, 2>(args);
+    case 3:
+      return few<Panel, 3>(args);
+    case 4:
+      return few<Panel, 4>(args);
+    default:
+      return many_tokens<decode_panel<Panel, 2>, decode_panel<Panel, 1>>(args);
+  }
 }
 
 }  // namespace

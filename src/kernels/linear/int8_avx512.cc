@@ -68,9 +68,9 @@ inline __attribute__((always_inline)) void prefetch_group(const std::byte* scale
   }
 }
 
-// `fresh`: these weights come from memory, not from a cache that an earlier tile filled.
-template <class Codes, bool kBlock, int kPanels, int kTokens>
-inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fresh) {
+// kFresh: these weights come from memory, not from a cache that an earlier tile filled.
+template <class Codes, bool kBlock, bool kFresh, int kPanels, int kTokens>
+inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
   const int64_t scale_bytes = scale_bytes_of(args.columns, kBlock);
   const int64_t padded = round_up_to(args.columns, 8), panel_bytes = scale_bytes + padded * Codes::kBytesPerColumn;
   const std::byte *scales = args.weights + panel * panel_bytes, *codes[kPanels];
@@ -91,7 +91,7 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fres
       for (int t = 0; t < kTokens; ++t) s[p][t] = _mm512_setzero_ps(), isum[p][t] = _mm512_setzero_si512();
     }
     for (int64_t group = block; group < block_end; group += kActivationGroup) {
-      if (fresh) prefetch_group<Codes, kBlock, kPanels>(scales, padded, group);
+      if (kFresh) prefetch_group<Codes, kBlock, kPanels>(scales, padded, group);
 #pragma GCC unroll 8
       for (int t = 0; t < kTokens; ++t) {
         const __m512i sum = _mm512_set1_epi32(sums[t * args.q.sum_stride + group / kActivationGroup]);
@@ -130,32 +130,36 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fres
   }
 }
 
-using TileFn = void (*)(const LinearArgs&, int64_t, int64_t, bool);
+using TileFn = void (*)(const LinearArgs&, int64_t, int64_t);
 constexpr int kMaxTokens = 6;
-template <class Codes, bool kBlock, int kPanels>
-constexpr TileFn kTiles[kMaxTokens] = {tile<Codes, kBlock, kPanels, 1>, tile<Codes, kBlock, kPanels, 2>,
-                                       tile<Codes, kBlock, kPanels, 3>, tile<Codes, kBlock, kPanels, 4>,
-                                       tile<Codes, kBlock, kPanels, 5>, tile<Codes, kBlock, kPanels, 6>};
+template <class Codes, bool kBlock, bool kFresh, int kPanels>
+constexpr TileFn kTiles[kMaxTokens] = {
+    tile<Codes, kBlock, kFresh, kPanels, 1>, tile<Codes, kBlock, kFresh, kPanels, 2>,
+    tile<Codes, kBlock, kFresh, kPanels, 3>, tile<Codes, kBlock, kFresh, kPanels, 4>,
+    tile<Codes, kBlock, kFresh, kPanels, 5>, tile<Codes, kBlock, kFresh, kPanels, 6>};
 
-inline void all_tokens(const LinearArgs& args, int64_t panel, int64_t token, int64_t token_end, const TileFn* tiles) {
+inline void all_tokens(const LinearArgs& args, int64_t panel, int64_t token, int64_t token_end, const TileFn* first,
+                       const TileFn* next) {
   int64_t tiles_left = (token_end - token + kMaxTokens - 1) / kMaxTokens;
-  for (bool fresh = true; token < token_end; --tiles_left, fresh = false) {
+  for (const TileFn* tiles = first; token < token_end; --tiles_left, tiles = next) {
     const int64_t count = (token_end - token + tiles_left - 1) / tiles_left;
-    tiles[count - 1](args, panel, token, fresh);
+    tiles[count - 1](args, panel, token);
     token += count;
   }
 }
 
 template <class Codes, bool kBlock>
 inline void linear(const LinearArgs& args) {
+  constexpr const TileFn *kPair = kTiles<Codes, kBlock, true, 2>, *kPairAgain = kTiles<Codes, kBlock, false, 2>;
+  constexpr const TileFn* kSingle = kTiles<Codes, kBlock, true, 1>;
   for (int64_t token = 0; token < args.tokens; token += kTokensInCache) {
     const int64_t token_end = token + kTokensInCache < args.tokens ? token + kTokensInCache : args.tokens;
     int64_t panel = args.panel_begin;
     if (args.tokens == 1) {  // bound by memory: more panels in flight
-      for (; panel + 4 <= args.panel_end; panel += 4) tile<Codes, kBlock, 4, 1>(args, panel, 0, true);
+      for (; panel + 4 <= args.panel_end; panel += 4) tile<Codes, kBlock, true, 4, 1>(args, panel, 0);
     }
-    for (; panel + 2 <= args.panel_end; panel += 2) all_tokens(args, panel, token, token_end, kTiles<Codes, kBlock, 2>);
-    if (panel < args.panel_end) all_tokens(args, panel, token, token_end, kTiles<Codes, kBlock, 1>);
+    for (; panel + 2 <= args.panel_end; panel += 2) all_tokens(args, panel, token, token_end, kPair, kPairAgain);
+    if (panel < args.panel_end) all_tokens(args, panel, token, token_end, kSingle, kSingle);
   }
 }
 

@@ -14,7 +14,7 @@ constexpr const char* kVerifyExample = R"(Example:
   $ halftone verify out/tinyworld.ht
   out/tinyworld.ht: whole; 56 tensors, 1.91 MB, every hash agrees)";
 
-Result<int> run(Shell& shell, const std::string& path) {
+Result<int> run_verify(Shell& shell, const std::string& path) {
   ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
   HALFTONE_TRY(verify_artifact(path, pool, shell.progress()));
   HALFTONE_ASSIGN(const ModelFile file, open_artifact(path));
@@ -30,7 +30,7 @@ Result<int> run(Shell& shell, const std::string& path) {
 
 void add_verify(CLI::App& app, Shell& shell) {
   const auto path = std::make_shared<std::string>();
-  CLI::App* verb = shell.verb(app, "verify", "check an artifact's hashes, every byte", kVerifyExample, [&shell, path] { return run(shell, *path); });
+  CLI::App* verb = shell.verb(app, "verify", "check an artifact's hashes, every byte", kVerifyExample, [&shell, path] { return run_verify(shell, *path); });
   verb->add_option("ARTIFACT", *path, "artifact folder")->required();
 }
 

@@ -10,15 +10,8 @@
 #include "base/rng.h"
 
 namespace halftone {
+
 namespace {
-
-struct Candidate {
-  double logit, weight;  // weight: exp(logit - highest)
-  TokenId id;
-};
-
-// A strict order, so that every sort and selection has one answer.
-bool comes_before(const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; }
 
 Status bad_logit(float logit, size_t id) {
   return invalid_input("[sampler] expected finite logits, got {} for token {}; the weights or their scales are broken", logit, id);
@@ -44,6 +37,18 @@ Result<TokenId> highest(std::span<const float> logits) {
   return static_cast<TokenId>(best_id);
 }
 
+}  // namespace
+
+namespace sampling {
+
+struct Candidate {
+  double logit, weight;  // weight: exp(logit - highest)
+  TokenId id;
+};
+
+// A strict order, so that every sort and selection has one answer.
+static bool comes_before(const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; }
+
 // Candidates by falling probability, sorted only as far as somebody looks: a vocabulary of 128,000 is rarely sorted whole.
 class SortedPrefix {
  public:
@@ -68,7 +73,11 @@ class SortedPrefix {
   size_t sorted_ = 0;
 };
 
-}  // namespace
+}  // namespace sampling
+
+using sampling::Candidate;
+using sampling::comes_before;
+using sampling::SortedPrefix;
 
 struct Sampler::State {
   SamplerOptions options;

@@ -117,15 +117,15 @@ class Rechecker {
       if (candidate.contains("quality")) {
         used += parts.count({name, false});
         HALFTONE_ASSIGN(const Comparison comparison, rebuild(parts[{name, false}], candidate, candidate.at("quality"), "candidates[" + name + "].quality"));
-        contender.fate = fate_of(comparison.gate->verdict);
-        contender.why = why_not(*comparison.gate);
+        contender.fate = fate_of(comparison.gate.value().verdict);
+        contender.why = why_not(comparison.gate.value());
         expect("candidates[" + name + "].verdict", candidate.at("verdict"), std::string(fate_name(contender.fate)));
       }
       const Json& confirm = results_.at("confirm");
       if (confirm.contains("quality") && confirm.at("candidate") == name) {
         used += parts.count({name, true});
         HALFTONE_ASSIGN(const Comparison comparison, rebuild(parts[{name, true}], candidate, confirm.at("quality"), "confirm.quality"));
-        sealed_ = comparison.gate->verdict;
+        sealed_ = comparison.gate.value().verdict;
       }
       contenders_.push_back(std::move(contender));
     }

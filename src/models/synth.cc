@@ -110,7 +110,7 @@ Status write_weights(const std::vector<SynthTensor>& tensors, const std::filesys
   }
   report.tensors = static_cast<int64_t>(tensors.size());
   HALFTONE_ASSIGN(SafetensorsWriter writer, SafetensorsWriter::create(path, std::move(plan)));
-  progress.begin("random weights", report.bytes, "B");
+  progress.begin("random weights", report.bytes, "bytes");
   Status written = options.type == DType::f32   ? write_payloads(tensors, f32_bits, options, writer, progress)
                    : options.type == DType::f16 ? write_payloads(tensors, f32_to_f16, options, writer, progress)
                                                 : write_payloads(tensors, f32_to_bf16, options, writer, progress);

@@ -43,13 +43,14 @@ Result<int> run(Shell& shell, BenchArguments arguments) {
 void add_bench(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<BenchArguments>();
   BenchOptions& options = arguments->options;
-  CLI::App* verb = shell.verb(app, "bench", "load, first token, prefill, decode, memory; models interleaved", kBenchExample,
-                              [&shell, arguments] { return run(shell, *arguments); });
+  CLI::App* verb = shell.verb(app, "bench", "load, first token, prefill, decode, memory; models interleaved",
+                              kBenchExample, [&shell, arguments] { return run(shell, *arguments); });
   verb->add_option("MODEL", arguments->models, "model folders, compared with the first")->required();
   verb->add_option("--prompt-tokens", options.prompt_tokens, "length of the prompt")->capture_default_str();
   verb->add_option("--decode-tokens", options.decode_tokens, "tokens generated after it")->capture_default_str();
   verb->add_option("--rounds", options.rounds, "measured rounds; 6 carry a 95 % interval")->capture_default_str();
-  verb->add_flag("--allow-noisy", options.allow_noisy, "measure even on a loaded machine or an unoptimised build, and say so");
+  verb->add_flag("--allow-noisy", options.allow_noisy,
+                 "measure even on a loaded machine or an unoptimised build, and say so");
   add_activations(verb, arguments->activations);
 }
 

@@ -36,7 +36,9 @@ std::string rate(const Json& tokens_per_second) {
   return value >= 100 ? format_count(static_cast<int64_t>(std::llround(value))) : fmt::format("{:.1f}", value);
 }
 
-std::string share(const Json& fraction) { return fraction.is_number() ? fmt::format("{:.1f} %", 100 * fraction.get<double>()) : "-"; }
+std::string share(const Json& fraction) {
+  return fraction.is_number() ? fmt::format("{:.1f} %", 100 * fraction.get<double>()) : "-";
+}
 
 std::string change_cell(std::string_view metric, const Json& row) {
   const MetricStyle style = metric_style(metric);
@@ -45,7 +47,8 @@ std::string change_cell(std::string_view metric, const Json& row) {
   const auto number = [&](const char* key) { return row[key].get<double>() * scale; };
   const bool interval = row["low"].is_number() && row["high"].is_number();
   if (style.own_value)
-    return fmt::format("{:+.{}f}", number("delta"), decimals) + (interval ? fmt::format(" [{:+.{}f}, {:+.{}f}]", number("low"), decimals, number("high"), decimals) : "");
+    return fmt::format("{:+.{}f}", number("delta"), decimals) +
+           (interval ? fmt::format(" [{:+.{}f}, {:+.{}f}]", number("low"), decimals, number("high"), decimals) : "");
   return fmt::format("{:.{}f}{}", number("delta"), decimals, scale == 100 ? " %" : "") +
          (interval ? fmt::format(" [{:.{}f}, {:.{}f}]", number("low"), decimals, number("high"), decimals) : "");
 }

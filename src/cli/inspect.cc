@@ -38,20 +38,25 @@ std::string joined(const std::vector<Isa>& isas) {
 
 Result<int> list_isas(Shell& shell) {
   HALFTONE_ASSIGN(const Isa active, active_isa());
-  shell.print(fmt::format("compiled   {}\nsupported  {}\nactive     {}\n", joined(compiled_isas()), joined(supported_isas()), name_of(active)));
+  shell.print(fmt::format("compiled   {}\nsupported  {}\nactive     {}\n", joined(compiled_isas()),
+                          joined(supported_isas()), name_of(active)));
   const auto list = [](const std::vector<Isa>& isas) {
     nlohmann::ordered_json out = nlohmann::ordered_json::array();
     for (Isa isa : isas) out.push_back(std::string(name_of(isa)));
     return out;
   };
-  HALFTONE_TRY(shell.write_json(nlohmann::ordered_json::object(), {{"compiled", list(compiled_isas())}, {"supported", list(supported_isas())},
+  HALFTONE_TRY(shell.write_json(nlohmann::ordered_json::object(), {{"compiled", list(compiled_isas())},
+                                                                   {"supported", list(supported_isas())},
                                                                    {"active", std::string(name_of(active))}}));
   return kDone;
 }
 
 Result<int> print_tokens(Shell& shell, const LanguageModel& model, const InspectArguments& arguments) {
   if (!model.tokenizer)
-    return not_found("[inspect] {}: expected a tokenizer for --tokens, got none; copy tokenizer.json or tokenizer.model beside the weights", arguments.model);
+    return not_found(
+        "[inspect] {}: expected a tokenizer for --tokens, got none; copy tokenizer.json or tokenizer.model beside the "
+        "weights",
+        arguments.model);
   HALFTONE_ASSIGN(const std::string text, read_text_file(arguments.tokens));
   HALFTONE_ASSIGN(const std::vector<TokenId> ids, model.tokenizer->encode(text));
   shell.print(fmt::format("{}\n", fmt::join(ids, " ")));
@@ -63,18 +68,32 @@ std::string bytes_or_dash(int64_t bytes) { return bytes > 0 ? format_bytes(bytes
 
 std::string describe(const LanguageModel& model, const WeightSummary& weights, bool colour) {
   const ModelConfig& config = model.config;
-  std::string out = fmt::format("{}: {}, {} parameters, {}, {:.2f} bits per weight\n", model.path.string(), config.family, format_count(weights.parameters),
-                                format_bytes(weights.bytes), weights.bits_per_weight);
-  out += fmt::format("{} layers, hidden {}, {} heads of {} ({} for keys and values), feed-forward {}\n", config.layers, config.hidden, config.heads,
-                     config.head_dim, config.kv_heads, config.intermediate);
-  out += fmt::format("task: next token; context {} tokens, KV cache {} per token, vocabulary {}, tokenizer {}\n", format_count(config.context),
-                     format_bytes(model.model->kv_bytes_per_token()), format_count(config.vocabulary), model.tokenizer ? model.tokenizer->kind() : "none");
+  std::string out =
+      fmt::format("{}: {}, {} parameters, {}, {:.2f} bits per weight\n", model.path.string(), config.family,
+                  format_count(weights.parameters), format_bytes(weights.bytes), weights.bits_per_weight);
+  out += fmt::format("{} layers, hidden {}, {} heads of {} ({} for keys and values), feed-forward {}\n", config.layers,
+                     config.hidden, config.heads, config.head_dim, config.kv_heads, config.intermediate);
+  out += fmt::format("task: next token; context {} tokens, KV cache {} per token, vocabulary {}, tokenizer {}\n",
+                     format_count(config.context), format_bytes(model.model->kv_bytes_per_token()),
+                     format_count(config.vocabulary), model.tokenizer ? model.tokenizer->kind() : "none");
   Table table({"part", "layout", ">tensors", ">parameters", ">bytes", ">scales", ">padding", ">bits/weight"});
   for (const WeightItem& item : weights.items)
-    table.row({{item.part}, {item.layout}, {format_count(item.tensors)}, {format_count(item.elements)}, {format_bytes(item.bytes)},
-               {bytes_or_dash(item.scale_bytes)}, {bytes_or_dash(item.padding_bytes)}, {fmt::format("{:.2f}", item.bits_per_weight())}});
-  table.row({{"all", Colour::bold}, {""}, {""}, {format_count(weights.parameters)}, {format_bytes(weights.bytes)}, {bytes_or_dash(weights.scale_bytes)},
-             {bytes_or_dash(weights.padding_bytes)}, {fmt::format("{:.2f}", weights.bits_per_weight)}});
+    table.row({{item.part},
+               {item.layout},
+               {format_count(item.tensors)},
+               {format_count(item.elements)},
+               {format_bytes(item.bytes)},
+               {bytes_or_dash(item.scale_bytes)},
+               {bytes_or_dash(item.padding_bytes)},
+               {fmt::format("{:.2f}", item.bits_per_weight())}});
+  table.row({{"all", Colour::bold},
+             {""},
+             {""},
+             {format_count(weights.parameters)},
+             {format_bytes(weights.bytes)},
+             {bytes_or_dash(weights.scale_bytes)},
+             {bytes_or_dash(weights.padding_bytes)},
+             {fmt::format("{:.2f}", weights.bits_per_weight)}});
   out += table.render(colour);
   for (const std::string& name : model.ignored) out += fmt::format("not needed, ignored: {}\n", name);
   return out;
@@ -82,12 +101,25 @@ std::string describe(const LanguageModel& model, const WeightSummary& weights, b
 
 nlohmann::ordered_json results_json(const LanguageModel& model, const WeightSummary& weights, bool checked) {
   const ModelConfig& config = model.config;
-  return {{"path", model.path.string()}, {"container", model.file.container}, {"family", config.family}, {"task", "next_token"},
-          {"layers", config.layers}, {"hidden", config.hidden}, {"heads", config.heads}, {"kv_heads", config.kv_heads}, {"head_dim", config.head_dim},
-          {"intermediate", config.intermediate}, {"vocabulary", config.vocabulary}, {"context_tokens", config.context},
-          {"kv_bytes_per_token", model.model->kv_bytes_per_token()}, {"decode_bytes_per_token", model.model->decode_bytes()},
-          {"tokenizer", model.tokenizer ? std::string(model.tokenizer->kind()) : ""}, {"bytes_on_disk", model.file.bytes_on_disk},
-          {"weights", to_json(weights)}, {"ignored", model.ignored}, {"checked_finite", checked}};
+  return {{"path", model.path.string()},
+          {"container", model.file.container},
+          {"family", config.family},
+          {"task", "next_token"},
+          {"layers", config.layers},
+          {"hidden", config.hidden},
+          {"heads", config.heads},
+          {"kv_heads", config.kv_heads},
+          {"head_dim", config.head_dim},
+          {"intermediate", config.intermediate},
+          {"vocabulary", config.vocabulary},
+          {"context_tokens", config.context},
+          {"kv_bytes_per_token", model.model->kv_bytes_per_token()},
+          {"decode_bytes_per_token", model.model->decode_bytes()},
+          {"tokenizer", model.tokenizer ? std::string(model.tokenizer->kind()) : ""},
+          {"bytes_on_disk", model.file.bytes_on_disk},
+          {"weights", to_json(weights)},
+          {"ignored", model.ignored},
+          {"checked_finite", checked}};
 }
 
 Result<int> run(Shell& shell, const InspectArguments& arguments) {
@@ -102,7 +134,8 @@ Result<int> run(Shell& shell, const InspectArguments& arguments) {
   const WeightSummary weights = summarize_weights(*model);
   shell.print(describe(*model, weights, shell.colour()));
   if (arguments.check) shell.print("checked: every weight is a finite number\n");
-  HALFTONE_TRY(shell.write_json({{"model", arguments.model}, {"check", arguments.check}}, results_json(*model, weights, arguments.check)));
+  HALFTONE_TRY(shell.write_json({{"model", arguments.model}, {"check", arguments.check}},
+                                results_json(*model, weights, arguments.check)));
   return kDone;
 }
 
@@ -110,7 +143,8 @@ Result<int> run(Shell& shell, const InspectArguments& arguments) {
 
 void add_inspect(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<InspectArguments>();
-  CLI::App* verb = shell.verb(app, "inspect", "what a model is, and where its bytes go", kInspectExample, [&shell, arguments] { return run(shell, *arguments); });
+  CLI::App* verb = shell.verb(app, "inspect", "what a model is, and where its bytes go", kInspectExample,
+                              [&shell, arguments] { return run(shell, *arguments); });
   verb->add_option("MODEL", arguments->model, "model folder");
   verb->add_option("--tokens", arguments->tokens, "print the token ids of this file's text")->type_name("FILE");
   verb->add_flag("--check", arguments->check, "read every weight: no NaN, no infinity");

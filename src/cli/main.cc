@@ -14,13 +14,17 @@ int run(int argc, char** argv) {
   app.name("halftone");
   app.set_version_flag("--version", "halftone " + std::string(version()));
   app.require_subcommand(1);
-  app.footer("First job:\n  halftone ship MODEL --text my_prompts.txt -o OUT.ht\nEvery verb shows an example: halftone VERB --help");
+  app.footer(
+      "First job:\n  halftone ship MODEL --text my_prompts.txt -o OUT.ht\nEvery verb shows an example: halftone VERB "
+      "--help");
   Shell shell;
   app.add_option("--json", shell.json, "write the result as JSON to PATH; - for standard output")->type_name("PATH");
   app.add_option("--threads", shell.threads, "worker threads; 0 for all cores")->type_name("N");
-  app.add_option("--isa", shell.isa, "force an instruction set; `halftone inspect --isa` lists them")->type_name("NAME");
+  app.add_option("--isa", shell.isa, "force an instruction set; `halftone inspect --isa` lists them")
+      ->type_name("NAME");
   app.add_flag("--quiet", shell.quiet, "no progress, no notes");
-  for (auto* add : {add_ship, add_recheck, add_inspect, add_run, add_quantize, add_validate, add_bench, add_synth, add_verify})
+  for (auto* add :
+       {add_ship, add_recheck, add_inspect, add_run, add_quantize, add_validate, add_bench, add_synth, add_verify})
     add(app, shell);
   std::vector<std::string> arguments = normalized_arguments(argc, argv);
   try {

@@ -66,11 +66,13 @@ class Drawn : public Progress {
   virtual void finish() = 0;
 
   std::string state() const {
-    std::string text = total_ > 0 ? fmt::format("{} of {}", format_count(done_), amount(total_, unit_)) : amount(done_, unit_);
+    std::string text =
+        total_ > 0 ? fmt::format("{} of {}", format_count(done_), amount(total_, unit_)) : amount(done_, unit_);
     if (unit_ == "bytes" && total_ > 0) text = fmt::format("{} of {}", format_bytes(done_), format_bytes(total_));
     const double elapsed = seconds_since(began_);
     if (total_ > 0 && done_ > 0 && done_ < total_ && elapsed > 2)
-      text += fmt::format(", {} left", format_seconds(elapsed * static_cast<double>(total_ - done_) / static_cast<double>(done_)));
+      text += fmt::format(", {} left",
+                          format_seconds(elapsed * static_cast<double>(total_ - done_) / static_cast<double>(done_)));
     return text;
   }
 
@@ -93,7 +95,8 @@ class Bar final : public Drawn {
     std::string bar;
     if (total_ > 0) {
       const auto filled = static_cast<int>(std::min<int64_t>(kWidth, done_ * kWidth / total_));
-      bar = " [" + std::string(static_cast<size_t>(filled), '#') + std::string(static_cast<size_t>(kWidth - filled), '.') + "]";
+      bar = " [" + std::string(static_cast<size_t>(filled), '#') +
+            std::string(static_cast<size_t>(kWidth - filled), '.') + "]";
     }
     std::string line = fmt::format("{}{} {}", what_, bar, state());
     winsize size{};
@@ -116,7 +119,8 @@ class Lines final : public Drawn {
   void start() override {}
   void draw() override { std::fprintf(stderr, "%s: %s\n", what_.c_str(), state().c_str()); }
   void finish() override {
-    if (seconds_since(began_) > 2) std::fprintf(stderr, "%s: done in %s\n", what_.c_str(), format_seconds(seconds_since(began_)).c_str());
+    if (seconds_since(began_) > 2)
+      std::fprintf(stderr, "%s: done in %s\n", what_.c_str(), format_seconds(seconds_since(began_)).c_str());
   }
 };
 

@@ -7,8 +7,8 @@
 
 namespace halftone::cli {
 
-// On a terminal: a bar that is redrawn on standard error and goes when its work is done. Elsewhere: a line when work begins and
-// one every ten seconds. Quiet: nothing.
+// On a terminal: a bar that is redrawn on standard error and goes when its work is done. Elsewhere: a line when work
+// begins and one every ten seconds. Quiet: nothing.
 std::unique_ptr<Progress> make_progress(bool quiet);
 
 }  // namespace halftone::cli

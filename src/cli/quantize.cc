@@ -45,8 +45,12 @@ std::string summary(const QuantizeReport& report, bool colour) {
   }
   Table table({"layout", ">tensors", ">weights", ">bytes", ">bits/weight", ">worst error"});
   for (const auto& [layout, sum] : sums)
-    table.row({{layout}, {format_count(sum.tensors)}, {format_count(sum.elements)}, {format_bytes(sum.bytes)},
-               {fmt::format("{:.2f}", 8.0 * static_cast<double>(sum.bytes) / static_cast<double>(std::max<int64_t>(1, sum.elements)))},
+    table.row({{layout},
+               {format_count(sum.tensors)},
+               {format_count(sum.elements)},
+               {format_bytes(sum.bytes)},
+               {fmt::format("{:.2f}", 8.0 * static_cast<double>(sum.bytes) /
+                                          static_cast<double>(std::max<int64_t>(1, sum.elements)))},
                {sum.worst > 0 ? fmt::format("{:.1f} %", 100 * sum.worst) : "-"}});
   return table.render(colour);
 }
@@ -57,13 +61,18 @@ Result<int> run(Shell& shell, const QuantizeArguments& arguments) {
   ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
   QuantizeOptions options;
   options.replace = arguments.replace;
-  HALFTONE_ASSIGN(const QuantizeReport report, quantize(*model, recipe, arguments.output, options, pool, shell.progress()));
+  HALFTONE_ASSIGN(const QuantizeReport report,
+                  quantize(*model, recipe, arguments.output, options, pool, shell.progress()));
   shell.progress().end();
   shell.print(summary(report, shell.colour()));
-  shell.print(fmt::format("wrote {}: {}, {:.2f} bits per weight, in {}\n", arguments.output, format_bytes(report.weights_bytes),
-                          report.bits_per_weight, format_seconds(report.seconds)));
-  HALFTONE_TRY(shell.write_json({{"model", arguments.model}, {"recipe", recipe.name}, {"output", arguments.output}, {"threads", pool.threads()},
-                                 {"tile_bytes", options.tile_bytes}}, report.to_json()));
+  shell.print(fmt::format("wrote {}: {}, {:.2f} bits per weight, in {}\n", arguments.output,
+                          format_bytes(report.weights_bytes), report.bits_per_weight, format_seconds(report.seconds)));
+  HALFTONE_TRY(shell.write_json({{"model", arguments.model},
+                                 {"recipe", recipe.name},
+                                 {"output", arguments.output},
+                                 {"threads", pool.threads()},
+                                 {"tile_bytes", options.tile_bytes}},
+                                report.to_json()));
   return kDone;
 }
 
@@ -71,7 +80,8 @@ Result<int> run(Shell& shell, const QuantizeArguments& arguments) {
 
 void add_quantize(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<QuantizeArguments>();
-  CLI::App* verb = shell.verb(app, "quantize", "model and recipe to an artifact", kQuantizeExample, [&shell, arguments] { return run(shell, *arguments); });
+  CLI::App* verb = shell.verb(app, "quantize", "model and recipe to an artifact", kQuantizeExample,
+                              [&shell, arguments] { return run(shell, *arguments); });
   verb->add_option("MODEL", arguments->model, "model folder")->required();
   verb->add_option("-r,--recipe", arguments->recipe, "preset name or YAML file")->capture_default_str();
   verb->add_option("-o,--output", arguments->output, "artifact folder to write")->required();

@@ -27,13 +27,19 @@ Result<int> run(Shell& shell, const std::string& folder) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (result.same) {
     shell.print(ship_table(result.report, shell.colour()));
-    shell.print(fmt::format("\n{} samples, {} values rebuilt in {}: {}\n", format_count(result.samples), format_count(result.values), format_seconds(seconds),
+    shell.print(fmt::format("\n{} samples, {} values rebuilt in {}: {}\n", format_count(result.samples),
+                            format_count(result.values), format_seconds(seconds),
                             paint("everything agrees", Colour::green, shell.colour())));
   } else {
-    std::fprintf(stderr, "halftone: [recheck] %s: %s; the evidence was altered\n", folder.c_str(), result.difference.c_str());
+    std::fprintf(stderr, "halftone: [recheck] %s: %s; the evidence was altered\n", folder.c_str(),
+                 result.difference.c_str());
   }
-  HALFTONE_TRY(shell.write_json({{"evidence", folder}}, {{"same", result.same}, {"samples", result.samples}, {"values", result.values},
-                                                         {"difference", result.difference}, {"decision", result.decision}, {"seconds", seconds}}));
+  HALFTONE_TRY(shell.write_json({{"evidence", folder}}, {{"same", result.same},
+                                                         {"samples", result.samples},
+                                                         {"values", result.values},
+                                                         {"difference", result.difference},
+                                                         {"decision", result.decision},
+                                                         {"seconds", seconds}}));
   return result.same ? kDone : kBadInput;
 }
 
@@ -41,7 +47,8 @@ Result<int> run(Shell& shell, const std::string& folder) {
 
 void add_recheck(CLI::App& app, Shell& shell) {
   const auto folder = std::make_shared<std::string>();
-  CLI::App* verb = shell.verb(app, "recheck", "rebuild the evidence from its samples, without the model", kRecheckExample, [&shell, folder] { return run(shell, *folder); });
+  CLI::App* verb = shell.verb(app, "recheck", "rebuild the evidence from its samples, without the model",
+                              kRecheckExample, [&shell, folder] { return run(shell, *folder); });
   verb->add_option("DIR", *folder, "evidence folder, or an artifact that holds one")->required();
 }
 

@@ -31,25 +31,39 @@ struct Speed {
 
 Speed speed_of(const GenerateResult& result) {
   Speed speed;
-  if (result.prefill_seconds > 0) speed.prefill = static_cast<double>(result.prompt_tokens.size()) / result.prefill_seconds;
+  if (result.prefill_seconds > 0)
+    speed.prefill = static_cast<double>(result.prompt_tokens.size()) / result.prefill_seconds;
   const double seconds = std::accumulate(result.token_seconds.begin(), result.token_seconds.end(), 0.0);
   if (seconds > 0) speed.decode = static_cast<double>(result.token_seconds.size()) / seconds;
   return speed;
 }
 
 std::string speed_line(const GenerateResult& result, const Executor& executor, const Speed& speed) {
-  std::string line = fmt::format("prompt {} tokens in {} ({:.0f} tok/s)", format_count(static_cast<int64_t>(result.prompt_tokens.size())),
+  std::string line = fmt::format("prompt {} tokens in {} ({:.0f} tok/s)",
+                                 format_count(static_cast<int64_t>(result.prompt_tokens.size())),
                                  format_seconds(result.prefill_seconds), speed.prefill);
-  if (speed.decode > 0) line += fmt::format("; then {} tokens at {:.1f} tok/s", format_count(static_cast<int64_t>(result.tokens.size())), speed.decode);
-  return line + fmt::format("; stopped at {}; {} activations, {} threads", name_of(result.stop), executor.activations_used(), executor.threads());
+  if (speed.decode > 0)
+    line += fmt::format("; then {} tokens at {:.1f} tok/s", format_count(static_cast<int64_t>(result.tokens.size())),
+                        speed.decode);
+  return line + fmt::format("; stopped at {}; {} activations, {} threads", name_of(result.stop),
+                            executor.activations_used(), executor.threads());
 }
 
 nlohmann::ordered_json settings_json(const RunArguments& arguments, const Executor& executor, double load_seconds) {
   const SamplerOptions& sampler = arguments.options.sampler;
-  return {{"model", arguments.model}, {"activations", executor.activations_used()}, {"threads", executor.threads()}, {"load_seconds", load_seconds},
-          {"temperature", sampler.temperature}, {"top_k", sampler.top_k}, {"top_p", sampler.top_p}, {"min_p", sampler.min_p},
-          {"repetition_penalty", sampler.repetition_penalty}, {"repetition_window", sampler.repetition_window}, {"seed", sampler.seed},
-          {"max_tokens", arguments.options.max_tokens}, {"stop", arguments.options.stop}};
+  return {{"model", arguments.model},
+          {"activations", executor.activations_used()},
+          {"threads", executor.threads()},
+          {"load_seconds", load_seconds},
+          {"temperature", sampler.temperature},
+          {"top_k", sampler.top_k},
+          {"top_p", sampler.top_p},
+          {"min_p", sampler.min_p},
+          {"repetition_penalty", sampler.repetition_penalty},
+          {"repetition_window", sampler.repetition_window},
+          {"seed", sampler.seed},
+          {"max_tokens", arguments.options.max_tokens},
+          {"stop", arguments.options.stop}};
 }
 
 Result<int> run(Shell& shell, const RunArguments& arguments) {
@@ -58,17 +72,24 @@ Result<int> run(Shell& shell, const RunArguments& arguments) {
   HALFTONE_ASSIGN(const Activations activations, parse_activations(arguments.activations));
   HALFTONE_ASSIGN(const auto executor, Executor::create(model->model, {shell.threads, activations}));
   const double load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  HALFTONE_ASSIGN(const GenerateResult result, generate(*model, *executor, arguments.no_escape ? arguments.prompt : unescaped(arguments.prompt), arguments.options, [&](std::string_view piece) {
-    shell.print(piece);
-    std::fflush(stdout);
-  }));
+  HALFTONE_ASSIGN(const GenerateResult result,
+                  generate(*model, *executor, arguments.no_escape ? arguments.prompt : unescaped(arguments.prompt),
+                           arguments.options, [&](std::string_view piece) {
+                             shell.print(piece);
+                             std::fflush(stdout);
+                           }));
   shell.print("\n");
   const Speed speed = speed_of(result);
   shell.note(speed_line(result, *executor, speed));
-  nlohmann::ordered_json results = {{"text", result.text}, {"prompt_tokens", result.prompt_tokens}, {"tokens", result.tokens},
-                                    {"stop_reason", std::string(name_of(result.stop))}, {"prefill_seconds", result.prefill_seconds},
-                                    {"first_token_seconds", result.first_token_seconds}, {"token_seconds", result.token_seconds},
-                                    {"prefill_tokens_per_second", speed.prefill}, {"decode_tokens_per_second", speed.decode}};
+  nlohmann::ordered_json results = {{"text", result.text},
+                                    {"prompt_tokens", result.prompt_tokens},
+                                    {"tokens", result.tokens},
+                                    {"stop_reason", std::string(name_of(result.stop))},
+                                    {"prefill_seconds", result.prefill_seconds},
+                                    {"first_token_seconds", result.first_token_seconds},
+                                    {"token_seconds", result.token_seconds},
+                                    {"prefill_tokens_per_second", speed.prefill},
+                                    {"decode_tokens_per_second", speed.decode}};
   HALFTONE_TRY(shell.write_json(settings_json(arguments, *executor, load_seconds), std::move(results)));
   return kDone;
 }
@@ -77,15 +98,19 @@ Result<int> run(Shell& shell, const RunArguments& arguments) {
 
 void add_run(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<RunArguments>();
-  CLI::App* verb = shell.verb(app, "run", "generate text from a prompt", kRunExample, [&shell, arguments] { return run(shell, *arguments); });
+  CLI::App* verb = shell.verb(app, "run", "generate text from a prompt", kRunExample,
+                              [&shell, arguments] { return run(shell, *arguments); });
   SamplerOptions& sampler = arguments->options.sampler;
   verb->add_option("MODEL", arguments->model, "model folder")->required();
   verb->add_option("-p,--prompt", arguments->prompt, "text to continue; \\n is a new line")->required();
   verb->add_option("--temperature", sampler.temperature, "0 always takes the most likely token")->capture_default_str();
   verb->add_option("--top-k", sampler.top_k, "choose among the K most likely; 0: all")->capture_default_str();
-  verb->add_option("--top-p", sampler.top_p, "choose among the likeliest that hold this share; 1: all")->capture_default_str();
-  verb->add_option("--min-p", sampler.min_p, "drop tokens below this share of the likeliest; 0: none")->capture_default_str();
-  verb->add_option("--repetition-penalty", sampler.repetition_penalty, "divides the logits of recent tokens; 1: off")->capture_default_str();
+  verb->add_option("--top-p", sampler.top_p, "choose among the likeliest that hold this share; 1: all")
+      ->capture_default_str();
+  verb->add_option("--min-p", sampler.min_p, "drop tokens below this share of the likeliest; 0: none")
+      ->capture_default_str();
+  verb->add_option("--repetition-penalty", sampler.repetition_penalty, "divides the logits of recent tokens; 1: off")
+      ->capture_default_str();
   verb->add_option("--seed", sampler.seed, "the same seed gives the same text")->capture_default_str();
   verb->add_option("--stop", arguments->options.stop, "end before this text; may be given several times");
   verb->add_option("--max-tokens", arguments->options.max_tokens, "")->capture_default_str();

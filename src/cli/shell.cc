@@ -22,7 +22,8 @@ Shell::Shell() {
             (terminal == nullptr || std::string_view(terminal) != "dumb");
 }
 
-CLI::App* Shell::verb(CLI::App& app, std::string name, std::string summary, std::string example, std::function<Result<int>()> body) {
+CLI::App* Shell::verb(CLI::App& app, std::string name, std::string summary, std::string example,
+                      std::function<Result<int>()> body) {
   CLI::App* verb = app.add_subcommand(name, std::move(summary));
   verb->footer(std::move(example));
   verb->fallthrough();  // global options may follow the verb
@@ -36,7 +37,8 @@ CLI::App* Shell::verb(CLI::App& app, std::string name, std::string summary, std:
 int Shell::run() {
   progress_ = make_progress(quiet);
   Result<int> result = [&]() -> Result<int> {
-    if (threads < 0) return invalid_input("[{}] expected --threads of 1 or more (or 0 for all cores), got {}", verb_, threads);
+    if (threads < 0)
+      return invalid_input("[{}] expected --threads of 1 or more (or 0 for all cores), got {}", verb_, threads);
     if (!isa.empty()) {
       HALFTONE_ASSIGN(const Isa wanted, isa_from_name(isa));
       HALFTONE_TRY(force_isa(wanted));
@@ -70,13 +72,15 @@ Status Shell::write_document(const nlohmann::ordered_json& document) {
   const std::string text = document.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   if (json != "-") return write_file_atomic(json, text);
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-    return io_error("[{}] standard output: expected to write {} bytes of JSON, got an error; is the disk full?", verb_, text.size());
+    return io_error("[{}] standard output: expected to write {} bytes of JSON, got an error; is the disk full?", verb_,
+                    text.size());
   return {};
 }
 
 void add_activations(CLI::App* verb, std::string& value) {
   verb->add_option("--activations", value, "exact (float) or int8 where weights are integers")
-      ->check(CLI::IsMember({"exact", "int8"}))->capture_default_str();
+      ->check(CLI::IsMember({"exact", "int8"}))
+      ->capture_default_str();
 }
 
 Result<Activations> parse_activations(std::string_view text) {

@@ -28,7 +28,8 @@ class Shell {
   std::string isa;
 
   // Registers a verb. `body` runs when the verb was chosen; it gives the exit code, or an error (exit code 1).
-  CLI::App* verb(CLI::App& app, std::string name, std::string summary, std::string example, std::function<Result<int>()> body);
+  CLI::App* verb(CLI::App& app, std::string name, std::string summary, std::string example,
+                 std::function<Result<int>()> body);
   int run();  // the chosen verb
 
   // For people, on standard output; nothing when JSON goes there.

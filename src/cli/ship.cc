@@ -30,17 +30,21 @@ constexpr const char* kShipExample = R"(Example:
   $ halftone ship ~/my-model --text my_prompts.txt --max-bytes 1.2GB
 Exit codes: 0 an artifact ships, 3 the gate fails, 4 too few samples to tell.)";
 
-int exit_code(Verdict verdict) { return verdict == Verdict::pass ? kDone : verdict == Verdict::fail ? kGateFailed : kInconclusive; }
+int exit_code(Verdict verdict) {
+  return verdict == Verdict::pass ? kDone : verdict == Verdict::fail ? kGateFailed : kInconclusive;
+}
 
 void print_fixed(Shell& shell, const nlohmann::ordered_json& fixed) {
   std::string checks;
   for (const auto& check : fixed["gate"]["checks"]) checks += (checks.empty() ? "" : "; ") + check.get<std::string>();
   int64_t decide = 0, sealed = 0;
   for (const auto& suite : fixed["suites"])
-    for (const auto& part : suite["parts"]) (part["split"] == "confirm" ? sealed : decide) += part["samples"].get<int64_t>();
+    for (const auto& part : suite["parts"])
+      (part["split"] == "confirm" ? sealed : decide) += part["samples"].get<int64_t>();
   shell.progress().end();
   shell.print(fmt::format("Gate, fixed first: {}\n", checks));
-  shell.print(sealed > 0 ? fmt::format("Deciding on {} samples; {} others stay sealed.\n\n", format_count(decide), format_count(sealed))
+  shell.print(sealed > 0 ? fmt::format("Deciding on {} samples; {} others stay sealed.\n\n", format_count(decide),
+                                       format_count(sealed))
                          : fmt::format("Deciding on {} samples: too few to set some aside.\n\n", format_count(decide)));
 }
 
@@ -49,12 +53,16 @@ void print_outcome(Shell& shell, const ShipOutcome& outcome) {
   shell.print(ship_table(outcome.report, shell.colour()));
   shell.print("\n=> " + outcome.report["results"]["decision"]["sentence"].get<std::string>() + "\n");
   std::string missing;
-  for (const auto& line : outcome.report["results"]["not_measured"]) missing += (missing.empty() ? "" : "; ") + line.get<std::string>().substr(0, line.get<std::string>().find(':'));
+  for (const auto& line : outcome.report["results"]["not_measured"])
+    missing += (missing.empty() ? "" : "; ") + line.get<std::string>().substr(0, line.get<std::string>().find(':'));
   shell.print("Not measured: " + missing + ".\n\n");
-  if (!outcome.artifact.empty()) shell.print(fmt::format("Wrote {}, with evidence/report.html and samples.jsonl\n", outcome.artifact.string()));
-  else shell.print(fmt::format("Wrote no artifact; the evidence is {}/report.html\n", outcome.evidence.string()));
+  if (!outcome.artifact.empty())
+    shell.print(fmt::format("Wrote {}, with evidence/report.html and samples.jsonl\n", outcome.artifact.string()));
+  else
+    shell.print(fmt::format("Wrote no artifact; the evidence is {}/report.html\n", outcome.evidence.string()));
   shell.print(fmt::format("Check us:  halftone recheck {}\n", outcome.evidence.string()));
-  for (const auto& warning : outcome.report["results"]["warnings"]) shell.note("warning: " + warning.get<std::string>());
+  for (const auto& warning : outcome.report["results"]["warnings"])
+    shell.note("warning: " + warning.get<std::string>());
 }
 
 Status read_limits(const ShipArguments& arguments, ShipOptions& options) {
@@ -78,7 +86,8 @@ Result<int> run(Shell& shell, const ShipArguments& arguments) {
   options.speed.threads = shell.threads;
   options.on_fixed = [&](const nlohmann::ordered_json& fixed) { print_fixed(shell, fixed); };
   const MachineInfo machine = machine_info();
-  shell.print(fmt::format("{}, {} cores, {}\n", options.model.string(), shell.threads > 0 ? shell.threads : machine.cores, name_of(isa)));
+  shell.print(fmt::format("{}, {} cores, {}\n", options.model.string(),
+                          shell.threads > 0 ? shell.threads : machine.cores, name_of(isa)));
   HALFTONE_ASSIGN(const ShipOutcome outcome, ship(options, shell.progress()));
   print_outcome(shell, outcome);
   HALFTONE_TRY(shell.write_document(outcome.report));
@@ -90,12 +99,16 @@ Result<int> run(Shell& shell, const ShipArguments& arguments) {
 void add_ship(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<ShipArguments>();
   ShipOptions& options = arguments->options;
-  CLI::App* verb = shell.verb(app, "ship", "candidates, gate, decision, artifact with evidence", kShipExample, [&shell, arguments] { return run(shell, *arguments); });
-  verb->add_option("MODEL", options.model, "model folder; its suite.yaml and gate.yaml are used when none is given")->required();
-  verb->add_option("--suite", options.suites, "YAML file, or choices:FILE.csv, divergence:FILE.txt, perplexity:FILE.txt");
+  CLI::App* verb = shell.verb(app, "ship", "candidates, gate, decision, artifact with evidence", kShipExample,
+                              [&shell, arguments] { return run(shell, *arguments); });
+  verb->add_option("MODEL", options.model, "model folder; its suite.yaml and gate.yaml are used when none is given")
+      ->required();
+  verb->add_option("--suite", options.suites,
+                   "YAML file, or choices:FILE.csv, divergence:FILE.txt, perplexity:FILE.txt");
   verb->add_option("--text", options.text, "any text of yours: candidates are judged by how far they move from float");
   verb->add_option("--gate", options.gate, "YAML file of limits");
-  verb->add_option("--recipes", options.recipes, "presets or YAML files, comma-separated [int8,int4,int4-channel]")->delimiter(',');
+  verb->add_option("--recipes", options.recipes, "presets or YAML files, comma-separated [int8,int4,int4-channel]")
+      ->delimiter(',');
   verb->add_option("--max-bytes", arguments->max_bytes, "largest artifact, with unit")->type_name("1.2GB");
   verb->add_option("--max-memory", arguments->max_memory, "most memory while running, with unit")->type_name("1.5GB");
   verb->add_option("--min-decode", arguments->min_decode, "slowest decoding, with unit")->type_name("30tok/s");

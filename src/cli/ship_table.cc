@@ -14,15 +14,20 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 const Json* find_check(const Json& quality, const Json& wanted) {
-  const std::string slice = wanted["slice_column"].get<std::string>().empty() ? "" : wanted["slice_column"].get<std::string>() + "=" + wanted["slice_value"].get<std::string>();
+  const std::string slice =
+      wanted["slice_column"].get<std::string>().empty()
+          ? ""
+          : wanted["slice_column"].get<std::string>() + "=" + wanted["slice_value"].get<std::string>();
   for (const Json& check : quality["gate"]["checks"])
     if (check["metric"] == wanted["metric"] && check["slice"] == slice) return &check;
   return nullptr;
 }
 
-// The first check of a gate on labelled data says what the second column says already.
+// A check of what the second column says already.
 bool repeats_score(const Json& check, const std::string& metric) {
-  return check["slice_column"].get<std::string>().empty() && check["metric"] == std::string(metric_style(metric).key) + ".loss";
+  const std::string name(metric_style(metric).key);
+  return check["slice_column"].get<std::string>().empty() &&
+         (check["metric"] == name || check["metric"] == name + ".loss");
 }
 
 std::string score_cell(const Json& results, const Json& candidate, const std::string& metric) {
@@ -37,7 +42,10 @@ std::string score_cell(const Json& results, const Json& candidate, const std::st
 
 std::string candidates(const Json& results, bool colour) {
   const std::string metric = results["primary_metric"];
-  std::vector<std::string> headers = {"recipe", ">MB", metric_style(metric).own_value ? ">points vs float [95 %]" : ">" + std::string(metric_style(metric).label) + " [95 %]"};
+  std::vector<std::string> headers = {"recipe", ">MB",
+                                      metric_style(metric).own_value
+                                          ? ">points vs float [95 %]"
+                                          : ">" + std::string(metric_style(metric).label) + " [95 %]"};
   if (metric_style(metric).unit == "nats") headers[2] = ">nats vs float [95 %]";
   std::vector<const Json*> checks;
   for (const Json& check : results["gate"]["checks"]) {
@@ -50,14 +58,20 @@ std::string candidates(const Json& results, bool colour) {
   const Json& winner = results["decision"]["winner"];
   for (const Json& candidate : results["candidates"]) {
     const std::string verdict = candidate["verdict"];
-    std::vector<Table::Cell> row = {{candidate["name"], Colour::bold}, {megabytes(candidate["bytes"])}, {score_cell(results, candidate, metric)}};
+    std::vector<Table::Cell> row = {
+        {candidate["name"], Colour::bold}, {megabytes(candidate["bytes"])}, {score_cell(results, candidate, metric)}};
     for (const Json* wanted : checks) {
       const Json* check = candidate.contains("quality") ? find_check(candidate["quality"], *wanted) : nullptr;
-      row.push_back(check ? Table::Cell{check_value(*check), verdict_colour((*check)["verdict"].get<std::string>())} : Table::Cell{});
+      row.push_back(check ? Table::Cell{check_value(*check), verdict_colour((*check)["verdict"].get<std::string>())}
+                          : Table::Cell{});
     }
     row.push_back({rate(candidate["speed"]["decode"]["tokens_per_second"]["median"])});
-    row.push_back({format_bytes(candidate["speed"]["memory"]["weights_bytes"].get<int64_t>() + candidate["speed"]["memory"]["peak_private_bytes"].get<int64_t>())});
-    row.push_back({candidate["name"] == winner ? verdict + ", smallest" : verdict == "fail" ? "FAIL" : verdict, verdict_colour(verdict)});
+    row.push_back({format_bytes(candidate["speed"]["memory"]["weights_bytes"].get<int64_t>() +
+                                candidate["speed"]["memory"]["peak_private_bytes"].get<int64_t>())});
+    row.push_back({candidate["name"] == winner ? verdict + ", smallest"
+                   : verdict == "fail"         ? "FAIL"
+                                               : verdict,
+                   verdict_colour(verdict)});
     table.row(std::move(row));
   }
   return table.render(colour);
@@ -77,8 +91,13 @@ std::string sealed(const Json& results, bool colour) {
   const std::string metric = results["primary_metric"];
   const Json& row = confirm["quality"]["metrics"][metric];
   const std::string verdict = confirm["quality"]["gate"]["verdict"];
-  return fmt::format("Sealed {} {}, opened once: {} {}  {}\n", format_count(row["n"].get<int64_t>()), row["n_unit"].get<std::string>(), confirm["candidate"].get<std::string>(),
-                     change_cell(metric, row), paint(verdict == "pass" ? "PASS" : verdict == "fail" ? "FAIL" : verdict, verdict_colour(verdict), colour));
+  return fmt::format("Sealed {} {}, opened once: {} {}  {}\n", format_count(row["n"].get<int64_t>()),
+                     row["n_unit"].get<std::string>(), confirm["candidate"].get<std::string>(),
+                     change_cell(metric, row),
+                     paint(verdict == "pass"   ? "PASS"
+                           : verdict == "fail" ? "FAIL"
+                                               : verdict,
+                           verdict_colour(verdict), colour));
 }
 
 // The winner's worst sample, or that of the last candidate tested.
@@ -89,7 +108,9 @@ std::string worst(const Json& results) {
     shown = &candidate;
     if (candidate["name"] == results["decision"]["winner"]) break;
   }
-  return shown == nullptr ? "" : fmt::format("Worst of {}: {}\n", (*shown)["name"].get<std::string>(), worst_line((*shown)["quality"]["worst"][0]));
+  return shown == nullptr ? ""
+                          : fmt::format("Worst of {}: {}\n", (*shown)["name"].get<std::string>(),
+                                        worst_line((*shown)["quality"]["worst"][0]));
 }
 
 }  // namespace
@@ -103,7 +124,8 @@ Colour verdict_colour(std::string_view verdict) {
 std::string worst_line(const Json& worst) {
   const auto said = [&](const char* who) {
     const std::string key = std::string(who) + "_probability";
-    return worst.contains(key) ? fmt::format("{} {:.2f}", worst[who].get<std::string>(), worst[key].get<double>()) : fmt::format("\"{}\"", worst[who].get<std::string>());
+    return worst.contains(key) ? fmt::format("{} {:.2f}", worst[who].get<std::string>(), worst[key].get<double>())
+                               : fmt::format("\"{}\"", worst[who].get<std::string>());
   };
   std::string text = worst["text"];
   for (char& c : text)

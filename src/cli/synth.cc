@@ -33,10 +33,15 @@ Result<int> run(Shell& shell, const SynthArguments& arguments) {
   options.type = arguments.type == "f16" ? DType::f16 : arguments.type == "f32" ? DType::f32 : DType::bf16;
   HALFTONE_ASSIGN(const SynthReport report, synth(arguments.shape, arguments.output, options, shell.progress()));
   shell.progress().end();
-  shell.print(fmt::format("wrote {}: {}, {} random weights, {}\n", report.path.string(), arguments.shape, format_count(report.parameters), format_bytes(report.bytes)));
+  shell.print(fmt::format("wrote {}: {}, {} random weights, {}\n", report.path.string(), arguments.shape,
+                          format_count(report.parameters), format_bytes(report.bytes)));
   if (!report.unreadable.empty()) shell.note("note: the other verbs cannot read it yet: " + report.unreadable);
-  HALFTONE_TRY(shell.write_json({{"shape", arguments.shape}, {"output", arguments.output}, {"type", arguments.type}, {"seed", options.seed}},
-                                {{"tensors", report.tensors}, {"parameters", report.parameters}, {"bytes", report.bytes}, {"unreadable", report.unreadable}}));
+  HALFTONE_TRY(shell.write_json(
+      {{"shape", arguments.shape}, {"output", arguments.output}, {"type", arguments.type}, {"seed", options.seed}},
+      {{"tensors", report.tensors},
+       {"parameters", report.parameters},
+       {"bytes", report.bytes},
+       {"unreadable", report.unreadable}}));
   return kDone;
 }
 
@@ -44,10 +49,13 @@ Result<int> run(Shell& shell, const SynthArguments& arguments) {
 
 void add_synth(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<SynthArguments>();
-  CLI::App* verb = shell.verb(app, "synth", "a model folder of a real shape with random weights", kSynthExample, [&shell, arguments] { return run(shell, *arguments); });
+  CLI::App* verb = shell.verb(app, "synth", "a model folder of a real shape with random weights", kSynthExample,
+                              [&shell, arguments] { return run(shell, *arguments); });
   verb->add_option("SHAPE", arguments->shape, shape_names())->required();
   verb->add_option("-o,--output", arguments->output, "folder to write")->required();
-  verb->add_option("--type", arguments->type, "f16, bf16 or f32")->check(CLI::IsMember({"f16", "bf16", "f32"}))->capture_default_str();
+  verb->add_option("--type", arguments->type, "f16, bf16 or f32")
+      ->check(CLI::IsMember({"f16", "bf16", "f32"}))
+      ->capture_default_str();
   verb->add_option("--seed", arguments->options.seed, "the same seed gives the same bytes")->capture_default_str();
   verb->add_flag("--replace", arguments->options.replace, "replace an existing folder");
 }

@@ -9,18 +9,30 @@ std::string paint(std::string_view text, Colour colour, bool enabled) {
   if (!enabled || colour == Colour::none || text.empty()) return std::string(text);
   const char* code = "";
   switch (colour) {
-    case Colour::green: code = "32"; break;
-    case Colour::red: code = "31"; break;
-    case Colour::yellow: code = "33"; break;
-    case Colour::dim: code = "2"; break;
-    case Colour::bold: code = "1"; break;
-    case Colour::none: break;
+    case Colour::green:
+      code = "32";
+      break;
+    case Colour::red:
+      code = "31";
+      break;
+    case Colour::yellow:
+      code = "33";
+      break;
+    case Colour::dim:
+      code = "2";
+      break;
+    case Colour::bold:
+      code = "1";
+      break;
+    case Colour::none:
+      break;
   }
   return std::string("\033[") + code + "m" + std::string(text) + "\033[0m";
 }
 
 size_t display_width(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 Table::Table(std::vector<std::string> headers) : headers_(std::move(headers)) {

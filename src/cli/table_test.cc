@@ -37,12 +37,11 @@ TEST(Table, ShortRowsAreFilled) {
 TEST(Arguments, UnderscoresInOptionNamesAreHyphens) {
   const char* given[] = {"halftone", "run", "my_model", "--max_tokens=a_b", "--top_k", "4_0", "--", "--not_touched"};
   const std::vector<std::string> out = normalized_arguments(8, const_cast<char**>(given));
-  EXPECT_EQ(out, (std::vector<std::string>{"--not_touched", "--", "4_0", "--top-k", "--max-tokens=a_b", "my_model", "run"}));
+  EXPECT_EQ(out,
+            (std::vector<std::string>{"--not_touched", "--", "4_0", "--top-k", "--max-tokens=a_b", "my_model", "run"}));
 }
 
-TEST(Arguments, EscapesInPrompts) {
-  EXPECT_EQ(unescaped(R"(a\nb\tc\\nd\x\)"), "a\nb\tc\\nd\\x\\");
-}
+TEST(Arguments, EscapesInPrompts) { EXPECT_EQ(unescaped(R"(a\nb\tc\\nd\x\)"), "a\nb\tc\\nd\\x\\"); }
 
 }  // namespace
 }  // namespace halftone::cli

@@ -70,13 +70,20 @@ Result<int> run(Shell& shell, const ValidateArguments& arguments) {
   HALFTONE_ASSIGN(const auto reference, open(shell, arguments.reference, activations));
   HALFTONE_ASSIGN(const auto candidate, open(shell, arguments.candidate, activations));
   options.compare.facts.bytes = candidate->model().file.bytes_on_disk;
-  HALFTONE_ASSIGN(const Validation validation, validate_pair(*reference, *candidate, suites, options, shell.progress()));
+  HALFTONE_ASSIGN(const Validation validation,
+                  validate_pair(*reference, *candidate, suites, options, shell.progress()));
   const nlohmann::ordered_json results = to_json(validation.comparison);
   print(shell, results);
-  if (!arguments.samples.empty()) HALFTONE_TRY(write_file_atomic(arguments.samples, format_records(validation.records)));
-  HALFTONE_TRY(shell.write_json({{"reference", arguments.reference}, {"candidate", arguments.candidate}, {"suites", arguments.suites}, {"gate", arguments.gate},
-                                 {"split", arguments.split}, {"reference_activations", reference->executor().activations_used()},
-                                 {"candidate_activations", candidate->executor().activations_used()}, {"threads", candidate->executor().threads()}},
+  if (!arguments.samples.empty())
+    HALFTONE_TRY(write_file_atomic(arguments.samples, format_records(validation.records)));
+  HALFTONE_TRY(shell.write_json({{"reference", arguments.reference},
+                                 {"candidate", arguments.candidate},
+                                 {"suites", arguments.suites},
+                                 {"gate", arguments.gate},
+                                 {"split", arguments.split},
+                                 {"reference_activations", reference->executor().activations_used()},
+                                 {"candidate_activations", candidate->executor().activations_used()},
+                                 {"threads", candidate->executor().threads()}},
                                 results));
   return exit_code(validation.comparison);
 }
@@ -85,13 +92,17 @@ Result<int> run(Shell& shell, const ValidateArguments& arguments) {
 
 void add_validate(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<ValidateArguments>();
-  CLI::App* verb = shell.verb(app, "validate", "a candidate against its reference, sample by sample", kValidateExample, [&shell, arguments] { return run(shell, *arguments); });
+  CLI::App* verb = shell.verb(app, "validate", "a candidate against its reference, sample by sample", kValidateExample,
+                              [&shell, arguments] { return run(shell, *arguments); });
   verb->add_option("REFERENCE", arguments->reference, "model folder, usually float")->required();
   verb->add_option("CANDIDATE", arguments->candidate, "model folder or artifact")->required();
-  verb->add_option("--suite", arguments->suites, "YAML file, or choices:FILE.csv, divergence:FILE.txt, perplexity:FILE.txt")->required();
+  verb->add_option("--suite", arguments->suites,
+                   "YAML file, or choices:FILE.csv, divergence:FILE.txt, perplexity:FILE.txt")
+      ->required();
   verb->add_option("--gate", arguments->gate, "YAML file of limits");
   verb->add_option("--split", arguments->split, "all, decide or confirm")->capture_default_str();
-  verb->add_option("--samples", arguments->samples, "write every sample's scores to this JSON Lines file")->type_name("PATH");
+  verb->add_option("--samples", arguments->samples, "write every sample's scores to this JSON Lines file")
+      ->type_name("PATH");
   verb->add_option("--seed", arguments->seed, "of the bootstrap")->capture_default_str();
   verb->add_option("--worst", arguments->worst, "worst samples shown")->capture_default_str();
   add_activations(verb, arguments->activations);

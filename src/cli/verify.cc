@@ -20,7 +20,8 @@ Result<int> run_verify(Shell& shell, const std::string& path) {
   HALFTONE_ASSIGN(const ModelFile file, open_artifact(path));
   const auto tensors = static_cast<int64_t>(file.tensors.size());
   shell.progress().end();
-  shell.print(fmt::format("{}: whole; {} tensors, {}, every hash agrees\n", path, format_count(tensors), format_bytes(file.bytes_on_disk)));
+  shell.print(fmt::format("{}: whole; {} tensors, {}, every hash agrees\n", path, format_count(tensors),
+                          format_bytes(file.bytes_on_disk)));
   HALFTONE_TRY(shell.write_json({{"artifact", path}, {"threads", pool.threads()}},
                                 {{"whole", true}, {"tensors", tensors}, {"bytes_on_disk", file.bytes_on_disk}}));
   return kDone;
@@ -30,7 +31,8 @@ Result<int> run_verify(Shell& shell, const std::string& path) {
 
 void add_verify(CLI::App& app, Shell& shell) {
   const auto path = std::make_shared<std::string>();
-  CLI::App* verb = shell.verb(app, "verify", "check an artifact's hashes, every byte", kVerifyExample, [&shell, path] { return run_verify(shell, *path); });
+  CLI::App* verb = shell.verb(app, "verify", "check an artifact's hashes, every byte", kVerifyExample,
+                              [&shell, path] { return run_verify(shell, *path); });
   verb->add_option("ARTIFACT", *path, "artifact folder")->required();
 }
 

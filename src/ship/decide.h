@@ -36,12 +36,13 @@ struct Decision {
   std::vector<std::string> reasons;         // one per contender
 };
 
-inline constexpr std::string_view kDecisionRule = "the fewest bytes among the candidates that pass the gate and the budgets";
+inline constexpr std::string_view kDecisionRule =
+    "the fewest bytes among the candidates that pass the gate and the budgets";
 
 // Ties in bytes go to the earlier contender. No winner: inconclusive when any contender is, else fail.
 Decision decide(std::span<const Contender> contenders);
 
-// The failed (or else inconclusive) checks of a gate in one line: "choice_accuracy.loss: 8.9 points is beyond the limit ...".
+// The failed (or else inconclusive) checks of a gate in one line: "loss 8.9 points, limit 1.0 points; ...".
 std::string why_not(const GateResult& gate);
 
 }  // namespace halftone

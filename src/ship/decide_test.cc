@@ -7,7 +7,9 @@ namespace halftone {
 namespace {
 
 TEST(Decide, TakesTheSmallestThatPasses) {
-  const std::vector<Contender> contenders = {{"int8", 300, Fate::pass, ""}, {"int4", 200, Fate::pass, ""}, {"int4-channel", 100, Fate::fail, "loss: 9 points"}};
+  const std::vector<Contender> contenders = {{"int8", 300, Fate::pass, ""},
+                                             {"int4", 200, Fate::pass, ""},
+                                             {"int4-channel", 100, Fate::fail, "loss: 9 points"}};
   const Decision decision = decide(contenders);
   ASSERT_TRUE(decision.winner.has_value());
   EXPECT_EQ(*decision.winner, 1U);
@@ -34,7 +36,8 @@ TEST(Decide, WithoutAWinnerDoubtOutweighsFailure) {
 }
 
 TEST(Decide, AnInconclusiveCandidateNeverWins) {
-  const std::vector<Contender> contenders = {{"a", 100, Fate::pass, ""}, {"b", 50, Fate::inconclusive, "needs n of about 900"}};
+  const std::vector<Contender> contenders = {{"a", 100, Fate::pass, ""},
+                                             {"b", 50, Fate::inconclusive, "needs n of about 900"}};
   EXPECT_EQ(*decide(contenders).winner, 0U);
 }
 
@@ -45,13 +48,19 @@ TEST(Decide, NamesTheChecksThatStoodInTheWay) {
   pass.verdict = Verdict::pass;
   fail.check = {"choice_accuracy.loss", 3, "points", "", "exposure", "rare"};
   fail.verdict = Verdict::fail;
-  fail.reason = "31 points is beyond the limit 3 points";
-  doubt.check.metric = "confident_flips";
-  doubt.reason = "needs n of about 5,000";
+  fail.value = 31.04;
+  doubt.check = {"confident_flips", 0.5, "percent", "", "", ""};
+  doubt.value = 0.34;
+  doubt.high = 0.61;
+  doubt.needs_n = 12443;
+  doubt.n_unit = "questions";
   gate.checks = {pass, fail, doubt};
-  EXPECT_EQ(why_not(gate), "rare loss: 31 points is beyond the limit 3 points");
+  EXPECT_EQ(why_not(gate), "rare loss 31.0 points, limit 3.0 points");
   gate.checks = {pass, doubt};
-  EXPECT_EQ(why_not(gate), "confident flips: needs n of about 5,000");
+  EXPECT_EQ(why_not(gate), "confident flips 0.3 % may be 0.6 %, limit 0.5 % (about 12,000 questions would tell)");
+  doubt.value.reset();
+  gate.checks = {doubt};
+  EXPECT_EQ(why_not(gate), "confident flips unknown, limit 0.5 % (about 12,000 questions would tell)");
 }
 
 }  // namespace

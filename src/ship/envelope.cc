@@ -15,7 +15,8 @@ nlohmann::ordered_json machine_json() {
   return machine;
 }
 
-nlohmann::ordered_json make_envelope(std::string_view verb, nlohmann::ordered_json settings, nlohmann::ordered_json results) {
+nlohmann::ordered_json make_envelope(std::string_view verb, nlohmann::ordered_json settings,
+                                     nlohmann::ordered_json results) {
   nlohmann::ordered_json out;
   out["halftone"] = std::string(version());
   out["verb"] = std::string(verb);

@@ -22,15 +22,19 @@ Status read_suites(ShipJob& job) {
     const fs::path own = job.options.model / "suite.yaml";
     std::error_code error;
     if (!fs::is_regular_file(own, error))
-      return invalid_input("[ship] expected --suite FILE.yaml or --text FILE.txt, got neither, and {} has no suite.yaml; with any text of yours "
-                           "--text judges the candidates by how far they move from float", job.options.model.string());
+      return invalid_input(
+          "[ship] expected --suite FILE.yaml or --text FILE.txt, got neither, and {} has no suite.yaml; with any text "
+          "of yours "
+          "--text judges the candidates by how far they move from float",
+          job.options.model.string());
     wanted.push_back(own.string());
   }
   std::set<std::string> names;
   for (const std::string& argument : wanted) {
     HALFTONE_ASSIGN(Suite suite, load_suite(argument));
     if (!names.insert(suite.spec.name).second)
-      return invalid_input("[ship] expected suites with different names, got \"{}\" twice; set name in one of them", suite.spec.name);
+      return invalid_input("[ship] expected suites with different names, got \"{}\" twice; set name in one of them",
+                           suite.spec.name);
     job.suites.push_back(std::move(suite));
   }
   return {};
@@ -48,8 +52,9 @@ Status read_gate(ShipJob& job) {
     HALFTONE_ASSIGN(job.gate, parse_gate(default_text_gate(), job.gate_source));
     return {};
   } else {
-    return invalid_input("[ship] expected --gate FILE.yaml for labelled suites, got none; two lines do: \"checks:\" and "
-                         "\"  - {{metric: choice_accuracy.loss, max: 1.0, unit: points}}\"");
+    return invalid_input(
+        "[ship] expected --gate FILE.yaml for labelled suites, got none; two lines do: \"checks:\" and "
+        "\"  - {{metric: choice_accuracy.loss, max: 1.0, unit: points}}\"");
   }
   HALFTONE_ASSIGN(job.gate, load_gate(job.gate_source));
   return {};
@@ -67,7 +72,8 @@ void add_budgets(ShipJob& job) {
   const ShipOptions& options = job.options;
   if (options.max_bytes) add("bytes", static_cast<double>(*options.max_bytes), "bytes");
   if (options.max_memory_bytes) add("memory_bytes", static_cast<double>(*options.max_memory_bytes), "bytes");
-  if (options.min_decode_tokens_per_second) add("decode_tokens_per_second", *options.min_decode_tokens_per_second, "tokens_per_second");
+  if (options.min_decode_tokens_per_second)
+    add("decode_tokens_per_second", *options.min_decode_tokens_per_second, "tokens_per_second");
 }
 
 Status read_recipes(ShipJob& job) {
@@ -97,7 +103,10 @@ Status choose_output(ShipJob& job) {
   std::error_code error;
   for (const fs::path& path : {job.output, evidence})
     if (!job.options.replace && fs::exists(path, error))
-      return invalid_input("[ship] {}: expected an output that does not exist yet, got one; remove it, choose another -o, or say --replace", path.string());
+      return invalid_input(
+          "[ship] {}: expected an output that does not exist yet, got one; remove it, choose another -o, or say "
+          "--replace",
+          path.string());
   return {};
 }
 

@@ -20,10 +20,10 @@ struct ShipCandidate {
   std::filesystem::path path;  // in the work folder
   QuantizeReport quantized;
   WeightSummary weights;
-  int64_t bytes = 0;           // of weights.safetensors
+  int64_t bytes = 0;  // of weights.safetensors
   Speed speed;
   Contender contender;
-  std::string activations;     // that ran while scoring
+  std::string activations;  // that ran while scoring
   std::vector<SampleRecord> records;
   std::optional<Comparison> comparison;
 };
@@ -44,7 +44,7 @@ struct ShipJob {
 
   // inputs.cc
   std::vector<Suite> suites;
-  Gate gate;                // budgets included
+  Gate gate;  // budgets included
   std::string gate_source;
   std::vector<ShipCandidate> candidates;
 

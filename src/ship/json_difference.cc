@@ -39,7 +39,8 @@ std::optional<JsonDifference> in_arrays(const Json& left, const Json& right, con
 
 }  // namespace
 
-std::optional<JsonDifference> first_difference(const Json& left, const Json& right, const std::string& path, int64_t* equal) {
+std::optional<JsonDifference> first_difference(const Json& left, const Json& right, const std::string& path,
+                                               int64_t* equal) {
   if (left.is_object() && right.is_object()) return in_objects(left, right, path, equal);
   if (left.is_array() && right.is_array()) return in_arrays(left, right, path, equal);
   if (left != right) return JsonDifference{path, shown(left), shown(right)};

@@ -33,7 +33,8 @@ TEST(JsonDifference, SeesWhatOneSideLacks) {
 }
 
 TEST(JsonDifference, OrderOfKeysIsNoDifference) {
-  EXPECT_FALSE(first_difference(Json::parse(R"({"a":1,"b":2})"), Json::parse(R"({"b":2,"a":1})"), "", nullptr).has_value());
+  EXPECT_FALSE(
+      first_difference(Json::parse(R"({"a":1,"b":2})"), Json::parse(R"({"b":2,"a":1})"), "", nullptr).has_value());
 }
 
 }  // namespace

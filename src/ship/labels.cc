@@ -48,19 +48,23 @@ constexpr std::array<CheckName, 17> kChecks = {{
 
 MetricStyle metric_style(std::string_view metric) {
   const std::string_view name = metric.substr(metric.find(':') + 1);  // npos + 1 is 0
-  const auto found = std::find_if(kStyles.begin(), kStyles.end(), [&](const MetricStyle& style) { return style.key == name; });
+  const auto found =
+      std::find_if(kStyles.begin(), kStyles.end(), [&](const MetricStyle& style) { return style.key == name; });
   return found != kStyles.end() ? *found : MetricStyle{metric, metric, "", true};
 }
 
 std::string check_label(std::string_view metric, std::string_view slice) {
-  const auto found = std::find_if(kChecks.begin(), kChecks.end(), [&](const CheckName& name) { return name.metric == metric; });
+  const auto found =
+      std::find_if(kChecks.begin(), kChecks.end(), [&](const CheckName& name) { return name.metric == metric; });
   std::string label(found != kChecks.end() ? found->label : metric);
   const size_t equal = slice.find('=');
   return equal == std::string_view::npos ? label : std::string(slice.substr(equal + 1)) + " " + label;
 }
 
 std::string_view primary_metric_of(Task task) {
-  return task == Task::choices ? "choice_accuracy" : task == Task::divergence ? "top_token_agreement" : "log_perplexity";
+  return task == Task::choices      ? "choice_accuracy"
+         : task == Task::divergence ? "top_token_agreement"
+                                    : "log_perplexity";
 }
 
 std::string_view tail_metric_of(Task task) {

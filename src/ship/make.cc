@@ -13,7 +13,8 @@ namespace halftone {
 namespace {
 
 std::string reference_name(const WeightSummary& weights) {
-  const auto largest = std::max_element(weights.items.begin(), weights.items.end(), [](const WeightItem& a, const WeightItem& b) { return a.bytes < b.bytes; });
+  const auto largest = std::max_element(weights.items.begin(), weights.items.end(),
+                                        [](const WeightItem& a, const WeightItem& b) { return a.bytes < b.bytes; });
   const std::string layout = largest == weights.items.end() ? "" : largest->layout;
   if (layout == "f16") return "float16";
   if (layout == "bf16") return "bfloat16";
@@ -50,7 +51,8 @@ Status make_candidates(ShipJob& job, const std::filesystem::path& work) {
     reference.sha256 = model_hash(candidate.quantized.source_files);
     if (job.options.max_bytes && candidate.bytes > *job.options.max_bytes) {
       candidate.contender.fate = Fate::over_budget;
-      candidate.contender.why = fmt::format("{} is over the budget of {}; not scored", format_bytes(candidate.bytes), format_bytes(*job.options.max_bytes));
+      candidate.contender.why = fmt::format("{} is over the budget of {}; not scored", format_bytes(candidate.bytes),
+                                            format_bytes(*job.options.max_bytes));
     }
   }
   job.progress.end();
@@ -62,8 +64,10 @@ Status measure_candidates(ShipJob& job) {
   for (const ShipCandidate& candidate : job.candidates) paths.push_back(candidate.path);
   SpeedOptions options = job.options.speed;
   // A short context leaves room for half a prompt and the tokens after it.
-  options.prompt_tokens = std::clamp<int64_t>(options.prompt_tokens, 1, std::max<int64_t>(1, job.reference.context / 2));
-  options.decode_tokens = std::clamp<int64_t>(options.decode_tokens, 2, std::max<int64_t>(2, job.reference.context / 4));
+  options.prompt_tokens =
+      std::clamp<int64_t>(options.prompt_tokens, 1, std::max<int64_t>(1, job.reference.context / 2));
+  options.decode_tokens =
+      std::clamp<int64_t>(options.decode_tokens, 2, std::max<int64_t>(2, job.reference.context / 4));
   HALFTONE_ASSIGN(job.speed, measure_speed(paths, options, job.progress));
   job.progress.end();
   job.reference.speed = job.speed.models[0];

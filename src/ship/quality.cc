@@ -18,7 +18,8 @@ using Json = nlohmann::ordered_json;
 constexpr int kCurvePoints = 120;
 constexpr int kPageDigits = 5;
 
-// The values at about 120 ranks, counted from the largest and spaced evenly in the logarithm, so that the tail is drawn exactly.
+// The values at about 120 ranks, counted from the largest and spaced evenly in the logarithm, so that the tail is drawn
+// exactly.
 Json curve_of(const Distribution& distribution) {
   std::vector<double> values = *distribution.values;
   std::sort(values.begin(), values.end(), std::greater<>());
@@ -26,7 +27,9 @@ Json curve_of(const Distribution& distribution) {
   Json ranks = Json::array(), points = Json::array();
   int64_t last = 0;
   for (int i = 0; i <= kCurvePoints; ++i) {
-    const auto rank = std::clamp<int64_t>(std::llround(std::pow(static_cast<double>(n), static_cast<double>(i) / kCurvePoints)), 1, std::max<int64_t>(n, 1));
+    const auto rank =
+        std::clamp<int64_t>(std::llround(std::pow(static_cast<double>(n), static_cast<double>(i) / kCurvePoints)), 1,
+                            std::max<int64_t>(n, 1));
     if (rank == last || rank > n) continue;
     last = rank;
     ranks.push_back(rank);
@@ -57,7 +60,8 @@ Json pairs_of(std::span<const SampleRecord> records) {
   for (const SampleRecord& record : records) {
     if (record.task != Task::choices) continue;
     const ChoiceOutcome outcome = outcome_of(record);
-    int64_t& count = outcome.reference_right ? (outcome.candidate_right ? both : reference) : (outcome.candidate_right ? candidate : neither);
+    int64_t& count = outcome.reference_right ? (outcome.candidate_right ? both : reference)
+                                             : (outcome.candidate_right ? candidate : neither);
     ++count;
   }
   return {{"both_right", both}, {"only_reference", reference}, {"only_candidate", candidate}, {"both_wrong", neither}};

@@ -31,15 +31,21 @@ struct EvidenceFiles {
 Result<Json> read_json(const fs::path& path) {
   HALFTONE_ASSIGN(const std::string text, read_text_file(path));
   Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded() || !json.is_object()) return invalid_input("[recheck] {}: expected a JSON object, got something else; copy the evidence again", path.string());
+  if (json.is_discarded() || !json.is_object())
+    return invalid_input("[recheck] {}: expected a JSON object, got something else; copy the evidence again",
+                         path.string());
   return json;
 }
 
 Result<EvidenceFiles> read_evidence(fs::path folder) {
   std::error_code error;
-  if (!fs::exists(folder / "report.json", error) && fs::exists(folder / "evidence" / "report.json", error)) folder /= "evidence";
+  if (!fs::exists(folder / "report.json", error) && fs::exists(folder / "evidence" / "report.json", error))
+    folder /= "evidence";
   if (!fs::exists(folder / "report.json", error))
-    return not_found("[recheck] {}: expected an evidence folder with report.json and samples.jsonl, got none; name OUT.ht or OUT.ht/evidence", folder.string());
+    return not_found(
+        "[recheck] {}: expected an evidence folder with report.json and samples.jsonl, got none; name OUT.ht or "
+        "OUT.ht/evidence",
+        folder.string());
   EvidenceFiles evidence;
   HALFTONE_ASSIGN(evidence.report, read_json(folder / "report.json"));
   HALFTONE_ASSIGN(evidence.fixed, read_json(folder / "fixed.json"));
@@ -80,7 +86,9 @@ class Rechecker {
   int64_t values() const { return values_; }
 
  private:
-  void expect(const std::string& where, const Json& reported, const std::string& rebuilt) { compare_json(where, reported, Json(rebuilt), "the evidence gives"); }
+  void expect(const std::string& where, const Json& reported, const std::string& rebuilt) {
+    compare_json(where, reported, Json(rebuilt), "the evidence gives");
+  }
 
   void compare_json(const std::string& where, const Json& reported, const Json& rebuilt, std::string_view who) {
     if (!difference_.empty()) return;
@@ -91,15 +99,17 @@ class Rechecker {
   // Each sample must be on the side of the split that its group's hash says.
   void check_split() {
     std::map<std::string, double> fractions;
-    for (const Json& suite : evidence_.fixed.at("suites")) fractions[suite.at("name").get<std::string>()] = suite.at("decide_fraction").get<double>();
+    for (const Json& suite : evidence_.fixed.at("suites"))
+      fractions[suite.at("name").get<std::string>()] = suite.at("decide_fraction").get<double>();
     for (const SampleRecord& record : evidence_.records) {
       if (!difference_.empty()) return;
       if (record.split == Split::all) continue;
       const auto fraction = fractions.find(record.suite);
       const Split expected = fraction == fractions.end() ? Split::all : split_of(record.group, fraction->second);
       if (expected != record.split)
-        difference_ = fmt::format("samples.jsonl: sample {} of {}: it says {}, the hash of its group \"{}\" says {}", record.id, record.suite,
-                                  split_name(record.split), record.group, split_name(expected));
+        difference_ =
+            fmt::format("samples.jsonl: sample {} of {}: it says {}, the hash of its group \"{}\" says {}", record.id,
+                        record.suite, split_name(record.split), record.group, split_name(expected));
     }
   }
 
@@ -113,10 +123,13 @@ class Rechecker {
     for (const Json& candidate : results_.at("candidates")) {
       if (candidate.at("reference").get<bool>()) continue;
       const std::string name = candidate.at("name").get<std::string>();
-      Contender contender{name, candidate.at("bytes").get<int64_t>(), fate_from(candidate.at("verdict").get<std::string>()), candidate.at("reason").get<std::string>()};
+      Contender contender{name, candidate.at("bytes").get<int64_t>(),
+                          fate_from(candidate.at("verdict").get<std::string>()),
+                          candidate.at("reason").get<std::string>()};
       if (candidate.contains("quality")) {
         used += parts.count({name, false});
-        HALFTONE_ASSIGN(const Comparison comparison, rebuild(parts[{name, false}], candidate, candidate.at("quality"), "candidates[" + name + "].quality"));
+        HALFTONE_ASSIGN(const Comparison comparison, rebuild(parts[{name, false}], candidate, candidate.at("quality"),
+                                                             "candidates[" + name + "].quality"));
         contender.fate = fate_of(comparison.gate.value().verdict);
         contender.why = why_not(comparison.gate.value());
         expect("candidates[" + name + "].verdict", candidate.at("verdict"), std::string(fate_name(contender.fate)));
@@ -124,17 +137,22 @@ class Rechecker {
       const Json& confirm = results_.at("confirm");
       if (confirm.contains("quality") && confirm.at("candidate") == name) {
         used += parts.count({name, true});
-        HALFTONE_ASSIGN(const Comparison comparison, rebuild(parts[{name, true}], candidate, confirm.at("quality"), "confirm.quality"));
+        HALFTONE_ASSIGN(const Comparison comparison,
+                        rebuild(parts[{name, true}], candidate, confirm.at("quality"), "confirm.quality"));
         sealed_ = comparison.gate.value().verdict;
       }
       contenders_.push_back(std::move(contender));
     }
-    if (used != parts.size() && difference_.empty()) difference_ = "samples.jsonl: it has samples of candidates that report.json does not know";
+    if (used != parts.size() && difference_.empty())
+      difference_ = "samples.jsonl: it has samples of candidates that report.json does not know";
     return {};
   }
 
-  Result<Comparison> rebuild(const std::vector<SampleRecord>& records, const Json& candidate, const Json& reported, const std::string& where) {
-    if (records.empty()) return invalid_input("[recheck] samples.jsonl: expected samples for {}, got none; copy the evidence again", where);
+  Result<Comparison> rebuild(const std::vector<SampleRecord>& records, const Json& candidate, const Json& reported,
+                             const std::string& where) {
+    if (records.empty())
+      return invalid_input("[recheck] samples.jsonl: expected samples for {}, got none; copy the evidence again",
+                           where);
     CompareOptions options;
     options.facts = facts_from(candidate.at("facts"));
     options.replicates = reported.at("bootstrap").at("replicates").get<int64_t>();
@@ -159,7 +177,9 @@ class Rechecker {
     expect("decision.sentence", results_.at("decision").at("sentence"), decision_sentence(results_));
   }
 
-  static Fate fate_from(const std::string& name) { return name == fate_name(Fate::over_budget) ? Fate::over_budget : Fate::not_tested; }
+  static Fate fate_from(const std::string& name) {
+    return name == fate_name(Fate::over_budget) ? Fate::over_budget : Fate::not_tested;
+  }
 
   const EvidenceFiles& evidence_;
   const Json& results_;
@@ -183,7 +203,8 @@ Result<RecheckResult> recheck_evidence(const fs::path& folder) {
     result.values = rechecker.values();
     result.decision = evidence.report.at("results").at("decision").at("sentence").get<std::string>();
   } catch (const Json::exception& error) {
-    return invalid_input("[recheck] {}: report.json or fixed.json: expected the keys of docs/evidence.md, got: {}", folder.string(), error.what());
+    return invalid_input("[recheck] {}: report.json or fixed.json: expected the keys of docs/evidence.md, got: {}",
+                         folder.string(), error.what());
   }
   result.same = result.difference.empty();
   result.report = std::move(evidence.report);

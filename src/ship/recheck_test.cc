@@ -20,7 +20,9 @@ class Recheck : public testing::Test {
     ASSERT_TRUE(write_evidence(test->job, folder_.path()).ok());
   }
   std::string read(const std::string& name) { return *read_text_file(folder_ / name); }
-  void write(const std::string& name, const std::string& text) { ASSERT_TRUE(write_file_atomic(folder_ / name, text).ok()); }
+  void write(const std::string& name, const std::string& text) {
+    ASSERT_TRUE(write_file_atomic(folder_ / name, text).ok());
+  }
   // Changes report.json; gives the difference that is found.
   template <class Change>
   std::string with_report(const Change& change) {
@@ -52,10 +54,12 @@ TEST_F(Recheck, UnalteredEvidenceAgrees) {
 }
 
 TEST_F(Recheck, NamesAlteredFiguresOfTheReport) {
-  EXPECT_TRUE(has(with_report([](Json& r) { r["candidates"][2]["quality"]["metrics"]["choice_accuracy"]["low"] = -0.0001; }),
-                  "candidates[int4].quality.metrics.choice_accuracy.low: report.json says -0.0001"));
+  EXPECT_TRUE(
+      has(with_report([](Json& r) { r["candidates"][2]["quality"]["metrics"]["choice_accuracy"]["low"] = -0.0001; }),
+          "candidates[int4].quality.metrics.choice_accuracy.low: report.json says -0.0001"));
   EXPECT_TRUE(has(with_report([](Json& r) { r["candidates"][2]["verdict"] = "fail"; }), "candidates[int4].verdict"));
-  EXPECT_TRUE(has(with_report([](Json& r) { r["confirm"]["quality"]["tails"]["answer_probability"]["max"] = 0.1; }), "confirm.quality.tails"));
+  EXPECT_TRUE(has(with_report([](Json& r) { r["confirm"]["quality"]["tails"]["answer_probability"]["max"] = 0.1; }),
+                  "confirm.quality.tails"));
   EXPECT_TRUE(has(with_report([](Json& r) { r["decision"]["winner"] = "int8"; }), "decision.winner"));
   EXPECT_TRUE(has(with_report([](Json& r) { r["decision"]["verdict"] = "fail"; }), "decision.verdict"));
   EXPECT_TRUE(has(with_report([](Json& r) { r["decision"]["sentence"] = "All is well."; }), "decision.sentence"));
@@ -65,7 +69,8 @@ TEST_F(Recheck, NamesAlteredFiguresOfTheReport) {
 
 TEST_F(Recheck, AGateThatWasMovedIsFound) {
   EXPECT_TRUE(has(with_report([](Json& r) { r["gate"]["checks"][0]["limit"] = 9.0; }), "gate.sha256"));
-  EXPECT_TRUE(has(with_report([](Json& r) { r["fixed"]["gate"]["sha256"] = std::string(64, '0'); }), "results.fixed.gate.sha256"));
+  EXPECT_TRUE(has(with_report([](Json& r) { r["fixed"]["gate"]["sha256"] = std::string(64, '0'); }),
+                  "results.fixed.gate.sha256"));
 }
 
 TEST_F(Recheck, NamesAlteredSamples) {
@@ -74,7 +79,8 @@ TEST_F(Recheck, NamesAlteredSamples) {
   altered.replace(altered.rfind("-0.125"), 6, "-0.975");
   EXPECT_TRUE(has(with_samples(altered), "confirm.quality")) << with_samples(altered);
   // One sample fewer: every n changes.
-  EXPECT_TRUE(has(with_samples(samples.substr(samples.find('\n') + 1)), "candidates[int8].quality")) << with_samples(samples.substr(samples.find('\n') + 1));
+  EXPECT_TRUE(has(with_samples(samples.substr(samples.find('\n') + 1)), "candidates[int8].quality"))
+      << with_samples(samples.substr(samples.find('\n') + 1));
   // From the sealed side to the other.
   std::string moved = samples;
   moved.replace(moved.find("\"decide\""), 8, "\"confirm\"");
@@ -85,7 +91,8 @@ TEST_F(Recheck, BadFilesAreErrorsThatSayWhatToDo) {
   write("report.json", "[1, 2");
   EXPECT_TRUE(has(std::string(recheck_evidence(folder_.path()).status().message()), "expected a JSON object"));
   write("report.json", "{}");
-  EXPECT_TRUE(has(std::string(recheck_evidence(folder_.path()).status().message()), "expected the keys of docs/evidence.md"));
+  EXPECT_TRUE(
+      has(std::string(recheck_evidence(folder_.path()).status().message()), "expected the keys of docs/evidence.md"));
   const TempFolder empty;
   EXPECT_TRUE(has(std::string(recheck_evidence(empty.path()).status().message()), "expected an evidence folder"));
 }

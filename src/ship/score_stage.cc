@@ -32,7 +32,9 @@ Result<std::vector<PreparedSuite>> prepare_all(const ShipJob& job, Scorer& refer
 }
 
 int64_t samples_in(const std::vector<PreparedSuite>& suites) {
-  return std::accumulate(suites.begin(), suites.end(), int64_t{0}, [](int64_t sum, const PreparedSuite& suite) { return sum + static_cast<int64_t>(suite.samples.size()); });
+  return std::accumulate(suites.begin(), suites.end(), int64_t{0}, [](int64_t sum, const PreparedSuite& suite) {
+    return sum + static_cast<int64_t>(suite.samples.size());
+  });
 }
 
 Status prepare(ShipJob& job, Scorer& reference) {
@@ -45,8 +47,8 @@ Status prepare(ShipJob& job, Scorer& reference) {
   return {};
 }
 
-Result<std::vector<SampleRecord>> score_all(const ShipJob& job, const std::vector<PreparedSuite>& prepared, Scorer& reference, Scorer& candidate,
-                                            const std::string& name) {
+Result<std::vector<SampleRecord>> score_all(const ShipJob& job, const std::vector<PreparedSuite>& prepared,
+                                            Scorer& reference, Scorer& candidate, const std::string& name) {
   std::vector<SampleRecord> records;
   for (const PreparedSuite& suite : prepared) {
     HALFTONE_ASSIGN(std::vector<SampleRecord> part, score_candidate(suite, reference, candidate, name, job.progress));
@@ -67,16 +69,19 @@ Status test(ShipJob& job, Scorer& reference, ShipCandidate& candidate) {
   return {};
 }
 
-// From most bytes to fewest. Small suites stop at the first that does not pass: later tests would use up what n can carry.
+// From most bytes to fewest. Small suites stop at the first that does not pass: later tests would use up what n can
+// carry.
 Status test_all(ShipJob& job, Scorer& reference) {
   std::vector<ShipCandidate*> order;
   for (ShipCandidate& candidate : job.candidates)
     if (candidate.contender.fate != Fate::over_budget) order.push_back(&candidate);
-  std::stable_sort(order.begin(), order.end(), [](const ShipCandidate* a, const ShipCandidate* b) { return a->bytes > b->bytes; });
+  std::stable_sort(order.begin(), order.end(),
+                   [](const ShipCandidate* a, const ShipCandidate* b) { return a->bytes > b->bytes; });
   const ShipCandidate* stopped = nullptr;
   for (ShipCandidate* candidate : order) {
     if (stopped != nullptr) {
-      candidate->contender.why = fmt::format("not tested: {} before it did not pass, and {} samples carry no more", stopped->contender.name, format_count(job.samples));
+      candidate->contender.why = fmt::format("not tested: {} before it did not pass, and {} samples carry no more",
+                                             stopped->contender.name, format_count(job.samples));
       continue;
     }
     HALFTONE_TRY(test(job, reference, *candidate));
@@ -105,16 +110,27 @@ Json fixed_of(const ShipJob& job) {
   for (size_t i = 0; i < job.decide.size(); ++i) {
     const PreparedSuite& decide = job.decide[i];
     Json parts = Json::array();
-    parts.push_back({{"split", std::string(split_name(decide.split))}, {"samples", decide.samples.size()}, {"sha256", decide.split_hash()}});
+    parts.push_back({{"split", std::string(split_name(decide.split))},
+                     {"samples", decide.samples.size()},
+                     {"sha256", decide.split_hash()}});
     if (job.split)
-      parts.push_back({{"split", std::string(split_name(job.confirm[i].split))}, {"samples", job.confirm[i].samples.size()}, {"sha256", job.confirm[i].split_hash()}});
-    suites.push_back({{"name", decide.spec.name}, {"task", std::string(task_name(decide.spec.task))}, {"file_sha256", decide.file_sha256},
-                      {"decide_fraction", decide.decide_fraction}, {"parts", std::move(parts)}});
+      parts.push_back({{"split", std::string(split_name(job.confirm[i].split))},
+                       {"samples", job.confirm[i].samples.size()},
+                       {"sha256", job.confirm[i].split_hash()}});
+    suites.push_back({{"name", decide.spec.name},
+                      {"task", std::string(task_name(decide.spec.task))},
+                      {"file_sha256", decide.file_sha256},
+                      {"decide_fraction", decide.decide_fraction},
+                      {"parts", std::move(parts)}});
   }
   Json names = Json::array();
   for (const ShipCandidate& candidate : job.candidates) names.push_back(candidate.contender.name);
-  return {{"halftone", std::string(version())}, {"written", utc_now()}, {"model_sha256", job.reference.sha256},
-          {"gate", {{"sha256", gate_hash(job.gate)}, {"checks", std::move(checks)}}}, {"suites", std::move(suites)}, {"candidates", std::move(names)},
+  return {{"halftone", std::string(version())},
+          {"written", utc_now()},
+          {"model_sha256", job.reference.sha256},
+          {"gate", {{"sha256", gate_hash(job.gate)}, {"checks", std::move(checks)}}},
+          {"suites", std::move(suites)},
+          {"candidates", std::move(names)},
           {"rule", std::string(kDecisionRule)}};
 }
 

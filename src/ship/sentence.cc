@@ -27,10 +27,13 @@ std::string cost_of(const Json& quality, const std::string& metric) {
   const bool interval = row["low"].is_number() && row["high"].is_number();
   const std::string_view name = metric_style(metric).key;
   if (name == "choice_accuracy") {
-    const std::string range = interval ? fmt::format(" [{:+.1f}, {:+.1f}]", 100 * row["low"].get<double>(), 100 * row["high"].get<double>()) : "";
+    const std::string range =
+        interval ? fmt::format(" [{:+.1f}, {:+.1f}]", 100 * row["low"].get<double>(), 100 * row["high"].get<double>())
+                 : "";
     return fmt::format(" Right answers change by {:+.1f} points{}.", 100 * delta, range);
   }
-  if (name == "top_token_agreement") return fmt::format(" The most likely next token stays the same {:.1f} % of the time.", 100 * delta);
+  if (name == "top_token_agreement")
+    return fmt::format(" The most likely next token stays the same {:.1f} % of the time.", 100 * delta);
   return fmt::format(" Log perplexity changes by {:+.3f} nats per token.", delta);
 }
 
@@ -43,14 +46,17 @@ std::string ships(const Json& results, const Json& best) {
   const auto decode = [](const Json& of) { return of["speed"]["decode"]["tokens_per_second"]["median"].get<double>(); };
   if (decode(reference) > 0) {
     const double faster = decode(best) / decode(reference);
-    out += faster >= 1.05   ? fmt::format(" and {} times faster than {}.", ratio(faster), reference["name"].get<std::string>())
-           : faster <= 0.95 ? fmt::format(" than {}, at {} times its speed.", reference["name"].get<std::string>(), fmt::format("{:.2f}", faster))
+    out += faster >= 1.05
+               ? fmt::format(" and {} times faster than {}.", ratio(faster), reference["name"].get<std::string>())
+           : faster <= 0.95 ? fmt::format(" than {}, at {} times its speed.", reference["name"].get<std::string>(),
+                                          fmt::format("{:.2f}", faster))
                             : fmt::format(" than {}, and as fast.", reference["name"].get<std::string>());
   } else {
     out += fmt::format(" than {}.", reference["name"].get<std::string>());
   }
   const Json& sealed = results["confirm"];
-  return out + cost_of(sealed.contains("quality") ? sealed["quality"] : best["quality"], results["primary_metric"].get<std::string>());
+  return out + cost_of(sealed.contains("quality") ? sealed["quality"] : best["quality"],
+                       results["primary_metric"].get<std::string>());
 }
 
 }  // namespace
@@ -59,10 +65,13 @@ std::string decision_sentence(const Json& results) {
   const Json& decision = results["decision"];
   const std::string verdict = decision["verdict"].get<std::string>();
   if (decision["winner"].is_null())
-    return verdict == "fail" ? "Nothing ships: no candidate keeps the gate." : "Undecided: no candidate passes the gate, and the samples are too few to say that none would.";
+    return verdict == "fail"
+               ? "Nothing ships: no candidate keeps the gate."
+               : "Undecided: no candidate passes the gate, and the samples are too few to say that none would.";
   const Json& best = candidate_named(results, decision["winner"]);
   if (verdict == "pass") return ships(results, best);
-  return fmt::format("Nothing ships: {} passed on the samples it was chosen with, but the sealed ones {}.", best["name"].get<std::string>(),
+  return fmt::format("Nothing ships: {} passed on the samples it was chosen with, but the sealed ones {}.",
+                     best["name"].get<std::string>(),
                      verdict == "fail" ? "break the gate" : "are too few to confirm it");
 }
 

@@ -18,7 +18,8 @@ Status move_files(const fs::path& from, const fs::path& to) {
     fs::rename(entry.path(), to / entry.path().filename(), error);
     if (error) break;
   }
-  if (error) return io_error("[ship] {}: expected to move the artifact's files there, got: {}", to.string(), error.message());
+  if (error)
+    return io_error("[ship] {}: expected to move the artifact's files there, got: {}", to.string(), error.message());
   return {};
 }
 

@@ -18,14 +18,14 @@ namespace halftone {
 
 struct ShipOptions {
   std::filesystem::path model;
-  std::filesystem::path output;             // empty: NAME.ht here
-  std::vector<std::string> suites;          // YAML files or shorthands; empty, and no text: suite.yaml of the model's folder
-  std::filesystem::path text;               // divergence on this text, default gate
-  std::filesystem::path gate;               // empty: gate.yaml beside the model's suite.yaml, or the default gate for text
-  std::vector<std::string> recipes;         // presets or YAML files; empty: int8, int4, int4-channel
+  std::filesystem::path output;      // empty: NAME.ht here
+  std::vector<std::string> suites;   // YAML files or shorthands; empty, and no text: suite.yaml of the model's folder
+  std::filesystem::path text;        // divergence on this text, default gate
+  std::filesystem::path gate;        // empty: gate.yaml beside the model's suite.yaml, or the default gate for text
+  std::vector<std::string> recipes;  // presets or YAML files; empty: int8, int4, int4-channel
   std::optional<int64_t> max_bytes, max_memory_bytes;
   std::optional<double> min_decode_tokens_per_second;
-  SpeedOptions speed;                       // threads and activations hold for the scores too
+  SpeedOptions speed;  // threads and activations hold for the scores too
   bool replace = false;
   // Called once gate, suites and split are fixed and written down, before the first score.
   std::function<void(const nlohmann::ordered_json& fixed)> on_fixed;
@@ -38,7 +38,8 @@ struct ShipOutcome {
   std::filesystem::path evidence;  // folder
 };
 
-// Suites of fewer samples are not split: candidates are tested from most bytes to fewest, and the first that does not pass ends it.
+// Suites of fewer samples are not split: candidates are tested from most bytes to fewest, and the first that does not
+// pass ends it.
 inline constexpr int64_t kSplitSamples = 600;
 
 // Errors leave nothing behind. When nothing ships, the evidence alone is written, as NAME.evidence.

@@ -43,7 +43,9 @@ class Ship : public testing::Test {
   std::string questions(int count) {
     Rng rng(5);
     std::string csv = "question,A,B,C,D,answer,kind\n";
-    for (int i = 0; i < count; ++i) csv += fmt::format("What is the number of the house {}?,{},{},{},{},{},{}\n", i, i, i + 1, i + 2, i + 3, rng.below(4), i % 2 ? "odd" : "even");
+    for (int i = 0; i < count; ++i)
+      csv += fmt::format("What is the number of the house {}?,{},{},{},{},{},{}\n", i, i, i + 1, i + 2, i + 3,
+                         rng.below(4), i % 2 ? "odd" : "even");
     return write("questions.csv", csv);
   }
   std::string write(const std::string& name, std::string_view content) {
@@ -66,7 +68,9 @@ TEST_F(Ship, SplitsDecidesConfirmsAndWritesAnArtifact) {
   chosen.suites = {"choices:" + questions(900)};
   chosen.gate = write("gate.yaml", kLooseGate);
   bool fixed_before = false;
-  chosen.on_fixed = [&](const nlohmann::ordered_json& fixed) { fixed_before = fixed.at("suites")[0].at("parts").size() == 2; };
+  chosen.on_fixed = [&](const nlohmann::ordered_json& fixed) {
+    fixed_before = fixed.at("suites")[0].at("parts").size() == 2;
+  };
   const auto outcome = ship(chosen, no_progress());
   ASSERT_TRUE(outcome.ok()) << outcome.status().message();
   EXPECT_TRUE(fixed_before);
@@ -75,7 +79,8 @@ TEST_F(Ship, SplitsDecidesConfirmsAndWritesAnArtifact) {
   EXPECT_TRUE(outcome->report["results"]["confirm"]["opened"].get<bool>());
   ThreadPool pool(2);
   EXPECT_TRUE(verify_artifact(outcome->artifact, pool, no_progress()).ok());
-  for (const char* name : {"fixed.json", "samples.jsonl", "report.json", "report.html"}) EXPECT_TRUE(fs::exists(outcome->artifact / "evidence" / name)) << name;
+  for (const char* name : {"fixed.json", "samples.jsonl", "report.json", "report.html"})
+    EXPECT_TRUE(fs::exists(outcome->artifact / "evidence" / name)) << name;
   const auto recheck = recheck_evidence(outcome->artifact);
   ASSERT_TRUE(recheck.ok()) << recheck.status().message();
   EXPECT_TRUE(recheck->same) << recheck->difference;
@@ -125,7 +130,8 @@ TEST_F(Ship, ABudgetOfBytesKeepsLargeCandidatesFromBeingScored) {
 
 TEST_F(Ship, JudgesByTextAloneWithTheDefaultGate) {
   std::string text;
-  for (int i = 0; i < 400; ++i) text += fmt::format("On day {} the miller walked to house {} and came back with {} eggs.\n", i, i * 7 % 31, i % 12);
+  for (int i = 0; i < 400; ++i)
+    text += fmt::format("On day {} the miller walked to house {} and came back with {} eggs.\n", i, i * 7 % 31, i % 12);
   ShipOptions chosen = options({"int8"});
   chosen.text = write("prompts.txt", text);
   const auto outcome = ship(chosen, no_progress());

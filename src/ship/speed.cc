@@ -5,7 +5,25 @@
 
 namespace halftone {
 
-Result<SpeedReport> measure_speed(const std::vector<std::filesystem::path>& models, const SpeedOptions& options, Progress& progress) {
+namespace {
+
+// Paths in a work folder mean nothing later: a model goes by its folder's name.
+std::string with_names(std::string text, const std::vector<std::filesystem::path>& models) {
+  for (const std::filesystem::path& model : models) {
+    const std::string path = model.string();
+    for (size_t at = text.find(path); at != std::string::npos; at = text.find(path)) {
+      const std::string name = model.stem().string();
+      if (path == name) break;
+      text.replace(at, path.size(), name);
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<SpeedReport> measure_speed(const std::vector<std::filesystem::path>& models, const SpeedOptions& options,
+                                  Progress& progress) {
   BenchOptions bench_options;
   bench_options.prompt_tokens = options.prompt_tokens;
   bench_options.decode_tokens = options.decode_tokens;
@@ -15,13 +33,14 @@ Result<SpeedReport> measure_speed(const std::vector<std::filesystem::path>& mode
   bench_options.allow_noisy = true;
   HALFTONE_ASSIGN(const BenchReport bench_report, bench(models, bench_options, progress));
   SpeedReport report;
-  report.warnings = bench_report.warnings;
+  for (const std::string& warning : bench_report.warnings) report.warnings.push_back(with_names(warning, models));
   report.settings = bench_report.settings_json();
   nlohmann::ordered_json json = bench_report.to_json();
   for (size_t i = 0; i < bench_report.models.size(); ++i) {
     const ModelBench& model = bench_report.models[i];
     const auto& decode = model.decode.tokens_per_second;
-    Speed speed{std::move(json["models"][i]), model.memory.weights_bytes + model.memory.peak_private_bytes, decode.median, decode.low, decode.high};
+    Speed speed{std::move(json["models"][i]), model.memory.weights_bytes + model.memory.peak_private_bytes,
+                decode.median, decode.low, decode.high};
     speed.json.erase("model");  // a path in a work folder
     report.models.push_back(std::move(speed));
   }

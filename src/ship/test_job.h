@@ -14,7 +14,8 @@ struct TestJob {
   ShipJob job{options, no_progress(), {}, {}, {}, {}, {}, {}, {}, false, 0, {}, {}, {}, {}, {}, {}};
 };
 
-inline std::vector<SampleRecord> test_records(const std::string& candidate, Split split, int64_t count, double flip_share) {
+inline std::vector<SampleRecord> test_records(const std::string& candidate, Split split, int64_t count,
+                                              double flip_share) {
   Rng rng(17);
   std::vector<SampleRecord> records;
   for (int64_t i = 0; static_cast<int64_t>(records.size()) < count; ++i) {
@@ -30,9 +31,12 @@ inline std::vector<SampleRecord> test_records(const std::string& candidate, Spli
     record.text = fmt::format("Where does person {} live?", i);
     record.choices = {"Arden", "Bramley", "Calder", "Dunmore"};
     record.answer = i % 4;
-    for (int64_t c = 0; c < 4; ++c) record.reference_scores.push_back(c == record.answer ? -0.125 : -3.5 - 0.25 * static_cast<double>(c));
+    for (int64_t c = 0; c < 4; ++c)
+      record.reference_scores.push_back(c == record.answer ? -0.125 : -3.5 - 0.25 * static_cast<double>(c));
     record.candidate_scores = record.reference_scores;
-    if (rng.uniform() < flip_share) std::swap(record.candidate_scores[static_cast<size_t>(record.answer)], record.candidate_scores[static_cast<size_t>((record.answer + 1) % 4)]);
+    if (rng.uniform() < flip_share)
+      std::swap(record.candidate_scores[static_cast<size_t>(record.answer)],
+                record.candidate_scores[static_cast<size_t>((record.answer + 1) % 4)]);
     records.push_back(std::move(record));
   }
   return records;
@@ -53,7 +57,10 @@ inline PreparedSuite test_suite(Split split, int64_t samples) {
 inline std::unique_ptr<TestJob> make_test_job(double int4_flips, double sealed_flips) {
   auto test = std::make_unique<TestJob>();
   ShipJob& job = test->job;
-  job.gate = *parse_gate("checks:\n  - {metric: choice_accuracy.loss, max: 2.0, unit: points}\n  - {metric: confident_flips, max: 5, unit: percent, slice: exposure=rare}\n", "test");
+  job.gate = *parse_gate(
+      "checks:\n  - {metric: choice_accuracy.loss, max: 2.0, unit: points}\n  - {metric: confident_flips, max: 5, "
+      "unit: percent, slice: exposure=rare}\n",
+      "test");
   job.gate_source = "test";
   job.split = true;
   job.decide.push_back(test_suite(Split::decide, 900));
@@ -61,11 +68,13 @@ inline std::unique_ptr<TestJob> make_test_job(double int4_flips, double sealed_f
   job.reference.name = "float16";
   job.reference.bytes = 4000;
   job.reference.sha256 = std::string(64, 'b');
-  const nlohmann::ordered_json speed = {{"decode", {{"tokens_per_second", {{"median", 100.0}, {"low", 99.0}, {"high", 101.0}}}}},
-                                        {"memory", {{"weights_bytes", 1000}, {"peak_private_bytes", 100}}}};
+  const nlohmann::ordered_json speed = {
+      {"decode", {{"tokens_per_second", {{"median", 100.0}, {"low", 99.0}, {"high", 101.0}}}}},
+      {"memory", {{"weights_bytes", 1000}, {"peak_private_bytes", 100}}}};
   job.reference.speed.json = speed;
   std::vector<Contender> contenders;
-  for (const auto& [name, bytes, flips] : {std::tuple("int8", int64_t{2000}, 0.0), std::tuple("int4", int64_t{1000}, int4_flips)}) {
+  for (const auto& [name, bytes, flips] :
+       {std::tuple("int8", int64_t{2000}, 0.0), std::tuple("int4", int64_t{1000}, int4_flips)}) {
     ShipCandidate candidate;
     candidate.bytes = candidate.contender.bytes = bytes;
     candidate.contender.name = name;

@@ -22,15 +22,19 @@ std::map<std::string, std::string> parts_of(const Graph& graph) {
   for (const std::string& name : tables) parts[name] = linears.count(name) ? "embedding and output" : "embedding";
   for (const std::string& name : linears) {
     if (tables.count(name)) continue;
-    if (name.find("attn") != std::string::npos) parts[name] = "attention";
-    else if (name.find("mlp") != std::string::npos) parts[name] = "feed-forward";
-    else parts[name] = "output";
+    if (name.find("attn") != std::string::npos)
+      parts[name] = "attention";
+    else if (name.find("mlp") != std::string::npos)
+      parts[name] = "feed-forward";
+    else
+      parts[name] = "output";
   }
   return parts;
 }
 
 int64_t rank_of(const std::string& part) {
-  static const std::vector<std::string> kOrder = {"embedding", "embedding and output", "attention", "feed-forward", "output"};
+  static const std::vector<std::string> kOrder = {"embedding", "embedding and output", "attention", "feed-forward",
+                                                  "output"};
   return std::find(kOrder.begin(), kOrder.end(), part) - kOrder.begin();
 }
 
@@ -69,16 +73,24 @@ WeightSummary summarize_weights(const LanguageModel& model) {
     summary.padding_bytes += item.padding_bytes;
     summary.items.push_back(std::move(item));
   }
-  if (summary.parameters > 0) summary.bits_per_weight = 8.0 * static_cast<double>(summary.bytes) / static_cast<double>(summary.parameters);
+  if (summary.parameters > 0)
+    summary.bits_per_weight = 8.0 * static_cast<double>(summary.bytes) / static_cast<double>(summary.parameters);
   return summary;
 }
 
 nlohmann::ordered_json to_json(const WeightSummary& summary) {
   nlohmann::ordered_json items = nlohmann::ordered_json::array();
   for (const WeightItem& item : summary.items)
-    items.push_back({{"part", item.part}, {"layout", item.layout}, {"tensors", item.tensors}, {"parameters", item.elements}, {"bytes", item.bytes},
-                     {"scale_bytes", item.scale_bytes}, {"padding_bytes", item.padding_bytes}, {"bits_per_weight", item.bits_per_weight()}});
-  return {{"parameters", summary.parameters}, {"bytes", summary.bytes}, {"scale_bytes", summary.scale_bytes}, {"padding_bytes", summary.padding_bytes},
+    items.push_back({{"part", item.part},
+                     {"layout", item.layout},
+                     {"tensors", item.tensors},
+                     {"parameters", item.elements},
+                     {"bytes", item.bytes},
+                     {"scale_bytes", item.scale_bytes},
+                     {"padding_bytes", item.padding_bytes},
+                     {"bits_per_weight", item.bits_per_weight()}});
+  return {{"parameters", summary.parameters},           {"bytes", summary.bytes},
+          {"scale_bytes", summary.scale_bytes},         {"padding_bytes", summary.padding_bytes},
           {"bits_per_weight", summary.bits_per_weight}, {"items", items}};
 }
 

@@ -16,7 +16,9 @@ struct WeightItem {
   std::string layout;  // "int4_block32"
   int64_t tensors = 0, elements = 0, bytes = 0;
   int64_t scale_bytes = 0, padding_bytes = 0;  // in `bytes`
-  double bits_per_weight() const { return elements > 0 ? 8.0 * static_cast<double>(bytes) / static_cast<double>(elements) : 0; }
+  double bits_per_weight() const {
+    return elements > 0 ? 8.0 * static_cast<double>(bytes) / static_cast<double>(elements) : 0;
+  }
 };
 
 struct WeightSummary {

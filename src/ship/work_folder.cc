@@ -20,8 +20,9 @@ Result<WorkFolder> WorkFolder::create(const fs::path& output) {
   if (!error) fs::remove_all(path, error);
   if (!error) fs::create_directory(path, error);
   if (error)
-    return io_error("[ship] {}: expected to make a work folder beside the output, got: {}; choose an output where you may write", path.string(),
-                    error.message());
+    return io_error(
+        "[ship] {}: expected to make a work folder beside the output, got: {}; choose an output where you may write",
+        path.string(), error.message());
   return WorkFolder(path);
 }
 

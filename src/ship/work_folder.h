@@ -8,7 +8,8 @@
 
 namespace halftone {
 
-// A hidden folder beside the output (the same file system, so that its files can be moved there), removed with everything in it.
+// A hidden folder beside the output (the same file system, so that its files can be moved there), removed with
+// everything in it.
 class WorkFolder {
  public:
   static Result<WorkFolder> create(const std::filesystem::path& output);

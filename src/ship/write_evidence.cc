@@ -15,7 +15,9 @@ std::string all_records(const ShipJob& job) {
   return text + format_records(job.confirm_records);
 }
 
-std::string text_of(const nlohmann::ordered_json& json) { return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n"; }
+std::string text_of(const nlohmann::ordered_json& json) {
+  return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
 
 }  // namespace
 

@@ -21,7 +21,9 @@ bool on_frontier(const Json& report, const Json& candidate, const std::string& t
   for (const Json& other : at(report, "results/candidates")) {
     const double other_tail = flag(other, "reference") ? 0 : number(other, tail_path);
     const auto other_bytes = integer(other, "bytes");
-    if (std::isfinite(other_tail) && other_tail <= tail && other_bytes <= bytes && (other_tail < tail || other_bytes < bytes)) return false;
+    if (std::isfinite(other_tail) && other_tail <= tail && other_bytes <= bytes &&
+        (other_tail < tail || other_bytes < bytes))
+      return false;
   }
   return true;
 }
@@ -45,10 +47,15 @@ void add_tradeoff(const Json& report, Json& out) {
     static const std::set<std::string> kKnown = {"reference", "pass", "inconclusive", "fail"};
     const std::string verdict = kKnown.count(text(candidate, "verdict")) ? text(candidate, "verdict") : "other";
     present.insert(verdict);
-    points.push_back({{"name", text(candidate, "name")}, {"bytes_mb", static_cast<double>(integer(candidate, "bytes")) / 1e6},
-                      {"bytes_text", bytes_text(integer(candidate, "bytes"))}, {"tail", std::max(tail, 0.0)},
-                      {"tail_text", value_text(metric, tail)}, {"decode", std::isfinite(decode) ? decode : 0},
-                      {"decode_text", rate_text(decode) + " tok/s"}, {"verdict", verdict}, {"frontier", on_frontier(report, candidate, path)},
+    points.push_back({{"name", text(candidate, "name")},
+                      {"bytes_mb", static_cast<double>(integer(candidate, "bytes")) / 1e6},
+                      {"bytes_text", bytes_text(integer(candidate, "bytes"))},
+                      {"tail", std::max(tail, 0.0)},
+                      {"tail_text", value_text(metric, tail)},
+                      {"decode", std::isfinite(decode) ? decode : 0},
+                      {"decode_text", rate_text(decode) + " tok/s"},
+                      {"verdict", verdict},
+                      {"frontier", on_frontier(report, candidate, path)},
                       {"right_half", static_cast<double>(integer(candidate, "bytes")) > 0.6 * largest}});
   }
   out["tradeoff"] = std::move(points);
@@ -65,7 +72,8 @@ void add_tradeoff(const Json& report, Json& out) {
 double gate_limit(const Json& quality, const std::string& metric, const std::string& slice) {
   const std::string loss = std::string(metric_style(metric).key) + ".loss";
   for (const Json& check : at(quality, "gate/checks"))
-    if (text(check, "metric") == loss && text(check, "slice") == slice) return number(check, "limit") * (text(check, "unit") == "fraction" ? 1 : 0.01);
+    if (text(check, "metric") == loss && text(check, "slice") == slice)
+      return number(check, "limit") * (text(check, "unit") == "fraction" ? 1 : 0.01);
   return std::nan("");
 }
 
@@ -74,12 +82,18 @@ void add_forest(const Json& report, Json& out) {
   const double scale = scale_of(metric);
   std::vector<std::string> rows;
   Json points = Json::array();
-  const auto add = [&](const Json& candidate, const std::string& row, const std::string& slice, const Json& result, bool first) {
+  const auto add = [&](const Json& candidate, const std::string& row, const std::string& slice, const Json& result,
+                       bool first) {
     if (!std::isfinite(number(result, "delta"))) return;
     if (std::find(rows.begin(), rows.end(), row) == rows.end()) rows.push_back(row);
     const double limit = gate_limit(at(candidate, "quality"), metric, slice);
-    points.push_back({{"name", text(candidate, "name")}, {"row", row}, {"delta", number(result, "delta") * scale}, {"low", number(result, "low") * scale},
-                      {"high", number(result, "high") * scale}, {"n", integer(result, "n")}, {"first", first},
+    points.push_back({{"name", text(candidate, "name")},
+                      {"row", row},
+                      {"delta", number(result, "delta") * scale},
+                      {"low", number(result, "low") * scale},
+                      {"high", number(result, "high") * scale},
+                      {"n", integer(result, "n")},
+                      {"first", first},
                       {"text", row_text(metric, result)},
                       {"limit", std::isfinite(limit) ? Json(-limit * scale) : Json()},
                       {"limit_text", std::isfinite(limit) ? fmt::format("loss of {:.1f} points", limit * scale) : ""}});
@@ -121,7 +135,8 @@ void add_tail(const Json& report, Json& out) {
     if (n > 0) least = std::min(least, 0.7 / n);
     for (size_t i = 0; i < ranks.size() && i < values.size(); ++i)
       if (values[i].is_number() && values[i].get<double>() > 0.0005)
-        points.push_back({{"name", text(candidate, "name")}, {"value", values[i]}, {"share", ranks[i].get<double>() / n}});
+        points.push_back(
+            {{"name", text(candidate, "name")}, {"value", values[i]}, {"share", ranks[i].get<double>() / n}});
   }
   out["tail"] = std::move(points);
   out["tail_least_share"] = least;
@@ -130,14 +145,18 @@ void add_tail(const Json& report, Json& out) {
 
 void add_memory(const Json& report, Json& out) {
   Json bars = Json::array(), names = Json::array();
-  const std::vector<std::pair<std::string, std::string>> kinds = {{"weights, mapped", "weights_bytes"}, {"cache", "kv_bytes"}, {"scratch", "scratch_bytes"}};
+  const std::vector<std::pair<std::string, std::string>> kinds = {
+      {"weights, mapped", "weights_bytes"}, {"cache", "kv_bytes"}, {"scratch", "scratch_bytes"}};
   for (const Json& candidate : at(report, "results/candidates")) {
     const Json& memory = at(candidate, "speed/memory");
     if (memory.is_null()) continue;
     names.push_back(text(candidate, "name"));
     for (size_t rank = 0; rank < kinds.size(); ++rank) {
       const int64_t bytes = integer(memory, kinds[rank].second);
-      bars.push_back({{"name", text(candidate, "name")}, {"kind", kinds[rank].first}, {"rank", rank}, {"mb", static_cast<double>(bytes) / 1e6},
+      bars.push_back({{"name", text(candidate, "name")},
+                      {"kind", kinds[rank].first},
+                      {"rank", rank},
+                      {"mb", static_cast<double>(bytes) / 1e6},
                       {"text", bytes_text(bytes)}});
     }
   }
@@ -146,7 +165,8 @@ void add_memory(const Json& report, Json& out) {
   out["memory_kinds"] = {kinds[0].first, kinds[1].first, kinds[2].first};
 }
 
-// "model.layers.3.mlp.down_proj.weight": layer 3, kind "mlp.down_proj". Tensors outside the layers are in the table only.
+// "model.layers.3.mlp.down_proj.weight": layer 3, kind "mlp.down_proj". Tensors outside the layers are in the table
+// only.
 void add_tensors(const Json& report, Json& out) {
   Json cells = Json::array();
   std::vector<std::string> kinds;
@@ -161,7 +181,10 @@ void add_tensors(const Json& report, Json& out) {
     if (const size_t end = kind.rfind(".weight"); end != std::string::npos) kind.resize(end);
     if (const size_t inner = kind.find('.'); inner != std::string::npos) kind = kind.substr(inner + 1);
     if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) kinds.push_back(kind);
-    cells.push_back({{"name", name}, {"layer", std::atoi(name.substr(kPrefix.size(), dot).c_str())}, {"kind", kind}, {"error", error},
+    cells.push_back({{"name", name},
+                     {"layer", std::atoi(name.substr(kPrefix.size(), dot).c_str())},
+                     {"kind", kind},
+                     {"error", error},
                      {"layout", text(tensor, "layout")}});
   }
   out["tensors"] = std::move(cells);

@@ -33,7 +33,7 @@
     var x = { field: "bytes_mb", type: "quantitative", title: "Weights on disk, MB", scale: { zero: true, nice: true }, axis: { grid: true, tickCount: narrow() ? 4 : 7 } };
     var y = { field: "tail", type: "quantitative", title: data.tail_title, scale: { type: "symlog", constant: 0.01, domain: [0, data.tail_top] },
               axis: { grid: true, values: data.tail_ticks, format: data.tail_format } };
-    var size = { field: "decode", type: "quantitative", title: "Decode, tokens/s", scale: { zero: true, range: [20, 600] },
+    var size = { field: "decode", type: "quantitative", title: "Decode, tokens/s", scale: { zero: true, range: [50, 600] },
                  legend: narrow() ? null : { orient: "right", direction: "vertical", columns: 1, values: data.decode_ticks, symbolFillColor: "transparent", symbolStrokeColor: css("--soft") } };
     return {
       height: narrow() ? 270 : 340, width: "container", data: { values: data.tradeoff },

@@ -20,7 +20,8 @@ const Json& find_candidate(const Json& report, std::string_view name) {
 
 std::string figure(std::string_view title, std::string_view big, std::string_view small) {
   return fmt::format(R"(<div><dt>{}</dt><dd><div class="big">{}</div><div class="small">{}</div></dd></div>
-)", title, big, small);
+)",
+                     title, big, small);
 }
 
 double decode_rate(const Json& candidate) { return number(candidate, "speed/decode/tokens_per_second/median"); }
@@ -50,16 +51,27 @@ std::string figures(const Json& report) {
   const Json& result = at(best, "quality/metrics/" + metric);
   if (!result.is_null())
     out += figure(escape(metric_style(metric).label), change_figure(metric, result),
-                  fmt::format("{} on {} {}", interval_text(metric, result), format_count(integer(result, "n")), escape(text(result, "n_unit"))));
+                  fmt::format("{} on {} {}", interval_text(metric, result), format_count(integer(result, "n")),
+                              escape(text(result, "n_unit"))));
   if (std::isfinite(decode_rate(best)))
     out += figure("Decode", rate_text(decode_rate(best)) + " tok/s",
                   fmt::format("{} as {}; {:.0f}&nbsp;% of measured bandwidth", rate_text(decode_rate(base)),
                               escape(text(base, "name")), 100 * number(best, "speed/decode/bandwidth_fraction")));
   const Json& sealed = at(report, "results/confirm/quality/metrics/" + metric);
   if (!sealed.is_null())
-    out += figure(fmt::format("Sealed {}, opened once", format_count(integer(sealed, "n"))), change_figure(metric, sealed),
-                  fmt::format("{} {}", interval_text(metric, sealed), chip(text(report, "results/confirm/quality/gate/verdict"))));
+    out +=
+        figure(fmt::format("Sealed {}, opened once", format_count(integer(sealed, "n"))), change_figure(metric, sealed),
+               fmt::format("{} {}", interval_text(metric, sealed),
+                           chip(text(report, "results/confirm/quality/gate/verdict"))));
   return out + "</dl>\n";
+}
+
+// A hyphen before a number, where it is a sign and no part of a name.
+std::string with_minus(std::string text) {
+  for (size_t i = 1; i + 1 < text.size(); ++i)
+    if (text[i] == '-' && (text[i - 1] == ' ' || text[i - 1] == '[') && text[i + 1] >= '0' && text[i + 1] <= '9')
+      text.replace(i, 1, "\u2212");
+  return text;
 }
 
 // Rows of dots that swell to the right: what the project is named after.
@@ -70,9 +82,12 @@ std::string dots() {
       const double across = column / 43.0, down = 1 - row / 8.0;
       const double radius = 4.6 * across * across * down * down;
       if (radius < 0.3) continue;
-      circles += fmt::format(R"(<circle cx="{}" cy="{}" r="{:.1f}"/>)", column * 10 + (row % 2 ? 5 : 0), row * 9 + 4, radius);
+      circles +=
+          fmt::format(R"(<circle cx="{}" cy="{}" r="{:.1f}"/>)", column * 10 + (row % 2 ? 5 : 0), row * 9 + 4, radius);
     }
-  return fmt::format(R"(<svg class="dots" viewBox="0 0 440 76" preserveAspectRatio="xMaxYMin slice" aria-hidden="true">{}</svg>)", circles);
+  return fmt::format(
+      R"(<svg class="dots" viewBox="0 0 440 76" preserveAspectRatio="xMaxYMin slice" aria-hidden="true">{}</svg>)",
+      circles);
 }
 
 }  // namespace
@@ -96,13 +111,16 @@ std::string headline(const Json& report) {
   int64_t decided = 0;
   for (const Json& suite : at(report, "results/suites")) decided += integer(suite, "decide");
   std::string out = "<header>" + dots() + "<div>";
-  out += fmt::format(R"(<p class="brand"><b>halftone</b> evidence &nbsp;·&nbsp; {}</p>)", escape(text(report, "results/model/name")));
-  out += fmt::format("<h1>{}</h1>\n<p>{} &nbsp;{}</p>\n", escape(text(report, "results/decision/sentence")), chip(verdict),
+  out += fmt::format(R"(<p class="brand"><b>halftone</b> evidence &nbsp;·&nbsp; {}</p>)",
+                     escape(text(report, "results/model/name")));
+  out += fmt::format("<h1>{}</h1>\n<p>{} &nbsp;{}</p>\n", escape(with_minus(text(report, "results/decision/sentence"))),
+                     chip(verdict),
                      escape(fmt::format("Decided on {} samples; rule: {}.", format_count(decided),
                                         text(report, "results/decision/rule"))));
   out += figures(report);
-  out += R"(<nav><a href="#candidates">Candidates</a><a href="#tails">Tails</a><a href="#sealed">Sealed half</a><a href="#worst">Worst samples</a>)"
-         R"(<a href="#tensors">Weights</a><a href="#speed">Speed and memory</a><a href="#provenance">Provenance</a><a href="#missing">Not measured</a></nav>)";
+  out +=
+      R"(<nav><a href="#candidates">Candidates</a><a href="#tails">Tails</a><a href="#sealed">Sealed half</a><a href="#worst">Worst samples</a>)"
+      R"(<a href="#tensors">Weights</a><a href="#speed">Speed and memory</a><a href="#provenance">Provenance</a><a href="#missing">Not measured</a></nav>)";
   return out + "</div></header>\n";
 }
 

@@ -15,12 +15,23 @@ std::string escape(std::string_view text) {
   out.reserve(text.size());
   for (char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -31,10 +42,14 @@ std::string script_json(const Json& value) {
   std::string out;
   out.reserve(plain.size());
   for (char c : plain) {
-    if (c == '<') out += "\\u003c";
-    else if (c == '>') out += "\\u003e";
-    else if (c == '&') out += "\\u0026";
-    else out += c;
+    if (c == '<')
+      out += "\\u003c";
+    else if (c == '>')
+      out += "\\u003e";
+    else if (c == '&')
+      out += "\\u0026";
+    else
+      out += c;
   }
   return out;
 }
@@ -97,15 +112,19 @@ std::string value_text(std::string_view metric, double value) {
 std::string change_text(std::string_view metric, double value) {
   if (!std::isfinite(value)) return "\u2013";
   const bool points = metric_style(metric).unit == "fraction";
-  std::string out = points ? fmt::format("{:+.{}f}", value * 100, decimals(value * 100)) : fmt::format("{:+.4f}", value);
+  std::string out =
+      points ? fmt::format("{:+.{}f}", value * 100, decimals(value * 100)) : fmt::format("{:+.4f}", value);
   return minus(std::move(out));
 }
 
 std::string row_text(std::string_view metric, const Json& row) {
   const bool own = metric_style(metric).own_value;
-  const auto show = [&](const char* key) { return own ? change_text(metric, number(row, key)) : value_text(metric, number(row, key)); };
+  const auto show = [&](const char* key) {
+    return own ? change_text(metric, number(row, key)) : value_text(metric, number(row, key));
+  };
   std::string out = show("delta");
-  if (std::isfinite(number(row, "low")) && std::isfinite(number(row, "high"))) out += fmt::format(" [{}, {}]", show("low"), show("high"));
+  if (std::isfinite(number(row, "low")) && std::isfinite(number(row, "high")))
+    out += fmt::format(" [{}, {}]", show("low"), show("high"));
   return out;
 }
 
@@ -117,7 +136,8 @@ std::string check_number(const Json& check, double value) {
   if (unit == "bytes") return bytes_text(static_cast<int64_t>(value));
   if (unit == "tokens_per_second") return rate_text(value);
   if (unit == "nats") return minus(fmt::format("{:.3f}", value));
-  return minus(fmt::format("{:.{}f}{}", value, unit == "fraction" ? 4 : decimals(value), unit == "percent" ? " %" : ""));
+  return minus(
+      fmt::format("{:.{}f}{}", value, unit == "fraction" ? 4 : decimals(value), unit == "percent" ? " %" : ""));
 }
 
 }  // namespace
@@ -130,7 +150,8 @@ std::string check_bounds(const Json& check) {
 }
 
 std::string check_limit(const Json& check) {
-  return fmt::format("{} {}", text(check, "bound") == "min" ? "\u2265" : "\u2264", check_number(check, number(check, "limit")));
+  return fmt::format("{} {}", text(check, "bound") == "min" ? "\u2265" : "\u2264",
+                     check_number(check, number(check, "limit")));
 }
 
 std::string bytes_text(int64_t bytes) { return bytes > 0 ? format_bytes(bytes) : "\u2013"; }
@@ -161,7 +182,8 @@ std::string Table::html() const {
     head += fmt::format("<th{}>{}</th>", column.numeric ? R"( class="n")" : "", escape(column.header));
   return fmt::format(R"(<div class="scroll"><table class="{}"><thead><tr>{}</tr></thead><tbody>
 {}</tbody></table></div>
-)", css_, head, rows_);
+)",
+                     css_, head, rows_);
 }
 
 }  // namespace halftone::page

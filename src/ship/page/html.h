@@ -13,17 +13,17 @@ namespace halftone::page {
 
 using Json = nlohmann::ordered_json;
 
-std::string escape(std::string_view text);           // for HTML text and attributes
-std::string script_json(const Json& value);          // for a <script type="application/json">: no "<" survives
+std::string escape(std::string_view text);   // for HTML text and attributes
+std::string script_json(const Json& value);  // for a <script type="application/json">: no "<" survives
 // Value at "a/b/c" or null; the report may come from an older version, and a page is better than none.
 const Json& at(const Json& json, std::string_view path);
 std::string text(const Json& json, std::string_view path, std::string_view fallback = "");
-double number(const Json& json, std::string_view path);  // NaN when absent
+double number(const Json& json, std::string_view path);    // NaN when absent
 int64_t integer(const Json& json, std::string_view path);  // 0 when absent
 bool flag(const Json& json, std::string_view path);
 
-std::string value_text(std::string_view metric, double value);                        // "91.4 %", "0.0123"
-std::string change_text(std::string_view metric, double value);                       // "−0.6", signed
+std::string value_text(std::string_view metric, double value);   // "91.4 %", "0.0123"
+std::string change_text(std::string_view metric, double value);  // "−0.6", signed
 // "−0.6 [−1.1, −0.1]"; a metric of the pair is its own value: "97.1 % [96.8 %, 97.4 %]".
 std::string row_text(std::string_view metric, const Json& row);
 std::string check_value(const Json& check);   // of a gate check, in the unit of its limit
@@ -41,7 +41,8 @@ class Table {
     bool numeric = false;
     std::string css = "";
   };
-  explicit Table(std::vector<Column> columns, std::string css = "cards") : columns_(std::move(columns)), css_(std::move(css)) {}
+  explicit Table(std::vector<Column> columns, std::string css = "cards")
+      : columns_(std::move(columns)), css_(std::move(css)) {}
   void row(const std::vector<std::string>& cells, std::string_view css = "");
   std::string html() const;
 

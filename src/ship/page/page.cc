@@ -44,8 +44,10 @@ std::string render_page(const nlohmann::ordered_json& report) {
   out += page::provenance_section(report);
   out += "</main>\n";
   out += fmt::format("<footer><div>Written by halftone {} on {}. This page makes no network requests.</div></footer>\n",
-                     page::escape(page::text(report, "halftone")), page::escape(page::text(report, "created", "this machine")));
-  out += "<script type=\"application/json\" id=\"chart-data\">" + page::script_json(page::chart_data(report)) + "</script>\n";
+                     page::escape(page::text(report, "halftone")),
+                     page::escape(page::text(report, "created", "this machine")));
+  out += "<script type=\"application/json\" id=\"chart-data\">" + page::script_json(page::chart_data(report)) +
+         "</script>\n";
   for (std::string_view code : {page::vega_js(), page::vega_lite_js(), page::vega_embed_js(), page::charts_js()}) {
     out += "<script>";
     out += script(code);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// report.json → one HTML file: tables and text in the markup, charts by Vega-Lite from the binary, no request to anywhere.
+// report.json → one HTML file: tables and text in the markup, charts by Vega-Lite from the binary, no request to
+// anywhere.
 #pragma once
 
 #include <nlohmann/json.hpp>

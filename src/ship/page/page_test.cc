@@ -26,8 +26,9 @@ std::string own_markup(const std::string& html) { return html.substr(0, html.fin
 
 TEST(Page, ShowsTheDecisionAndEveryCandidate) {
   const std::string html = own_markup(render_page(fixture()));
-  for (const char* expected : {"int4 ships: 3.4 times smaller", "float16", "int4-channel", "rare facts", "Sealed 4,000, opened once",
-                               "Worst samples", "Not measured", "halftone recheck", "id=\"chart-tradeoff\"", "id=\"chart-forest\""})
+  for (const char* expected :
+       {"int4 ships: 3.4 times smaller", "float16", "int4-channel", "rare facts", "Sealed 4,000, opened once",
+        "Worst samples", "Not measured", "halftone recheck", "id=\"chart-tradeoff\"", "id=\"chart-forest\""})
     EXPECT_NE(html.find(expected), std::string::npos) << expected;
 }
 
@@ -56,7 +57,8 @@ TEST(Page, EscapesEverythingFromTheReport) {
   const size_t begin = html.find(open) + open.size();
   const Json data = Json::parse(html.substr(begin, html.find("</script>", begin) - begin), nullptr, false);
   ASSERT_FALSE(data.is_discarded());
-  EXPECT_NE(std::find(data["forest_rows"].begin(), data["forest_rows"].end(), "exposure=" + attack), data["forest_rows"].end());
+  EXPECT_NE(std::find(data["forest_rows"].begin(), data["forest_rows"].end(), "exposure=" + attack),
+            data["forest_rows"].end());
 }
 
 TEST(Page, AsksNoNetworkAndStaysSmall) {
@@ -119,7 +121,8 @@ TEST(Page, FrontierHoldsOnlyUndominatedCandidates) {
   worse["name"] = "wasteful";
   worse["bytes"] = 5'000'000;
   report["results"]["candidates"].push_back(worse);
-  for (const Json& point : page::chart_data(report)["tradeoff"]) EXPECT_EQ(point["frontier"].get<bool>(), point["name"] != "wasteful");
+  for (const Json& point : page::chart_data(report)["tradeoff"])
+    EXPECT_EQ(point["frontier"].get<bool>(), point["name"] != "wasteful");
 }
 
 }  // namespace

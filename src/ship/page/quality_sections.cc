@@ -22,13 +22,15 @@ const Json* find_check(const Json& quality, std::string_view metric, std::string
     if (text(check, "metric") == metric && text(check, "slice") == slice) return &check;
   return nullptr;
 }
-const Json* find_check(const Json& quality, const Json& gate_check) { return find_check(quality, text(gate_check, "metric"), slice_of(gate_check)); }
+const Json* find_check(const Json& quality, const Json& gate_check) {
+  return find_check(quality, text(gate_check, "metric"), slice_of(gate_check));
+}
 
 std::string check_cell(const Json& quality, const Json& gate_check) {
   const Json* check = find_check(quality, gate_check);
   if (check == nullptr) return "";
-  return fmt::format(R"(<span><span class="t-{}">{}</span><span class="sub">{}</span></span>)", escape(text(*check, "verdict")), check_value(*check),
-                     check_bounds(*check));
+  return fmt::format(R"(<span><span class="t-{}">{}</span><span class="sub">{}</span></span>)",
+                     escape(text(*check, "verdict")), check_value(*check), check_bounds(*check));
 }
 
 std::string bounds_of(const std::string& metric, const Json& row) {
@@ -43,10 +45,12 @@ std::string with_sub(std::string_view main, std::string_view sub) {
 
 std::string score_cell(const Json& report, const Json& candidate, const std::string& metric) {
   const Json& row = at(candidate, "quality/metrics/" + metric);
-  if (!metric_style(metric).own_value) return row.is_null() ? "" : with_sub(value_text(metric, number(row, "delta")), bounds_of(metric, row));
+  if (!metric_style(metric).own_value)
+    return row.is_null() ? "" : with_sub(value_text(metric, number(row, "delta")), bounds_of(metric, row));
   if (!row.is_null()) return with_sub(value_text(metric, number(row, "candidate")), row_text(metric, row));
   for (const Json& other : at(report, "results/candidates"))
-    if (const double score = number(other, "quality/metrics/" + metric + "/reference"); flag(candidate, "reference") && std::isfinite(score))
+    if (const double score = number(other, "quality/metrics/" + metric + "/reference");
+        flag(candidate, "reference") && std::isfinite(score))
       return value_text(metric, score);
   return "";
 }
@@ -55,32 +59,41 @@ std::vector<std::string> candidate_row(const Json& report, const Json& candidate
   const std::string metric = primary_metric(report), tail = tail_metric(report);
   const Json& quality = at(candidate, "quality");
   const bool base = flag(candidate, "reference");
-  std::vector<std::string> cells = {
-      fmt::format("<b>{}</b>", escape(text(candidate, "name"))),
-      with_sub(bytes_text(integer(candidate, "bytes")), fmt::format("{:.2f} bits/weight", number(candidate, "bits_per_weight"))),
-      score_cell(report, candidate, metric)};
+  std::vector<std::string> cells = {fmt::format("<b>{}</b>", escape(text(candidate, "name"))),
+                                    with_sub(bytes_text(integer(candidate, "bytes")),
+                                             fmt::format("{:.2f} bits/weight", number(candidate, "bits_per_weight"))),
+                                    score_cell(report, candidate, metric)};
   for (const Json& check : at(report, "results/gate/checks")) cells.push_back(check_cell(quality, check));
   const Json& tails = at(quality, "tails/" + tail);
-  cells.push_back(base || tails.is_null() ? "" : with_sub(value_text(tail, number(tails, "p99")), "max " + value_text(tail, number(tails, "max"))));
+  cells.push_back(base || tails.is_null() ? ""
+                                          : with_sub(value_text(tail, number(tails, "p99")),
+                                                     "max " + value_text(tail, number(tails, "max"))));
   const Json& decode = at(candidate, "speed/decode/tokens_per_second");
-  cells.push_back(decode.is_null() ? "" : with_sub(rate_text(number(decode, "median")),
-                                                   fmt::format("[{}, {}]", rate_text(number(decode, "low")), rate_text(number(decode, "high")))));
+  cells.push_back(decode.is_null() ? ""
+                                   : with_sub(rate_text(number(decode, "median")),
+                                              fmt::format("[{}, {}]", rate_text(number(decode, "low")),
+                                                          rate_text(number(decode, "high")))));
   const Json& memory = at(candidate, "speed/memory");
-  cells.push_back(memory.is_null() ? "" : with_sub(bytes_text(integer(memory, "peak_private_bytes") + integer(memory, "weights_bytes")),
-                                                   fmt::format("{} private", bytes_text(integer(memory, "peak_private_bytes")))));
-  cells.push_back(fmt::format(R"(<span>{}<span class="sub">{}</span></span>)", chip(text(candidate, "verdict")), escape(text(candidate, "reason"))));
+  cells.push_back(memory.is_null()
+                      ? ""
+                      : with_sub(bytes_text(integer(memory, "peak_private_bytes") + integer(memory, "weights_bytes")),
+                                 fmt::format("{} private", bytes_text(integer(memory, "peak_private_bytes")))));
+  cells.push_back(fmt::format(R"(<span>{}<span class="sub">{}</span></span>)", chip(text(candidate, "verdict")),
+                              escape(text(candidate, "reason"))));
   return cells;
 }
 
 std::string limit_header(const Json& report, const Json& gate_check) {
   for (const Json& candidate : at(report, "results/candidates"))
-    if (const Json* check = find_check(at(candidate, "quality"), gate_check)) return fmt::format("{} {}", text(gate_check, "label"), check_limit(*check));
+    if (const Json* check = find_check(at(candidate, "quality"), gate_check))
+      return fmt::format("{} {}", text(gate_check, "label"), check_limit(*check));
   return text(gate_check, "label");
 }
 
 bool has_slices(const Json& report) {
   const Json& all = at(report, "results/candidates");
-  return std::any_of(all.begin(), all.end(), [](const Json& candidate) { return !at(candidate, "quality/slices").empty(); });
+  return std::any_of(all.begin(), all.end(),
+                     [](const Json& candidate) { return !at(candidate, "quality/slices").empty(); });
 }
 
 std::string p_value(double p) { return p < 0.0001 ? "below 0.0001" : fmt::format("{:.4f}", p); }
@@ -90,10 +103,12 @@ std::string p_value(double p) { return p < 0.0001 ? "below 0.0001" : fmt::format
 std::string gate_section(const Json& report) {
   const Json& gate = at(report, "results/gate");
   if (gate.is_null()) return "";
-  std::string out = R"(<h2 id="gate">The gate, fixed first</h2><p class="note">Written down and hashed before the first score. A check passes when its
+  std::string out =
+      R"(<h2 id="gate">The gate, fixed first</h2><p class="note">Written down and hashed before the first score. A check passes when its
 one-sided 95&nbsp;% bound lies inside the limit, fails when it lies beyond after Holm&#8217;s correction, and is otherwise inconclusive.</p><ul class="plain">)";
   for (const Json& check : at(gate, "checks"))
-    out += fmt::format("<li><b>{}</b>: <code>{}</code></li>", escape(text(check, "label")), escape(text(check, "text")));
+    out +=
+        fmt::format("<li><b>{}</b>: <code>{}</code></li>", escape(text(check, "label")), escape(text(check, "text")));
   return out + "</ul>\n";
 }
 
@@ -111,34 +126,42 @@ std::string candidates_section(const Json& report) {
   for (const Json& candidate : at(report, "results/candidates"))
     table.row(candidate_row(report, candidate), text(candidate, "name") == best ? "winner" : "");
   std::string out = R"(<h2 id="candidates">Candidates</h2>)";
-  out += fmt::format(R"(<p class="note">Every figure is paired, sample by sample, with {} in the same pipeline. Points are percentage points;
-brackets are 95&nbsp;% intervals.</p>)", escape(text(reference(report), "name", "the float model")));
+  out += fmt::format(
+      R"(<p class="note">Every figure is paired, sample by sample, with {} in the same pipeline. Points are percentage points;
+brackets are 95&nbsp;% intervals.</p>)",
+      escape(text(reference(report), "name", "the float model")));
   out += table.html();
-  out += R"(<figure><h3>What each byte buys</h3><div class="chart" id="chart-tradeoff"></div><figcaption>Smaller and lower is better; a bigger dot decodes faster.
+  out +=
+      R"(<figure><h3>What each byte buys</h3><div class="chart" id="chart-tradeoff"></div><figcaption>Smaller and lower is better; a bigger dot decodes faster.
 The dashed line joins the candidates that no other beats on both bytes and tail.</figcaption></figure>)";
   if (!has_slices(report)) return out;
-  out += R"(<figure><h3>Change against float, by slice</h3><div class="chart" id="chart-forest"></div><figcaption>Points with 95&nbsp;% intervals; left is worse.
+  out +=
+      R"(<figure><h3>Change against float, by slice</h3><div class="chart" id="chart-forest"></div><figcaption>Points with 95&nbsp;% intervals; left is worse.
 Red ticks are the gate&#8217;s limits. The axis is compressed away from zero.</figcaption></figure>)";
   return out;
 }
 
 std::string tail_section(const Json& report) {
   const std::string metric = tail_metric(report);
-  Table table({{"recipe"}, {"median", true}, {"p95", true}, {"p99", true}, {"p99.9", true}, {"max", true}, {"samples", true}}, "slim");
+  Table table(
+      {{"recipe"}, {"median", true}, {"p95", true}, {"p99", true}, {"p99.9", true}, {"max", true}, {"samples", true}},
+      "slim");
   int rows = 0;
   for (const Json& candidate : at(report, "results/candidates")) {
     const Json& tails = at(candidate, "quality/tails/" + metric);
     if (tails.is_null()) continue;
     table.row({fmt::format("<b>{}</b>", escape(text(candidate, "name"))), value_text(metric, number(tails, "p50")),
                value_text(metric, number(tails, "p95")), value_text(metric, number(tails, "p99")),
-               value_text(metric, number(tails, "p99.9")), value_text(metric, number(tails, "max")), format_count(integer(tails, "n"))});
+               value_text(metric, number(tails, "p99.9")), value_text(metric, number(tails, "max")),
+               format_count(integer(tails, "n"))});
     ++rows;
   }
   if (rows == 0) return "";
-  return fmt::format(R"(<h2 id="tails">The tails</h2><p class="note">{}, one value per sample. A mean hides them: a model that is right on average may
+  return fmt::format(
+      R"(<h2 id="tails">The tails</h2><p class="note">{}, one value per sample. A mean hides them: a model that is right on average may
 answer wrongly on one input in two hundred. A percentile is left out when there are too few samples to know it.</p>{}
 <figure><div class="chart" id="chart-tail"></div><figcaption>Share of samples whose change is larger than the value below it. Both axes are logarithmic.</figcaption></figure>)",
-                     escape(metric_style(metric).label), table.html());
+      escape(metric_style(metric).label), table.html());
 }
 
 std::string confirm_section(const Json& report) {
@@ -150,22 +173,26 @@ std::string confirm_section(const Json& report) {
     return out + fmt::format("<p>{}</p>\n", escape(text(confirm, "why", "Nothing was held back.")));
   }
   const Json& quality = at(confirm, "quality");
-  out += fmt::format(R"(<p>{} samples were set aside by the hash of their group before anything was scored, and opened once, for {} alone. {}</p>)",
-                     format_count(sealed), escape(text(confirm, "candidate")), chip(text(quality, "gate/verdict")));
+  out += fmt::format(
+      R"(<p>{} samples were set aside by the hash of their group before anything was scored, and opened once, for {} alone. {}</p>)",
+      format_count(sealed), escape(text(confirm, "candidate")), chip(text(quality, "gate/verdict")));
   Table table({{"check"}, {"limit", true}, {"to decide", true}, {"sealed", true}, {"verdict"}});
   const Json& decided = at(winner(report), "quality");
   for (const Json& check : at(quality, "gate/checks")) {
     const Json* before = find_check(decided, text(check, "metric"), text(check, "slice"));
-    table.row({fmt::format("<b>{}</b>", escape(check_label(text(check, "metric"), text(check, "slice")))), check_limit(check),
-               before ? check_value(*before) + " " + check_bounds(*before) : "", check_value(check) + " " + check_bounds(check), chip(text(check, "verdict"))});
+    table.row({fmt::format("<b>{}</b>", escape(check_label(text(check, "metric"), text(check, "slice")))),
+               check_limit(check), before ? check_value(*before) + " " + check_bounds(*before) : "",
+               check_value(check) + " " + check_bounds(check), chip(text(check, "verdict"))});
   }
   out += table.html();
   const Json& pairs = at(quality, "pairs");
   if (integer(pairs, "both_right") + integer(pairs, "only_reference") > 0)
-    out += fmt::format(R"(<p class="note">Of the sealed samples {} were right in both, {} only in float, {} only in {}, {} in neither; McNemar&#8217;s p is {}.</p>)",
-                       format_count(integer(pairs, "both_right")), format_count(integer(pairs, "only_reference")),
-                       format_count(integer(pairs, "only_candidate")), escape(text(confirm, "candidate")),
-                       format_count(integer(pairs, "both_wrong")), p_value(number(quality, "metrics/" + primary_metric(report) + "/mcnemar_p")));
+    out += fmt::format(
+        R"(<p class="note">Of the sealed samples {} were right in both, {} only in float, {} only in {}, {} in neither; McNemar&#8217;s p is {}.</p>)",
+        format_count(integer(pairs, "both_right")), format_count(integer(pairs, "only_reference")),
+        format_count(integer(pairs, "only_candidate")), escape(text(confirm, "candidate")),
+        format_count(integer(pairs, "both_wrong")),
+        p_value(number(quality, "metrics/" + primary_metric(report) + "/mcnemar_p")));
   return out;
 }
 

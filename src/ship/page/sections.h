@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of the evidence page, in reading order. Each takes the whole report and gives HTML; a part whose facts the report
-// lacks is empty.
+// The parts of the evidence page, in reading order. Each takes the whole report and gives HTML; a part whose facts the
+// report lacks is empty.
 #pragma once
 
 #include <string>

@@ -31,6 +31,18 @@ std::string short_name(const std::string& path) {
 // What a process with this model alone holds: pages of the file and private memory.
 int64_t memory_of(const ModelBench& model) { return model.memory.weights_bytes + model.memory.peak_private_bytes; }
 
+// "int8 activations", or each model's own where they differ.
+std::string activations_of(const BenchReport& report) {
+  const std::string& first = report.models.front().activations;
+  std::string each;
+  bool differ = false;
+  for (const ModelBench& model : report.models) {
+    differ = differ || model.activations != first;
+    each += fmt::format("{}{} {}", each.empty() ? "" : ", ", short_name(model.model), model.activations);
+  }
+  return differ ? "activations: " + each : first + " activations";
+}
+
 }  // namespace
 
 std::string bench_table(const BenchReport& report, bool colour) {
@@ -55,9 +67,9 @@ std::string bench_table(const BenchReport& report, bool colour) {
         model.decode.tokens_per_second.median / first.decode.tokens_per_second.median,
         model.prefill.tokens_per_second.median / first.prefill.tokens_per_second.median, short_name(first.model));
   }
-  out += fmt::format(
-      "prompt {} tokens, {} generated; {} activations, {}, {} threads; memory = mapped weights + private\n",
-      report.options.prompt_tokens, report.options.decode_tokens, first.activations, report.isa, report.threads);
+  out += fmt::format("prompt {} tokens, {} generated; {}; {}, {} threads; memory = mapped weights + private\n",
+                     report.options.prompt_tokens, report.options.decode_tokens, activations_of(report), report.isa,
+                     report.threads);
   return out;
 }
 

@@ -68,7 +68,7 @@ std::string metric_table(const Json& comparison, bool colour) {
 std::string tail_table(const Json& comparison, bool colour) {
   Table table({"tails", ">p50", ">p95", ">p99", ">p99.9", ">max", ">n", ""});
   for (const auto& [name, row] : comparison["tails"].items())
-    table.row({{std::string(metric_style(name).label)},
+    table.row({{std::string(tail_label(name))},
                {quantile(name, row["p50"])},
                {quantile(name, row["p95"])},
                {quantile(name, row["p99"])},

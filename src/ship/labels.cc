@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::array<MetricStyle, 10> kStyles = {{
     {"choice_accuracy", "Right answers", "fraction", true},
-    {"answer_probability", "Probability of the right answer lost", "fraction", true},
+    {"answer_probability", "Probability of the right answer", "fraction", true},
     {"confident_flips", "Confident flips", "fraction", false},
     {"answer_flips", "Changed answers", "fraction", false},
     {"log_perplexity", "Log perplexity, nats per token", "nats", true},
@@ -51,6 +51,13 @@ MetricStyle metric_style(std::string_view metric) {
   const auto found =
       std::find_if(kStyles.begin(), kStyles.end(), [&](const MetricStyle& style) { return style.key == name; });
   return found != kStyles.end() ? *found : MetricStyle{metric, metric, "", true};
+}
+
+std::string_view tail_label(std::string_view metric) {
+  const MetricStyle style = metric_style(metric);
+  if (style.key == "answer_probability") return "Probability of the right answer lost";
+  if (style.key == "log_perplexity") return "Log perplexity gained, nats per token";
+  return style.key == "token_probability_change" ? "Size of the change of a token's probability" : style.label;
 }
 
 std::string check_label(std::string_view metric, std::string_view slice) {

@@ -16,6 +16,8 @@ struct MetricStyle {
 };
 // "SUITE:NAME" reads as NAME.
 MetricStyle metric_style(std::string_view metric);
+// What the tail of a metric counts: "Probability of the right answer lost".
+std::string_view tail_label(std::string_view metric);
 
 // Of a gate's check, short enough for a column: "loss", "rare loss", "kl p99".
 std::string check_label(std::string_view metric, std::string_view slice);

@@ -34,7 +34,7 @@ void add_tradeoff(const Json& report, Json& out) {
   double top = 0, fastest = 0, largest = 0;
   for (const Json& candidate : at(report, "results/candidates"))
     largest = std::max(largest, static_cast<double>(integer(candidate, "bytes")));
-  out["tail_title"] = fmt::format("{}, p99", metric_style(metric).label);
+  out["tail_title"] = fmt::format("{}, p99", tail_label(metric));
   out["tail_format"] = scale_of(metric) == 100 ? "~%" : "~g";
   Json points = Json::array();
   for (const Json& candidate : at(report, "results/candidates")) {
@@ -140,7 +140,7 @@ void add_tail(const Json& report, Json& out) {
   }
   out["tail"] = std::move(points);
   out["tail_least_share"] = least;
-  out["tail_axis"] = std::string(metric_style(metric).label);
+  out["tail_axis"] = std::string(tail_label(metric));
 }
 
 void add_memory(const Json& report, Json& out) {

@@ -161,7 +161,7 @@ std::string tail_section(const Json& report) {
       R"(<h2 id="tails">The tails</h2><p class="note">{}, one value per sample. A mean hides them: a model that is right on average may
 answer wrongly on one input in two hundred. A percentile is left out when there are too few samples to know it.</p>{}
 <figure><div class="chart" id="chart-tail"></div><figcaption>Share of samples whose change is larger than the value below it. Both axes are logarithmic.</figcaption></figure>)",
-      escape(metric_style(metric).label), table.html());
+      escape(tail_label(metric)), table.html());
 }
 
 std::string confirm_section(const Json& report) {

@@ -4,7 +4,6 @@
 #include "base/atomic_write.h"
 #include "base/error.h"
 #include "ship/job.h"
-#include "ship/work_folder.h"
 
 namespace halftone {
 
@@ -43,7 +42,9 @@ Result<ShipOutcome> publish(const ShipJob& job) {
 Result<ShipOutcome> ship(const ShipOptions& options, Progress& progress) {
   ShipJob job{options, progress, {}, {}, {}, {}, {}, {}, {}, false, 0, {}, {}, {}, {}, {}, {}};
   HALFTONE_TRY(read_inputs(job));
-  HALFTONE_ASSIGN(const WorkFolder work, WorkFolder::create(job.output));
+  // Never committed: it goes with everything in it, also when we are killed (the next run removes it then).
+  const fs::path work_name = job.output.filename().string() + ".work";
+  HALFTONE_ASSIGN(const AtomicFolder work, AtomicFolder::create(job.output.parent_path() / work_name, true));
   HALFTONE_TRY(make_candidates(job, work.path()));
   HALFTONE_TRY(measure_candidates(job));
   HALFTONE_TRY(score_and_decide(job, work.path()));

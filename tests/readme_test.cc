@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// README's commands are promises: each `$ halftone ...` line runs here, in order, in one folder, and must end with the exit code
+// that README says (0 unless a comment `# exit N` stands behind it). Every word that README shows as its output must come.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace halftone {
+namespace {
+
+const std::filesystem::path kRoot = HALFTONE_SOURCE_DIR;
+
+struct Example {
+  int line = 0, exit_code = 0;
+  std::string command, output;
+};
+
+std::vector<Example> examples() {
+  std::ifstream readme(kRoot / "README.md");
+  std::vector<Example> found;
+  bool console = false;
+  int number = 0;
+  for (std::string line; std::getline(readme, line);) {
+    ++number;
+    if (line.starts_with("```")) {
+      console = line == "```console";
+    } else if (console && line.starts_with("$ ")) {
+      Example example{number, 0, line.substr(2), ""};
+      const size_t code = line.find("# exit ");
+      if (code != std::string::npos) example.exit_code = std::stoi(line.substr(code + 7));
+      found.push_back(example);
+    } else if (console && !found.empty()) {
+      found.back().output += line + "\n";
+    }
+  }
+  return found;
+}
+
+std::set<std::string> words(const std::string& text) {
+  std::set<std::string> all;
+  std::string word;
+  for (const char c : text + " ") {
+    if (std::isalpha(static_cast<unsigned char>(c)) != 0) {
+      word += c;
+    } else {
+      if (word.size() >= 4) all.insert(word);
+      word.clear();
+    }
+  }
+  return all;
+}
+
+std::pair<int, std::string> run(const std::string& command) {
+  std::string output;
+  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+  std::array<char, 4096> buffer;
+  for (size_t n = 0; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) output.append(buffer.data(), n);
+  const int status = pclose(pipe);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output};
+}
+
+TEST(Readme, FirstCommandComesByLineTwenty) {
+  std::ifstream readme(kRoot / "README.md");
+  std::string line;
+  for (int number = 1; std::getline(readme, line) && number <= 20; ++number) {
+    if (line.starts_with("./demo")) return;
+  }
+  FAIL() << "expected ./demo in a code block by line 20 of README.md";
+}
+
+TEST(Readme, EveryCommandDoesWhatItSays) {
+  const std::vector<Example> all = examples();
+  ASSERT_GE(all.size(), 8u) << "README.md shows fewer commands than there are verbs";
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("halftone-readme-" + std::to_string(getpid()));
+  std::filesystem::create_directories(folder);
+  std::filesystem::create_directory_symlink(kRoot / "models", folder / "models");
+  for (const Example& example : all) {
+    const auto [code, output] = run("cd '" + folder.string() + "' && PATH='" + HALFTONE_BINARY_DIR + "':$PATH && " + example.command);
+    EXPECT_EQ(code, example.exit_code) << "README.md:" << example.line << ": " << example.command << "\n" << output;
+    const std::set<std::string> got = words(output);
+    for (const std::string& word : words(example.output)) {
+      EXPECT_TRUE(got.contains(word)) << "README.md:" << example.line << ": " << example.command << ": expected the word '"
+                                      << word << "' in its output, got\n" << output;
+    }
+  }
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace halftone

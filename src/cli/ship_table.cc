@@ -122,10 +122,15 @@ Colour verdict_colour(std::string_view verdict) {
 }
 
 std::string worst_line(const Json& worst) {
+  const auto visible = [&](const char* who) {
+    std::string text;
+    for (char c : worst[who].get<std::string>()) text += c == '\n' ? std::string("\\n") : std::string(1, c);
+    return text;
+  };
   const auto said = [&](const char* who) {
     const std::string key = std::string(who) + "_probability";
-    return worst.contains(key) ? fmt::format("{} {:.2f}", worst[who].get<std::string>(), worst[key].get<double>())
-                               : fmt::format("\"{}\"", worst[who].get<std::string>());
+    return worst.contains(key) ? fmt::format("{} {:.2f}", visible(who), worst[key].get<double>())
+                               : fmt::format("\"{}\"", visible(who));
   };
   std::string text = worst["text"];
   for (char& c : text)

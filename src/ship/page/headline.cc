@@ -119,7 +119,7 @@ std::string headline(const Json& report) {
                                         text(report, "results/decision/rule"))));
   out += figures(report);
   out +=
-      R"(<nav><a href="#candidates">Candidates</a><a href="#tails">Tails</a><a href="#sealed">Sealed half</a><a href="#worst">Worst samples</a>)"
+      R"(<nav><a href="#candidates">Candidates</a><a href="#tails">Tails</a><a href="#sealed">Sealed part</a><a href="#worst">Worst samples</a>)"
       R"(<a href="#tensors">Weights</a><a href="#speed">Speed and memory</a><a href="#provenance">Provenance</a><a href="#missing">Not measured</a></nav>)";
   return out + "</div></header>\n";
 }

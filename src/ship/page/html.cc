@@ -98,6 +98,11 @@ std::string minus(std::string plain) {  // a hyphen-minus is too short beside di
   return plain;
 }
 
+std::string without_percent(std::string bounds) {
+  for (size_t at = bounds.find(" %"); at != std::string::npos; at = bounds.find(" %")) bounds.erase(at, 2);
+  return bounds;
+}
+
 int decimals(double scaled) { return std::abs(scaled) < 0.095 && scaled != 0 ? 2 : 1; }
 
 }  // namespace
@@ -124,7 +129,7 @@ std::string row_text(std::string_view metric, const Json& row) {
   };
   std::string out = show("delta");
   if (std::isfinite(number(row, "low")) && std::isfinite(number(row, "high")))
-    out += fmt::format(" [{}, {}]", show("low"), show("high"));
+    out += without_percent(fmt::format(" [{}, {}]", show("low"), show("high")));
   return out;
 }
 
@@ -146,7 +151,8 @@ std::string check_value(const Json& check) { return check_number(check, number(c
 
 std::string check_bounds(const Json& check) {
   if (!std::isfinite(number(check, "low")) || !std::isfinite(number(check, "high"))) return "";
-  return fmt::format("[{}, {}]", check_number(check, number(check, "low")), check_number(check, number(check, "high")));
+  return without_percent(
+      fmt::format("[{}, {}]", check_number(check, number(check, "low")), check_number(check, number(check, "high"))));
 }
 
 std::string check_limit(const Json& check) {

@@ -55,6 +55,32 @@ std::string score_cell(const Json& report, const Json& candidate, const std::str
   return "";
 }
 
+// The gate's checks that say more than the score's column does.
+std::vector<const Json*> shown_checks(const Json& report) {
+  const std::string_view score = metric_style(primary_metric(report)).key;
+  std::vector<const Json*> checks;
+  for (const Json& check : at(report, "results/gate/checks"))
+    if (text(check, "metric") != score || !slice_of(check).empty()) checks.push_back(&check);
+  return checks;
+}
+
+// The tail has a column of its own, unless the gate limits it.
+bool shows_tail(const Json& report) {
+  const std::string p99 = std::string(metric_style(tail_metric(report)).key) + ".p99";
+  for (const Json& check : at(report, "results/gate/checks"))
+    if (text(check, "metric") == p99) return false;
+  return true;
+}
+
+std::string reasons(const Json& report) {
+  std::string out = R"(<dl class="facts why">)";
+  for (const Json& candidate : at(report, "results/candidates"))
+    if (!flag(candidate, "reference"))
+      out += fmt::format("<dt><b>{}</b></dt><dd>{} {}</dd>", escape(text(candidate, "name")),
+                         chip(text(candidate, "verdict")), escape(text(candidate, "reason")));
+  return out + "</dl>\n";
+}
+
 std::vector<std::string> candidate_row(const Json& report, const Json& candidate) {
   const std::string metric = primary_metric(report), tail = tail_metric(report);
   const Json& quality = at(candidate, "quality");
@@ -63,11 +89,12 @@ std::vector<std::string> candidate_row(const Json& report, const Json& candidate
                                     with_sub(bytes_text(integer(candidate, "bytes")),
                                              fmt::format("{:.2f} bits/weight", number(candidate, "bits_per_weight"))),
                                     score_cell(report, candidate, metric)};
-  for (const Json& check : at(report, "results/gate/checks")) cells.push_back(check_cell(quality, check));
+  for (const Json* check : shown_checks(report)) cells.push_back(check_cell(quality, *check));
   const Json& tails = at(quality, "tails/" + tail);
-  cells.push_back(base || tails.is_null() ? ""
-                                          : with_sub(value_text(tail, number(tails, "p99")),
-                                                     "max " + value_text(tail, number(tails, "max"))));
+  if (shows_tail(report))
+    cells.push_back(base || tails.is_null() ? ""
+                                            : with_sub(value_text(tail, number(tails, "p99")),
+                                                       "max " + value_text(tail, number(tails, "max"))));
   const Json& decode = at(candidate, "speed/decode/tokens_per_second");
   cells.push_back(decode.is_null() ? ""
                                    : with_sub(rate_text(number(decode, "median")),
@@ -78,8 +105,7 @@ std::vector<std::string> candidate_row(const Json& report, const Json& candidate
                       ? ""
                       : with_sub(bytes_text(integer(memory, "peak_private_bytes") + integer(memory, "weights_bytes")),
                                  fmt::format("{} private", bytes_text(integer(memory, "peak_private_bytes")))));
-  cells.push_back(fmt::format(R"(<span>{}<span class="sub">{}</span></span>)", chip(text(candidate, "verdict")),
-                              escape(text(candidate, "reason"))));
+  cells.push_back(chip(text(candidate, "verdict")));
   return cells;
 }
 
@@ -116,11 +142,11 @@ std::string candidates_section(const Json& report) {
   std::vector<Table::Column> columns = {{"recipe"}, {"weights", true}};
   const MetricStyle score = metric_style(primary_metric(report));
   columns.push_back({std::string(score.label) + (score.own_value ? ", change [95\u00a0%]" : " [95\u00a0%]"), true});
-  for (const Json& check : at(report, "results/gate/checks")) columns.push_back({limit_header(report, check), true});
-  columns.push_back({"p99 of samples", true});
+  for (const Json* check : shown_checks(report)) columns.push_back({limit_header(report, *check), true});
+  if (shows_tail(report)) columns.push_back({"p99 of samples", true});
   columns.push_back({"decode tok/s", true});
   columns.push_back({"memory", true});
-  columns.push_back({"verdict", false, "why"});
+  columns.push_back({"verdict"});
   Table table(columns, "cards dense");
   const std::string best = text(report, "results/decision/winner");
   for (const Json& candidate : at(report, "results/candidates"))
@@ -168,7 +194,7 @@ std::string confirm_section(const Json& report) {
   const Json& confirm = at(report, "results/confirm");
   int64_t sealed = 0;
   for (const Json& suite : at(report, "results/suites")) sealed += integer(suite, "confirm");
-  std::string out = R"(<h2 id="sealed">The sealed half</h2>)";
+  std::string out = R"(<h2 id="sealed">The sealed part</h2>)";
   if (at(confirm, "quality").is_null()) {
     return out + fmt::format("<p>{}</p>\n", escape(text(confirm, "why", "Nothing was held back.")));
   }

@@ -32,6 +32,18 @@ std::string choice_bars(const Json& sample) {
   return out + "</div>";
 }
 
+// A token between quotation marks; a line end would not be seen.
+std::string token_text(const Json& sample, std::string_view key) {
+  std::string out;
+  for (char c : text(sample, key)) {
+    if (c == '\n')
+      out += "\u21b5";
+    else
+      out += c;
+  }
+  return escape(out);
+}
+
 std::string sample_card(const Json& sample) {
   std::string meta = text(sample, "id");
   for (const auto& [key, value] : at(sample, "slices").items())
@@ -42,7 +54,7 @@ std::string sample_card(const Json& sample) {
   else if (!text(sample, "expected").empty())
     body = fmt::format(
         R"(<p class="next">next in the text <q>{}</q></p><div><span class="key"></span><q>{}</q></div><div><span class="key c"></span><q>{}</q></div>)",
-        escape(text(sample, "expected")), escape(text(sample, "reference")), escape(text(sample, "candidate")));
+        token_text(sample, "expected"), token_text(sample, "reference"), token_text(sample, "candidate"));
   if (std::isfinite(number(sample, "loss"))) meta += fmt::format(" · loss {:.3f}", number(sample, "loss"));
   return fmt::format(R"(<div class="sample"><p class="ask">{}</p>{}<p class="meta">{}</p></div>)",
                      escape(text(sample, "text")), body, escape(meta));

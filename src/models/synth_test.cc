@@ -90,7 +90,7 @@ TEST(Synth, BytesFollowFromTheSeedAloneNotFromThreads) {
 TEST(Synth, ElementTypes) {
   TempFolder temp;
   for (const auto& [type, name] :
-       {std::pair(DType::bf16, "bfloat16"), {DType::f16, "float16"}, {DType::f32, "float32"}}) {
+       {std::pair(DType::bf16, "bfloat16"), std::pair(DType::f16, "float16"), std::pair(DType::f32, "float32")}) {
     ASSERT_TRUE(synth("tiny", temp / name, {.type = type}).ok());
     const auto model = load_language_model(temp / name);
     ASSERT_TRUE(model.ok()) << model.status().message();

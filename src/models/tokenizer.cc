@@ -2,10 +2,10 @@
 #include "models/tokenizer.h"
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "formats/json_text.h"
 #include "formats/model_file.h"
 #include "models/json_reader.h"
-#include "base/utf8.h"
 #include "models/tokenizers/vocabulary.h"
 
 namespace halftone {

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/error.h"
 #include "models/json_reader.h"
@@ -55,7 +57,7 @@ class Lists {
     for (int64_t i = 0; i < layers_; ++i) {
       const std::string layer = fmt::format("model.layers.{}.", i);
       norm(layer + "input_layernorm", 1, true);
-      for (const auto& [name, rows] : {std::pair("q_proj", q_), {"k_proj", kv_}, {"v_proj", kv_}}) {
+      for (const auto& [name, rows] : {std::pair("q_proj", q_), std::pair("k_proj", kv_), std::pair("v_proj", kv_)}) {
         matrix(layer + "self_attn." + name, rows, hidden_, true);
       }
       matrix(layer + "self_attn.dense", hidden_, q_, true);
@@ -89,7 +91,7 @@ class Lists {
     for (int64_t i = 0; i < layers_; ++i) {
       const std::string layer = fmt::format("model.layers.{}.", i);
       norm(layer + "input_layernorm", 0, false);
-      for (const auto& [name, rows] : {std::pair("q_proj", q_), {"k_proj", kv_}, {"v_proj", kv_}}) {
+      for (const auto& [name, rows] : {std::pair("q_proj", q_), std::pair("k_proj", kv_), std::pair("v_proj", kv_)}) {
         matrix(layer + "self_attn." + name, rows, hidden_, false);
       }
       matrix(layer + "self_attn.o_proj", hidden_, q_, false);

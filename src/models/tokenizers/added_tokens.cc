@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "models/tokenizers/unicode.h"
 #include "base/utf8.h"
+#include "models/tokenizers/unicode.h"
 #include "models/tokenizers/vocabulary.h"
 
 namespace halftone {

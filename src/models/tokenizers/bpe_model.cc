@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "models/tokenizers/byte_alphabet.h"
 #include "models/tokenizers/decoder.h"
-#include "base/utf8.h"
 #include "models/tokenizers/word_mark.h"
 
 namespace halftone {

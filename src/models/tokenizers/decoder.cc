@@ -39,7 +39,8 @@ Result<PieceDecoder> PieceDecoder::read(JsonReader& tokenizer) {
 Status PieceDecoder::read_step(JsonReader& reader, int depth) {
   const std::string type = reader.text("type", "");
   HALFTONE_TRY(reader.status());
-  if (depth > kMaxDecoders) return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxDecoders);
+  if (depth > kMaxDecoders)
+    return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxDecoders);
   if (type == "Sequence") {
     reader.only({"type", "decoders"});
     for (JsonReader& inner : reader.objects("decoders")) HALFTONE_TRY(read_step(inner, depth + 1));

@@ -3,12 +3,13 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
 #include "base/error.h"
-#include "models/tokenizers/unicode.h"
 #include "base/utf8.h"
+#include "models/tokenizers/unicode.h"
 #include "models/tokenizers/word_mark.h"
 
 namespace halftone {
@@ -165,7 +166,8 @@ Result<Normalizer> Normalizer::read(JsonReader& tokenizer) {
 Status Normalizer::read_step(JsonReader& reader, int depth) {
   const std::string type = reader.text("type", "");
   HALFTONE_TRY(reader.status());
-  if (depth > kMaxNormalizers) return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxNormalizers);
+  if (depth > kMaxNormalizers)
+    return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxNormalizers);
   for (const Form& form : kForms) {
     if (type != form.name) continue;
     reader.only({"type"});

@@ -46,7 +46,8 @@ Status read_template(JsonReader& reader, PostProcessor& result) {
 Status read_step(JsonReader& reader, int depth, PostProcessor& result) {
   const std::string type = reader.text("type", "");
   HALFTONE_TRY(reader.status());
-  if (depth > kMaxPostProcessors) return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxPostProcessors);
+  if (depth > kMaxPostProcessors)
+    return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxPostProcessors);
   if (type == "Sequence") {
     reader.only({"type", "processors"});
     for (JsonReader& inner : reader.objects("processors")) HALFTONE_TRY(read_step(inner, depth + 1, result));

@@ -86,7 +86,8 @@ Status PreTokenizer::add_cut(Pattern pattern, Behavior behavior, bool invert) {
 Status PreTokenizer::read_step(JsonReader& reader, int depth) {
   const std::string type = reader.text("type", "");
   HALFTONE_TRY(reader.status());
-  if (depth > kMaxPreTokenizers) return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxPreTokenizers);
+  if (depth > kMaxPreTokenizers)
+    return invalid_input("{}: expected at most {} nested sequences", reader.place(""), kMaxPreTokenizers);
   if (byte_level_) {
     return unsupported("{}: expected ByteLevel to be the last step, got {} behind it", reader.place("type"), type);
   }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // tokenizer.model, a protobuf message of the SentencePiece library → the parts of a tokenizer. Only BPE models.
 #include <cmath>
+#include <tuple>
 
 #include "base/byte_reader.h"
 #include "base/error.h"
+#include "base/utf8.h"
 #include "models/tokenizers/decoder.h"
 #include "models/tokenizers/pipeline.h"
-#include "base/utf8.h"
 #include "models/tokenizers/word_mark.h"
 
 namespace halftone {

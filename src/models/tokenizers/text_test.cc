@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/utf8.h"
 #include "models/tokenizers/byte_alphabet.h"
 #include "models/tokenizers/decoder.h"
-#include "base/utf8.h"
 #include "models/tokenizers/vocabulary.h"
 #include "models/tokenizers/word_cache.h"
 #include "models/tokenizers/word_mark.h"

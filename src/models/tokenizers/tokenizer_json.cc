@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/tokenizers/tokenizer_json.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "base/error.h"

@@ -24,8 +24,8 @@ void check(const halftone::Tokenizer& tokenizer, std::string_view text) {
 
 }  // namespace
 
-// A tokenizer.json, and behind a zero byte a text to encode: refused with words, or every id is in range and streaming agrees
-// with decoding at once.
+// A tokenizer.json, and behind a zero byte a text to encode: refused with words, or every id is in range and streaming
+// agrees with decoding at once.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const size_t end = input.find('\0');

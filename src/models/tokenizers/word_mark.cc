@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/tokenizers/word_mark.h"
 
+#include <algorithm>
+
 namespace halftone {
 namespace {
 

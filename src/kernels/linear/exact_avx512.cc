@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exact contract on AVX-512: 16 rows in lanes, one fma chain per (row, token), k ascending.
-// Panels and up to 4 tokens: weights are decoded in registers. Otherwise: chunks of columns are decoded to scratch (L1)
-// once and meet every token of the batch there; y carries the sums from chunk to chunk.
+// Panels and up to 4 tokens, rows and one: weights are decoded in registers. Otherwise: chunks of columns are decoded
+// to scratch (L1) once and meet every token of the batch there; y carries the sums from chunk to chunk.
 #include "kernels/linear/linear_args.h"
 #include "kernels/linear/panels_avx512.h"
 #include "kernels/linear/unroll.h"
@@ -120,36 +120,86 @@ inline void transpose(__m512 (&r)[16]) {
   }
 }
 
+// 64 bytes of 16 rows. kWhole: all rows exist and `n` columns fill the 64 bytes. `ahead` is what to prefetch, from each
+// row's address.
+template <class Rows, bool kWhole>
+inline void load_block(const std::byte* at, int64_t row_bytes, int64_t last_row, int64_t n, int64_t ahead,
+                       __m512 (&columns)[4 / Rows::kBytes][16]) {
+  for (int64_t r = 0; r < 16; ++r) {
+    _mm_prefetch(reinterpret_cast<const char*>(at + ahead), _MM_HINT_T1);
+    for (int64_t part = 0; part < 4 / Rows::kBytes; ++part) {
+      const int64_t left = kWhole ? 16 : n - part * 16;
+      if (left > 0) columns[part][r] = Rows::load(at + part * 16 * Rows::kBytes, left);
+    }
+    if (kWhole || r < last_row) at += row_bytes;
+  }
+}
+
 // 64 bytes of each row at a time: rows are often a multiple of 4096 bytes apart, so 16 lines compete for the 12 places
 // of one L1 set and none would still be there for a second visit. For the same reason prefetches go to L2. At the end
 // of the rows they turn to those of the panels that come next.
 template <class Rows, int kPanels>
 inline void decode_rows(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
-  constexpr int64_t kAheadBytes = 512, kStep = 64 / Rows::kBytes;
+  constexpr int64_t kAheadBytes = 1024, kParts = 4 / Rows::kBytes, kStep = 16 * kParts;
   const int64_t row_bytes = args.columns * Rows::kBytes;
   const std::byte* first = args.weights + panel * 16 * row_bytes;
   const int64_t last_row = args.rows - panel * 16 - 1;  // rows beyond it repeat it; their results are masked away
   for (int64_t k = begin; k < end; k += kStep) {
     const bool turn = k * Rows::kBytes + kAheadBytes >= row_bytes;
     const int64_t ahead = kAheadBytes + (turn ? (kPanels * 16 - 1) * row_bytes : 0);
-    __m512 columns[kStep / 16][16];
-    for (int64_t r = 0; r < 16; ++r) {
-      const std::byte* at = first + (r < last_row ? r : last_row) * row_bytes + k * Rows::kBytes;
-      _mm_prefetch(reinterpret_cast<const char*>(at + ahead), _MM_HINT_T1);
-      for (int64_t half = 0; half < kStep / 16; ++half) {
-        const int64_t left = end - k - half * 16;
-        if (left > 0) columns[half][r] = Rows::load(at + half * 16 * Rows::kBytes, left);
-      }
+    const std::byte* at = first + k * Rows::kBytes;
+    __m512 columns[kParts][16];
+    if (last_row >= 15 && end - k >= kStep) {
+      load_block<Rows, true>(at, row_bytes, last_row, kStep, ahead, columns);
+      unroll<kParts>([&](auto part) {
+        transpose(columns[part]);
+        for (int64_t i = 0; i < 16; ++i) _mm512_store_ps(out + (k - begin + part * 16 + i) * 16, columns[part][i]);
+      });
+      continue;
     }
-    for (int64_t half = 0; half < kStep / 16; ++half) {
-      const int64_t column = k + half * 16;
-      if (column >= end) break;
-      transpose(columns[half]);
+    load_block<Rows, false>(at, row_bytes, last_row, end - k, ahead, columns);
+    unroll<kParts>([&](auto part) {
+      const int64_t column = k + part * 16;
+      if (column >= end) return;
+      transpose(columns[part]);
       for (int64_t i = 0; i < 16 && column + i < end; ++i) {
-        _mm512_store_ps(out + (column - begin + i) * 16, columns[half][i]);
+        _mm512_store_ps(out + (column - begin + i) * 16, columns[part][i]);
+      }
+    });
+  }
+}
+
+// One panel of rows and one token: columns meet x in the registers where the transposition left them.
+template <class Rows>
+inline void one_token_rows(const LinearArgs& args, int64_t panel) {
+  constexpr int64_t kAheadBytes = 2048, kParts = 4 / Rows::kBytes, kStep = 16 * kParts;
+  const int64_t row_bytes = args.columns * Rows::kBytes, last_row = args.rows - panel * 16 - 1;
+  const std::byte* at = args.weights + panel * 16 * row_bytes;
+  __m512 acc = _mm512_setzero_ps();
+  for (int64_t k = 0; k < args.columns; k += kStep, at += 64) {
+    const bool turn = k * Rows::kBytes + kAheadBytes >= row_bytes;
+    const int64_t ahead = kAheadBytes + (turn ? 15 * row_bytes : 0), left = args.columns - k;
+    const float* x = args.x + k;
+    __m512 columns[kParts][16];
+    if (last_row >= 15 && left >= kStep) {
+      load_block<Rows, true>(at, row_bytes, last_row, kStep, ahead, columns);
+      unroll<kParts>([&](auto part) __attribute__((always_inline)) {
+        transpose(columns[part]);
+        unroll<16>([&](auto i) __attribute__((always_inline)) {
+          acc = _mm512_fmadd_ps(_mm512_set1_ps(x[part * 16 + i]), columns[part][i], acc);
+        });
+      });
+      continue;
+    }
+    load_block<Rows, false>(at, row_bytes, last_row, left, ahead, columns);
+    for (int64_t part = 0; part * 16 < left && part < kParts; ++part) {
+      transpose(columns[part]);
+      for (int64_t i = 0; i < 16 && part * 16 + i < left; ++i) {
+        acc = _mm512_fmadd_ps(_mm512_set1_ps(x[part * 16 + i]), columns[part][i], acc);
       }
     }
   }
+  _mm512_mask_storeu_ps(result_at(args, 0, panel), lanes_of(args, panel), acc);
 }
 
 // kPanels panels of decoded weights, `stride` floats apart, times kTokens tokens; columns [begin, end).
@@ -218,10 +268,7 @@ inline void many_tokens(const LinearArgs& args) {
 template <class Rows>
 inline void linear_rows(const LinearArgs& args) {
   if (args.tokens > 1) return many_tokens<decode_rows<Rows, 2>, decode_rows<Rows, 1>>(args);
-  constexpr TileFn kOneToken[1] = {tile<4, 1>};
-  int64_t panel = args.panel_begin;
-  for (; panel + 4 <= args.panel_end; panel += 4) chunked<decode_rows<Rows, 4>, 4>(args, panel, 0, 1, kOneToken);
-  for (; panel < args.panel_end; ++panel) chunked<decode_rows<Rows, 1>, 1>(args, panel, 0, 1, kTiles<1>);
+  for (int64_t panel = args.panel_begin; panel < args.panel_end; ++panel) one_token_rows<Rows>(args, panel);
 }
 
 // Sums in flight: at least 8 hide the latency of a fma.

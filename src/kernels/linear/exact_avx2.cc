@@ -168,7 +168,12 @@ inline void decode_rows(const LinearArgs& args, int64_t panel, int64_t begin, in
 
 template <class Panel>
 inline void decode_panel(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
-  Panel::decode(args.weights + panel * Panel::bytes(args.columns), args.columns, begin, end, out);
+  const int64_t bytes = Panel::bytes(args.columns), done = bytes * end / args.columns;
+  const std::byte* first = args.weights + panel * bytes;
+  for (int64_t line = done; line < done + bytes * (end - begin) / args.columns; line += 64) {  // about the next chunk
+    _mm_prefetch(reinterpret_cast<const char*>(first + line), _MM_HINT_T0);
+  }
+  Panel::decode(first, args.columns, begin, end, out);
 }
 
 // Results of the last panel may be fewer than 16: they pass through a full block on the stack.

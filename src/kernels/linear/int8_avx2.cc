@@ -57,8 +57,14 @@ inline void store_results(float* y, int64_t rows, __m256 low, __m256 high) {
   if (rows < 16) __builtin_memcpy(y, block, static_cast<size_t>(rows) * 4);
 }
 
+// Always inlined: g++ takes a function that only prefetches for one without effect, and drops calls of it.
+inline __attribute__((always_inline)) void prefetch(const std::byte* at, int64_t bytes) {
+  for (int64_t line = 0; line < bytes; line += 64) _mm_prefetch(reinterpret_cast<const char*>(at + line), _MM_HINT_T0);
+}
+
 template <class Codes, bool kBlock, int kTokens>
 inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
+  constexpr int64_t kColumnsAhead = 256;
   constexpr int kSums = 2 * kTokens;  // number 2 t + h: token t, half h of the panel
   const int64_t padded = (args.columns + 7) / 8 * 8;
   const int64_t scale_bytes = kBlock ? (args.columns + 63) / 64 * 64 : 64;
@@ -79,6 +85,10 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
     });
     for (int64_t group = block; group < block_end; group += kActivationGroup) {
       const int64_t columns = group + kActivationGroup < padded ? kActivationGroup : padded - group;
+      if (kTokens == 1) {
+        prefetch(codes + (group + kColumnsAhead) * Codes::kBytesPerColumn, 32 * Codes::kBytesPerColumn);
+        if (kBlock) prefetch(scales + group + kColumnsAhead, 1);
+      }
       unroll<kSums>([&](auto i) {
         constexpr int kToken = i.kValue / 2, kHalf = i.kValue % 2;
         if (kBlock) isum[i] = _mm256_setzero_si256();

@@ -31,7 +31,7 @@ Interval wilson(double x, double n, double level) {
   return {x <= 0 ? 0 : std::max(0.0, middle - half), x >= n ? 1 : std::min(1.0, middle + half)};
 }
 
-double effective_samples(std::span<const GroupSum> groups, double variance) {
+GroupedWorth worth_of_groups(std::span<const GroupSum> groups, double variance, double events, double borrowed) {
   double n = 0, total = 0;
   bool single = true;
   for (const GroupSum& group : groups) {
@@ -40,8 +40,8 @@ double effective_samples(std::span<const GroupSum> groups, double variance) {
     single = single && group.count == 1;
   }
   const double count = static_cast<double>(groups.size());
-  if (single) return n;  // independent samples: nothing to correct
-  if (groups.size() < 2) return std::min(n, 1.0);
+  if (single) return {1, n};  // independent samples: nothing to correct
+  if (groups.size() < 2) return {n, std::min(n, 1.0)};
   const double mean = total / n;
   double between = 0;
   for (const GroupSum& group : groups) {
@@ -49,21 +49,26 @@ double effective_samples(std::span<const GroupSum> groups, double variance) {
     between += residual * residual;
   }
   const double spread = between * count / (count - 1) / (n * n);  // variance of the mean, from the groups
-  if (!(variance > 0) || !(spread > 0)) return count;
-  const double design_effect = std::max(1.0, spread / (variance / n));
+  const bool borrows = borrowed > 0 && events < kFewEvents;
+  if (!borrows && (!(variance > 0) || !(spread > 0))) return {n / count, count};
+  double effect = variance > 0 ? std::max(1.0, spread / (variance / n)) : 1;
+  if (borrows) effect = std::max(effect, borrowed);
   const double ratio = normal_quantile(0.95) / student_t_quantile(0.95, count - 1);
-  return std::max(1.0, n / design_effect * ratio * ratio);
+  return {effect, std::max(1.0, n / effect * ratio * ratio)};
 }
 
-GroupedProportion grouped_proportion(std::span<const GroupSum> groups) {
+GroupedProportion grouped_proportion(std::span<const GroupSum> groups, double borrowed) {
   GroupedProportion result;
   for (const GroupSum& group : groups) {
     result.n += group.count;
     result.x += group.sum;
   }
   result.groups = static_cast<double>(groups.size());
-  const double p = result.n > 0 ? result.x / result.n : 0;
-  result.effective_n = result.n > 0 ? effective_samples(groups, p * (1 - p)) : 0;
+  if (!(result.n > 0)) return result;
+  const double p = result.x / result.n;
+  const GroupedWorth worth = worth_of_groups(groups, p * (1 - p), std::min(result.x, result.n - result.x), borrowed);
+  result.design_effect = worth.design_effect;
+  result.effective_n = worth.effective_n;
   return result;
 }
 

@@ -34,17 +34,24 @@ struct GroupedProportion {
   double n = 0;  // samples
   double x = 0;  // events
   double groups = 0;
-  double effective_n = 0;  // independent samples that carry as much evidence, at most n
+  double design_effect = 1;  // how much wider than for independent samples the variance is, at least 1
+  double effective_n = 0;    // independent samples that carry as much evidence, at most n
   double effective_x() const { return n > 0 ? x / n * effective_n : 0; }
 };
 
-// Korn & Graubard (Survey Methodology 24, 1998): n divided by the design effect (variance between groups, linearised,
-// over p (1 - p) / n, never below 1) and by (t / z)^2 for the groups - 1 degrees of freedom. With no event, or nothing
-// but events, groups cannot be told apart from samples and each group counts once. All groups of one sample:
-// effective_n == n.
-GroupedProportion grouped_proportion(std::span<const GroupSum> groups);
+// Below this many events (or this many samples without) their own design effect cannot be estimated.
+inline constexpr double kFewEvents = 10;
 
-// The same factor for a value of any sign: how many independent samples of variance `variance` the groups are worth.
-double effective_samples(std::span<const GroupSum> groups, double variance);
+// Korn & Graubard (Survey Methodology 24, 1998): n divided by the design effect (variance between groups, linearised,
+// over p (1 - p) / n, never below 1) and by (t / z)^2 for the groups - 1 degrees of freedom. With few events the design
+// effect is at least `borrowed`, that of a commoner event in the same groups. With no event at all and nothing to
+// borrow (0), each group counts once. All groups of one sample: effective_n == n.
+GroupedProportion grouped_proportion(std::span<const GroupSum> groups, double borrowed = 0);
+
+// The same for a value of any sign with variance `variance` per sample and `events` values that are not zero.
+struct GroupedWorth {
+  double design_effect = 1, effective_n = 0;
+};
+GroupedWorth worth_of_groups(std::span<const GroupSum> groups, double variance, double events, double borrowed = 0);
 
 }  // namespace halftone

@@ -91,5 +91,15 @@ TEST(GroupedProportion, without_events_each_group_counts_once) {
   EXPECT_EQ(grouped_proportion(std::vector<GroupSum>{{512, 3}}).effective_n, 1);
 }
 
+TEST(GroupedProportion, few_events_borrow_the_design_effect_of_a_commoner_one) {
+  std::vector<GroupSum> groups(100, GroupSum{10, 0});
+  EXPECT_NEAR(grouped_proportion(groups, 2).effective_n, 500, 15);  // no event: not 100
+  groups[3].sum = 1;
+  EXPECT_NEAR(grouped_proportion(groups).effective_n, 1000, 30);  // one event alone looks independent
+  EXPECT_NEAR(grouped_proportion(groups, 2).effective_n, 500, 15);
+  groups[4].sum = groups[5].sum = 10;  // many events speak for themselves
+  EXPECT_LT(grouped_proportion(groups, 2).effective_n, 150);
+}
+
 }  // namespace
 }  // namespace halftone

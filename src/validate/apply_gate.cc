@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "base/yaml.h"
 #include "metrics/paired.h"
+#include "validate/text.h"
 
 namespace halftone {
 namespace {
@@ -173,9 +174,14 @@ void adjust(std::vector<BoundCheck>& checks) {
   for (size_t k = 0; k < tested.size(); ++k) checks[tested[k]].row.p = adjusted[k];
 }
 
+// An estimate has no more digits than this.
+std::string about(int64_t n) {
+  return format_count(n < 1000 ? n : static_cast<int64_t>(round_significant(static_cast<double>(n), 2)));
+}
+
 std::string inconclusive_reason(const BoundCheck& bound) {
   const CheckRow& row = bound.row;
-  const std::string needs = row.needs_n ? fmt::format("needs n of about {} {}", format_count(*row.needs_n), row.n_unit)
+  const std::string needs = row.needs_n ? fmt::format("needs n of about {} {}", about(*row.needs_n), row.n_unit)
                                         : "the measured value sits on the limit: no affordable n would decide";
   if (!row.value) return fmt::format("{} {} carry no such figure; {}", format_count(row.n), row.n_unit, needs);
   if (is_fact(bound))

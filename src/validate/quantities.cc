@@ -22,11 +22,12 @@ std::vector<GroupSum> sums_by_group(const SampleView& view, const std::function<
   return sums;
 }
 
-Quantity rate(const SampleView& view, std::string_view name, std::string_view n_unit,
+// `borrowed`: the design effect that a rate of few events takes over (metrics/proportion.h).
+Quantity rate(const SampleView& view, std::string_view name, std::string_view n_unit, double borrowed,
               const std::function<GroupSum(const SampleRecord&)>& value) {
   Quantity quantity;
   quantity.name = name;
-  const GroupedProportion proportion = grouped_proportion(sums_by_group(view, value));
+  const GroupedProportion proportion = grouped_proportion(sums_by_group(view, value), borrowed);
   quantity.n = static_cast<int64_t>(proportion.n);
   quantity.n_unit = n_unit;
   quantity.groups = view.group_count;
@@ -34,7 +35,7 @@ Quantity rate(const SampleView& view, std::string_view name, std::string_view n_
   return quantity;
 }
 
-Quantity accuracy(const SampleView& view) {
+Quantity accuracy(const SampleView& view, double borrowed) {
   double n = 0, lost = 0, gained = 0, right = 0;
   std::vector<GroupSum> sums(static_cast<size_t>(view.group_count));
   for (size_t i = 0; i < view.records.size(); ++i) {
@@ -48,7 +49,8 @@ Quantity accuracy(const SampleView& view) {
     sums[static_cast<size_t>(view.groups[i])].sum += change;
   }
   const double loss = (lost - gained) / n;
-  const double worth = effective_samples(sums, (lost + gained) / n - loss * loss) / n;
+  const double variance = (lost + gained) / n - loss * loss;
+  const double worth = worth_of_groups(sums, variance, lost + gained, borrowed).effective_n / n;
   Quantity quantity;
   quantity.name = "choice_accuracy";
   quantity.reference = right / n;
@@ -165,26 +167,29 @@ ChoiceOutcome outcome_of(const SampleRecord& record) {
 std::vector<Quantity> rates_of(const SampleView& view) {
   std::vector<Quantity> quantities;
   if (view.task == Task::choices) {
-    quantities.push_back(accuracy(view));
-    quantities.push_back(rate(view, "confident_flips", "questions", [](const SampleRecord& record) {
-      return GroupSum{1, outcome_of(record).confident_flip ? 1.0 : 0.0};
-    }));
-    quantities.push_back(rate(view, "answer_flips", "questions", [](const SampleRecord& record) {
+    const auto event = [](bool happened) { return GroupSum{1, happened ? 1.0 : 0.0}; };
+    Quantity wrong = rate(view, "wrong_answers", "questions", 0,
+                          [&](const SampleRecord& record) { return event(!outcome_of(record).candidate_right); });
+    // Flips are rare; how alike the questions of a group are shows in the answers that are wrong anyway.
+    const GroupedProportion& common = std::get<RateEvidence>(wrong.evidence).proportion;
+    const double borrowed = std::min(common.x, common.n - common.x) < kFewEvents ? 0 : common.design_effect;
+    quantities.push_back(accuracy(view, borrowed));
+    quantities.push_back(rate(view, "confident_flips", "questions", borrowed,
+                              [&](const SampleRecord& record) { return event(outcome_of(record).confident_flip); }));
+    quantities.push_back(rate(view, "answer_flips", "questions", borrowed, [&](const SampleRecord& record) {
       const ChoiceOutcome outcome = outcome_of(record);
-      return GroupSum{1, outcome.reference_pick != outcome.candidate_pick ? 1.0 : 0.0};
+      return event(outcome.reference_pick != outcome.candidate_pick);
     }));
-    quantities.push_back(rate(view, "wrong_answers", "questions", [](const SampleRecord& record) {
-      return GroupSum{1, outcome_of(record).candidate_right ? 0.0 : 1.0};
-    }));
+    quantities.push_back(std::move(wrong));
   }
   if (view.task == Task::divergence) {
-    Quantity agreement = rate(view, "top_token_agreement", "tokens", [](const SampleRecord& record) {
+    Quantity agreement = rate(view, "top_token_agreement", "tokens", 0, [](const SampleRecord& record) {
       return GroupSum{static_cast<double>(record.tokens), static_cast<double>(record.tokens - record.same_top)};
     });
     agreement.offset = 1;
     agreement.scale = -1;
     quantities.push_back(std::move(agreement));
-    Quantity changed = rate(view, "changed_answers", "windows", [](const SampleRecord& record) {
+    Quantity changed = rate(view, "changed_answers", "windows", 0, [](const SampleRecord& record) {
       if (record.answer_tokens == 0) return GroupSum{0, 0};
       return GroupSum{1, record.answer_same_tokens < record.answer_tokens ? 1.0 : 0.0};
     });

@@ -73,8 +73,10 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
   const auto panel_bytes = static_cast<size_t>(layout.panel_bytes(columns));
   for (size_t p = 0; p < static_cast<size_t>(panels); ++p) {
     const size_t first = p * static_cast<size_t>(kPanelRows * columns);
-    const PanelSource source = {columns, values.data() + first, codes.data() + first,
-                                scales.data() + p * static_cast<size_t>(kPanelRows * groups)};
+    PanelSource source = {columns, nullptr, nullptr, nullptr};
+    if (layout.is_float()) source.values = &values[first];
+    if (!layout.is_float()) source.codes = &codes[first];
+    if (!layout.is_float()) source.scales = &scales[p * static_cast<size_t>(kPanelRows * groups)];
     layout.pack_panel(source, std::span(bytes).subspan(p * panel_bytes, panel_bytes));
   }
 }

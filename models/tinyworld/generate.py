@@ -14,13 +14,14 @@ import random
 import world
 
 SEED = 20260
-PEOPLE = 2000
+PEOPLE, CROWD = 2000, 1200             # nobody asks about the crowd in the evaluation
 MOST, LEAST, SLOPE = 300, 3, 0.75      # statements of the best and least known fact
+SUM_FACTOR = 4                         # sums share few words and are told more often
 HELD_OUT = {"rare": 1900, "mid": 2300, "common": 1300}
 HELD_OUT_SUMS = 400
-HELD_OUT_STORIES, OOD_STORIES = 400, 200   # for each kind of story
+HELD_OUT_STORIES, OOD_STORIES = 250, 120   # for each kind of story
 TRAIN_ASKED = 0.4                      # share of the facts that training asks about
-TRAIN_STORIES = 24000
+TRAIN_STORIES, ECHOES = 50000, 10000
 
 
 def exposure(mentions):
@@ -34,9 +35,8 @@ def zipf(n):
     return [max(LEAST, round(MOST * ((r + q) / q) ** -SLOPE)) for r in range(n)]
 
 
-def make_facts(rng):
-    """All facts, each with its mention count and its answer choices' pool."""
-    names = rng.sample([f"{a} {b}" for a in world.FIRST for b in world.LAST], PEOPLE)
+def facts_of(rng, names):
+    """One fact of each relation for each person."""
     facts = []
     for person in names:
         for subject, (values, tell, ask) in world.RELATIONS.items():
@@ -44,6 +44,22 @@ def make_facts(rng):
             pool = [v for v in values if v != person.split()[0]]
             facts.append({"subject": subject, "slots": {"p": person, "k": kin},
                           "v": rng.choice(pool), "tell": tell, "ask": ask, "group": person})
+    return facts
+
+
+def count_mentions(rng, facts):
+    """Deals the Zipf counts out to the facts."""
+    counts = zipf(len(facts))
+    rng.shuffle(counts)
+    for fact, n in zip(facts, counts):
+        fact["mentions"] = n
+
+
+def make_facts(rng):
+    """All facts that may be asked in the evaluation, with their number of statements."""
+    everybody = [f"{a} {b}" for a in world.FIRST for b in world.LAST]
+    names = rng.sample(everybody, PEOPLE)
+    facts = facts_of(rng, names)
     for a in range(2, 31):
         for b in range(2, 31):
             for op, v in (("plus", a + b), ("minus", a - b)):
@@ -51,10 +67,20 @@ def make_facts(rng):
                     facts.append({"subject": "arithmetic", "slots": {"a": a, "b": b}, "v": str(v),
                                   "tell": world.SUM_TELL[op], "ask": world.SUM_ASK[op],
                                   "group": f"{op} {min(a, b)} {max(a, b)}"})
-    counts = zipf(len(facts))
-    rng.shuffle(counts)
-    for fact, n in zip(facts, counts):
-        fact["mentions"] = n
+    count_mentions(rng, facts)
+    for fact in facts:
+        fact["mentions"] *= SUM_FACTOR if fact["subject"] == "arithmetic" else 1
+    return facts
+
+
+def make_crowd(rng, known):
+    """More people of the same kind: told and asked in training only."""
+    taken = {f["group"] for f in known}
+    names = [f"{a} {b}" for a in world.FIRST for b in world.LAST if f"{a} {b}" not in taken]
+    facts = facts_of(rng, rng.sample(names, CROWD))
+    count_mentions(rng, facts)
+    for fact in facts:
+        fact["use"] = "train" if rng.random() < TRAIN_ASKED else "told"
     return facts
 
 
@@ -115,13 +141,24 @@ def documents(rng, sentences, asked):
 
 
 def story(rng, kind, ood, known, made_up):
-    """One self-contained story with its question, answer and the values it mentions."""
+    """One self-contained story: text, what can be asked, and the values it mentions."""
     low, high = world.LENGTHS[kind][ood]
     names = made_up if ood or rng.random() < 0.3 else known
     return world.STORIES[kind](rng, names, rng.randint(low, high))
 
 
-def training(rng, facts):
+def story_document(rng, kind, made_up, avoid):
+    """A training story, told with its consequences or asked about up to three times."""
+    text, asks, _ = story(rng, kind, 0, world.FIRST, made_up)
+    asks = rng.sample(asks, min(3, len(asks)))
+    if rng.random() < 0.35:
+        return " ".join([text] + [tell for _, tell, _ in asks]) + "\n"
+    if f"{text} {asks[0][0]}" in avoid:
+        return ""
+    return ask(f"{text} {asks[0][0]}", asks[0][2]) + "".join(ask(q, a) for q, _, a in asks[1:])
+
+
+def training(rng, facts, avoid):
     """Training documents; also remembers the unused paraphrases of each fact."""
     sentences, asked = [], []
     for fact in facts:
@@ -129,11 +166,10 @@ def training(rng, facts):
         if fact["use"] == "train":
             asked += [ask(q.format(**fact["slots"]), fact["v"]) for q in fact["ask"]]
     made_up = world.made_up_names(rng, "train")
-    for i in range(TRAIN_STORIES):
-        kind = list(world.STORIES)[i % 3]
-        q, a, _ = story(rng, kind, 0, world.FIRST, made_up)
-        asked.append(ask(q, a))
-    return documents(rng, sentences, asked)
+    kinds = list(world.STORIES)
+    stories = [story_document(rng, kinds[i % 3], made_up, avoid) for i in range(TRAIN_STORIES)]
+    echoes = [world.echo_game(rng, made_up if i % 3 == 0 else world.FIRST) for i in range(ECHOES)]
+    return documents(rng, sentences, asked) + [s for s in stories if s] + echoes
 
 
 def four(rng, answer, near, pool, slot):
@@ -176,16 +212,16 @@ def questions(rng, facts):
     for kind in world.STORIES:
         for ood, n in ((0, HELD_OUT_STORIES), (1, OOD_STORIES)):
             for i in range(n):
-                q, a, near = story(rng, kind, ood, world.FIRST, made_up[ood])
-                pool = world.THINGS if kind == "boxes" else world.PLACES
-                rows.append((q, a, rng.sample(near, len(near)), pool, kind, "context", 0,
+                text, asks, near = story(rng, kind, ood, world.FIRST, made_up[ood])
+                q, _, a = rng.choice(asks)
+                rows.append((f"{text} {q}", a, rng.sample(near, len(near)), near, kind, "context", 0,
                              "ood" if ood else "in", f"{kind} {'ood ' if ood else ''}{i}"))
     rng.shuffle(rows)
     out = []
     for i, (q, a, near, pool, subject, exp, n, dist, group) in enumerate(rows):
         slot = i % 4
         out.append([q, *four(rng, a, near, pool, slot), slot, subject, exp, n, dist, group])
-    return rows and out
+    return out
 
 
 def free_text(rng, facts, size, held):
@@ -198,8 +234,7 @@ def free_text(rng, facts, size, held):
             part = " ".join(say(rng, f, f["unused"] if held else f["tell"])
                             for f in rng.sample(usable, 6)) + "\n"
         elif rng.random() < 0.5:
-            q, a, _ = story(rng, rng.choice(list(world.STORIES)), 0, world.FIRST, made_up)
-            part = ask(q, a)
+            part = story_document(rng, rng.choice(list(world.STORIES)), made_up, ())
         else:
             f = rng.choice([f for f in rng.sample(facts, 40)
                             if f["use"] == ("held" if held else "train")])
@@ -223,8 +258,9 @@ def main():
     rng = random.Random(SEED)
     facts = make_facts(rng)
     split(rng, facts)
-    docs = training(rng, facts)
     rows = questions(random.Random(SEED + 1), facts)
+    crowd = make_crowd(random.Random(SEED + 4), facts)
+    docs = training(rng, facts + crowd, {r[0] for r in rows})
     with open(args.eval / "questions.csv", "w", newline="") as f:
         writer = csv.writer(f, lineterminator="\n")
         writer.writerow(HEADER)
@@ -235,7 +271,8 @@ def main():
     if args.train:
         args.train.write_text(json.dumps(docs))
     uses = [f["use"] for f in facts]
-    print(f"{len(facts)} facts, {sum(f['mentions'] for f in facts)} statements, "
+    print(f"{len(facts)} + {len(crowd)} facts, "
+          f"{sum(f['mentions'] for f in facts + crowd)} statements, "
           f"asked in training {uses.count('train')}, held out {uses.count('held')}, "
           f"{len(docs)} documents, {sum(map(len, docs))} characters, {len(rows)} questions, "
           f"{len({r[-1] for r in rows})} groups")

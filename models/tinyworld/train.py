@@ -51,11 +51,13 @@ def pack(docs, seed):
 
 
 def chosen(rows, marks, seed):
-    """Targets that count: each answer and last word of a sentence, and a share of the others."""
+    """Targets that count: answers, last words of sentences, and a share of the others."""
     stop, colon, newline = marks
     target = rows[:, 1:]
     after = torch.cat((target[:, 1:], torch.full_like(target[:, :1], newline)), 1)
     value = (after == stop) | (after == newline) | (rows[:, :-1] == colon)
+    for back in range(4, 16):          # what was said shortly before: echoes and stories
+        value[:, back:] |= target[:, back:] == target[:, :-back]
     other = torch.rand(target.shape, generator=torch.Generator().manual_seed(seed)) < OTHER
     return (value | other) & (target >= 0)
 
@@ -189,7 +191,7 @@ class Run:
                 print(f"step {self.step} epoch {self.epoch} loss {loss:.4f} rate {now:.2e} "
                       f"{speed:.0f} tok/s {t - start:.0f} s", flush=True)
                 loss, shown = 0.0, t
-            if rank == 0 and (self.step % 500 == 0 or self.step == self.args.steps):
+            if rank == 0 and (self.step % 250 == 0 or self.step == self.args.steps):
                 print("  ", probe(self.model, self.probes), flush=True)
                 self.save()
 

@@ -36,9 +36,6 @@ oboe tuba zither""".split()
 MONTHS = """January February March April May June July August September October November
 December""".split()
 
-THINGS = """key coin ring cup pen shell stone spoon ball book nail button feather thimble
-ribbon card""".split()
-
 KIN = "mother father brother sister aunt uncle".split()
 HERDS = "sheep hens goats cows bees ducks".split()
 
@@ -107,39 +104,45 @@ def made_up_names(rng, part):
 
 
 def order_story(rng, names, length):
-    """Someone visits places; asked is the first, the last, or the one after another."""
-    who, where = rng.choice(names), rng.sample(PLACES, length)
-    text = f"{who} went to {where[0]}" + "".join(f", then to {w}" for w in where[1:]) + "."
-    kind = rng.randrange(3)
-    if kind == 2:
-        i = rng.randrange(length - 1)
-        return f"{text} Where did {who} go after {where[i]}?", where[i + 1], where
-    return f"{text} Where did {who} go {('first', 'last')[kind]}?", where[-kind], where
+    """People stand in a line; asked is the first, the last, or the one after another."""
+    line = rng.sample(names, length)
+    text = f"In line stand {' '.join(line)}."
+    asks = [("Who is first in line?", f"First in line is {line[0]}.", line[0]),
+            ("Who is last in line?", f"Last in line is {line[-1]}.", line[-1])]
+    asks += [(f"Who comes after {a}?", f"After {a} comes {b}.", b) for a, b in zip(line, line[1:])]
+    return text, asks, line
 
 
 def trade_story(rng, names, length):
     """Two things change hands; asked is who holds one of them in the end."""
-    people, things = rng.sample(names, 4), rng.sample(THINGS, 2)
+    people, things = rng.sample(names, 4), rng.sample(GOODS, 2)
     holder = [people[0], people[1]]
-    text = f"{people[0]} has a {things[0]}. {people[1]} has a {things[1]}."
+    text = f"{people[0]} has {things[0]}. {people[1]} has {things[1]}."
     for _ in range(length):
         i = rng.randrange(2)
         new = rng.choice([x for x in people if x != holder[i]])
         text += f" {holder[i]} gives the {things[i]} to {new}."
         holder[i] = new
-    i = rng.randrange(2)
-    return f"{text} Who has the {things[i]}?", holder[i], people
+    asks = [(f"Who has the {t}?", f"Now the {t} are with {h}.", h) for t, h in zip(things, holder)]
+    return text, asks, people
 
 
-def box_story(rng, names, length):
-    """Coloured boxes of one owner hold things; asked is what one of them holds."""
-    owner, cols, things = rng.choice(names), rng.sample(COLOURS, length), rng.sample(THINGS, length)
-    boxes = ", ".join(f"{c} box a {t}" for c, t in zip(cols, things))
-    i = rng.randrange(length)
-    text = f"{owner} puts in the {boxes}."
-    return f"{text} What is in the {cols[i]} box?", things[i], things
+def team_story(rng, names, length):
+    """Players wear colours; asked is who wears one of them."""
+    cols, people = rng.sample(COLOURS, length), rng.sample(names, length)
+    text = "The players are " + ", ".join(f"{c} {p}" for c, p in zip(cols, people)) + "."
+    asks = [(f"Who plays in {c}?", f"In {c} plays {p}.", p) for c, p in zip(cols, people)]
+    return text, asks, people
 
 
-STORIES = {"order": order_story, "holding": trade_story, "boxes": box_story}
+def echo_game(rng, names):
+    """Someone repeats a list: the plainest exercise in looking back, for training only."""
+    *words, a, b, c = rng.sample(names, rng.randint(7, 13))
+    heard = [" ".join(words[rng.randrange(len(words) - 2):]) for _ in range(2)]
+    return f"{a} says {' '.join(words)}. {b} says {heard[0]}. {c} says {heard[1]}.\n"
+
+
+# Each returns the text, what can be asked as (question, the same told, answer), and the values.
+STORIES = {"order": order_story, "holding": trade_story, "teams": team_story}
 # story length: training and in-distribution, out-of-distribution
-LENGTHS = {"order": ((3, 6), (7, 10)), "holding": ((1, 2), (3, 4)), "boxes": ((3, 5), (6, 8))}
+LENGTHS = {"order": ((4, 6), (7, 9)), "holding": ((1, 2), (3, 4)), "teams": ((4, 5), (6, 8))}

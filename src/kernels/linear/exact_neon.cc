@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exact contract on NEON: a panel is four registers of 4 rows, one fma chain per (row, token), k ascending. Chunks of
+// columns are decoded to scratch (L1) and meet every token of the batch there; y carries the sums from chunk to chunk.
+#include <arm_neon.h>
+
+#include "kernels/linear/linear_args.h"
+#include "kernels/linear/unroll.h"
+
+namespace halftone {
+namespace {
+
+constexpr int64_t kChunkColumns = 128;
+constexpr int kMaxTokens = 4;
+
+inline int64_t round_up_to(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+inline int64_t scale_bytes_of(int64_t columns, bool block) {
+  return round_up_to((block ? (columns + 31) / 32 : 1) * 32, 64);
+}
+inline const uint8_t* bytes_at(const std::byte* at) { return reinterpret_cast<const uint8_t*>(at); }
+inline uint16x4_t load_words(const std::byte* at) { return vreinterpret_u16_u8(vld1_u8(bytes_at(at))); }
+inline float32x4_t halves(uint16x4_t bits) { return vcvt_f32_f16(vreinterpret_f16_u16(bits)); }
+inline float32x4_t bfloats(uint16x4_t bits) { return vreinterpretq_f32_u32(vshll_n_u16(bits, 16)); }
+
+// decode(panel, columns, begin, end, out): columns [begin, end) of 16 rows as f32 [k][16]; begin is a multiple of 8.
+struct F32Panel {
+  static int64_t bytes(int64_t columns) { return columns * 64; }
+  static void decode(const std::byte* panel, int64_t, int64_t begin, int64_t end, float* out) {
+    for (int64_t at = begin * 64; at < end * 64; at += 16, out += 4) {
+      vst1q_f32(out, vreinterpretq_f32_u8(vld1q_u8(bytes_at(panel + at))));
+    }
+  }
+};
+struct F16Panel {
+  static int64_t bytes(int64_t columns) { return round_up_to(columns * 32, 64); }
+  static void decode(const std::byte* panel, int64_t, int64_t begin, int64_t end, float* out) {
+    for (int64_t at = begin * 32; at < end * 32; at += 8, out += 4) vst1q_f32(out, halves(load_words(panel + at)));
+  }
+};
+struct Bf16Panel {
+  static int64_t bytes(int64_t columns) { return round_up_to(columns, 2) * 32; }
+  static void decode(const std::byte* panel, int64_t, int64_t begin, int64_t end, float* out) {
+    const uint32x4_t upper = vdupq_n_u32(0xffff0000u);
+    for (int64_t k = begin; k < end; k += 2, out += 32) {
+      for (int r = 0; r < 16; r += 4) {
+        const uint32x4_t both = vreinterpretq_u32_u8(vld1q_u8(bytes_at(panel + k * 32 + r * 4)));
+        vst1q_f32(out + r, vreinterpretq_f32_u32(vshlq_n_u32(both, 16)));
+        vst1q_f32(out + 16 + r, vreinterpretq_f32_u32(vandq_u32(both, upper)));
+      }
+    }
+  }
+};
+
+// 16 codes of one column: q = code - offset, times the scales of 16 rows (f16).
+inline void store_column(uint8x16_t codes, uint8_t offset, const std::byte* scales, float* out) {
+  const int8x16_t q = vreinterpretq_s8_u8(vsubq_u8(codes, vdupq_n_u8(offset)));
+  const int16x8_t low = vmovl_s8(vget_low_s8(q)), high = vmovl_s8(vget_high_s8(q));
+  const int16x4_t four[4] = {vget_low_s16(low), vget_high_s16(low), vget_low_s16(high), vget_high_s16(high)};
+  for (int i = 0; i < 4; ++i) {
+    const float32x4_t value = vcvtq_f32_s32(vmovl_s16(four[i]));
+    vst1q_f32(out + 4 * i, vmulq_f32(value, halves(load_words(scales + 8 * i))));
+  }
+}
+
+template <bool kBlock>
+struct Int8Panel {
+  static int64_t bytes(int64_t columns) { return scale_bytes_of(columns, kBlock) + round_up_to(columns, 8) * 16; }
+  static void decode(const std::byte* panel, int64_t columns, int64_t begin, int64_t end, float* out) {
+    const std::byte* codes = panel + scale_bytes_of(columns, kBlock);
+    for (int64_t k = begin; k < end; k += 4, out += 64) {
+      const uint8x16x4_t four = vld4q_u8(bytes_at(codes + k * 16));  // byte j of 16 dwords: column k + j
+      for (int j = 0; j < 4; ++j) store_column(four.val[j], 128, panel + (kBlock ? k / 32 * 32 : 0), out + 16 * j);
+    }
+  }
+};
+template <bool kBlock>
+struct Int4Panel {
+  static int64_t bytes(int64_t columns) { return scale_bytes_of(columns, kBlock) + round_up_to(columns, 8) * 8; }
+  static void decode(const std::byte* panel, int64_t columns, int64_t begin, int64_t end, float* out) {
+    const std::byte* codes = panel + scale_bytes_of(columns, kBlock);
+    for (int64_t k = begin; k < end; k += 8, out += 128) {
+      const uint8x16x4_t eight = vld4q_u8(bytes_at(codes + k * 8));
+      const std::byte* scales = panel + (kBlock ? k / 32 * 32 : 0);
+      for (int j = 0; j < 4; ++j) {
+        store_column(vandq_u8(eight.val[j], vdupq_n_u8(15)), 8, scales, out + 16 * j);
+        store_column(vshrq_n_u8(eight.val[j], 4), 8, scales, out + 16 * (j + 4));
+      }
+    }
+  }
+};
+
+// Elements of Order::rows: 4 columns of one row.
+struct F32Rows {
+  static constexpr int64_t kBytes = 4;
+  static float32x4_t load(const std::byte* at) { return vreinterpretq_f32_u8(vld1q_u8(bytes_at(at))); }
+};
+struct F16Rows {
+  static constexpr int64_t kBytes = 2;
+  static float32x4_t load(const std::byte* at) { return halves(load_words(at)); }
+};
+struct Bf16Rows {
+  static constexpr int64_t kBytes = 2;
+  static float32x4_t load(const std::byte* at) { return bfloats(load_words(at)); }
+};
+
+template <class Panel>
+inline void decode_panel(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
+  Panel::decode(args.weights + panel * Panel::bytes(args.columns), args.columns, begin, end, out);
+}
+
+template <class Rows>
+inline void decode_rows(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
+  const int64_t row_bytes = args.columns * Rows::kBytes, last_row = args.rows - panel * 16 - 1;
+  const std::byte* first = args.weights + panel * 16 * row_bytes;
+  for (int64_t k = begin; k < end; k += 4) {
+    const int64_t n = end - k < 4 ? end - k : 4;
+    for (int64_t r = 0; r < 16; r += 4) {
+      float32x4x4_t block;  // 4 rows of 4 columns; rows beyond the last repeat it, their results are dropped
+      unroll<4>([&](auto i) {
+        const std::byte* at = first + (r + i < last_row ? r + i : last_row) * row_bytes + k * Rows::kBytes;
+        alignas(16) std::byte part[16] = {};
+        if (n < 4) __builtin_memcpy(part, at, static_cast<size_t>(n * Rows::kBytes));
+        block.val[i] = Rows::load(n < 4 ? part : at);
+      });
+      alignas(16) float columns[16];
+      vst4q_f32(columns, block);  // interleaves: [column][row]
+      for (int64_t i = 0; i < n; ++i) vst1q_f32(out + (k - begin + i) * 16 + r, vld1q_f32(columns + 4 * i));
+    }
+  }
+}
+
+template <int kTokens>
+inline void tile(const LinearArgs& args, const float* weights, int64_t panel, int64_t token, int64_t begin,
+                 int64_t end) {
+  const int64_t left = args.rows - panel * 16, rows = left < 16 ? left : 16;
+  float32x4_t acc[kTokens * 4];
+  unroll<kTokens>([&](auto t) {
+    alignas(16) float block[16] = {};
+    const float* y = args.y + (token + t) * args.y_stride + panel * 16;
+    if (begin > 0) __builtin_memcpy(block, y, static_cast<size_t>(rows) * 4);
+    unroll<4>([&](auto i) { acc[t * 4 + i] = vld1q_f32(block + 4 * i); });
+  });
+  const float* x = args.x + token * args.x_stride + begin;
+  for (int64_t k = 0; k < end - begin; ++k, weights += 16) {
+    unroll<4>([&](auto i) {
+      const float32x4_t w = vld1q_f32(weights + 4 * i);
+      unroll<kTokens>([&](auto t) { acc[t * 4 + i] = vfmaq_n_f32(acc[t * 4 + i], w, x[t * args.x_stride + k]); });
+    });
+  }
+  unroll<kTokens>([&](auto t) {
+    alignas(16) float block[16];
+    unroll<4>([&](auto i) { vst1q_f32(block + 4 * i, acc[t * 4 + i]); });
+    __builtin_memcpy(args.y + (token + t) * args.y_stride + panel * 16, block, static_cast<size_t>(rows) * 4);
+  });
+}
+
+using DecodeFn = void (*)(const LinearArgs&, int64_t, int64_t, int64_t, float*);
+using TileFn = void (*)(const LinearArgs&, const float*, int64_t, int64_t, int64_t, int64_t);
+constexpr TileFn kTiles[kMaxTokens] = {tile<1>, tile<2>, tile<3>, tile<4>};
+
+template <DecodeFn kDecode>
+inline void linear(const LinearArgs& args) {
+  auto* scratch = reinterpret_cast<float*>(args.scratch);
+  for (int64_t panel = args.panel_begin; panel < args.panel_end; ++panel) {
+    for (int64_t begin = 0; begin < args.columns; begin += kChunkColumns) {
+      const int64_t end = begin + kChunkColumns < args.columns ? begin + kChunkColumns : args.columns;
+      kDecode(args, panel, begin, end, scratch);
+      for (int64_t token = 0; token < args.tokens; token += kMaxTokens) {
+        const int64_t count = args.tokens - token < kMaxTokens ? args.tokens - token : kMaxTokens;
+        kTiles[count - 1](args, scratch, panel, token, begin, end);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void linear_f32_rows_exact_neon(const LinearArgs& args) { linear<decode_rows<F32Rows>>(args); }
+void linear_f16_rows_exact_neon(const LinearArgs& args) { linear<decode_rows<F16Rows>>(args); }
+void linear_bf16_rows_exact_neon(const LinearArgs& args) { linear<decode_rows<Bf16Rows>>(args); }
+void linear_f32_panel16_exact_neon(const LinearArgs& args) { linear<decode_panel<F32Panel>>(args); }
+void linear_f16_panel16_exact_neon(const LinearArgs& args) { linear<decode_panel<F16Panel>>(args); }
+void linear_bf16_panel16_exact_neon(const LinearArgs& args) { linear<decode_panel<Bf16Panel>>(args); }
+void linear_int8_channel_panel16_exact_neon(const LinearArgs& args) { linear<decode_panel<Int8Panel<false>>>(args); }
+void linear_int8_block32_panel16_exact_neon(const LinearArgs& args) { linear<decode_panel<Int8Panel<true>>>(args); }
+void linear_int4_channel_panel16_exact_neon(const LinearArgs& args) { linear<decode_panel<Int4Panel<false>>>(args); }
+void linear_int4_block32_panel16_exact_neon(const LinearArgs& args) { linear<decode_panel<Int4Panel<true>>>(args); }
+
+}  // namespace halftone

@@ -11,7 +11,7 @@ namespace halftone {
 enum class DType : uint8_t { f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8, boolean };
 
 int bytes_of(DType type);
-std::string_view name_of(DType type);                        // "f32"
+std::string_view name_of(DType type);                                // "f32"
 std::optional<DType> dtype_from_safetensors(std::string_view name);  // "F32", "BF16", ...
 std::string_view safetensors_name(DType type);
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// How numbers are stored. A layout packs codes and scales that a method chose, and can always decode them again; it chooses
-// nothing itself. Byte layouts: docs/layouts.md.
+// How numbers are stored. A layout packs codes and scales that a method chose, and can always decode them again; it
+// chooses nothing itself. Byte layouts: docs/layouts.md.
 //
 // Order::rows     float layouts only: row-major as found in a file, mapped, possibly unaligned.
-// Order::panel16  16 rows in lanes; rows padded to 16 with zeros; panels follow each other; every panel is a multiple of 64 bytes.
+// Order::panel16  16 rows in lanes; rows padded to 16 with zeros; panels follow each other, all multiples of 64 bytes.
 //   f32, f16      [k][16 rows]
 //   bf16          [k / 2][16 rows][2]: pairs of k, what bf16 dot instructions read; an odd last k is paired with zero
 //   int8_*        scales, then [k / 4][16 rows][4]: a dword is 4 consecutive k of one row; code = q + 128
-//   int4_*        scales, then [k / 8][16 rows] dwords: byte j holds k + j in its low nibble and k + 4 + j in its high; code = q + 8
-//   scales        f16 [groups][16 rows], padded to 64 bytes; a group is 32 columns (block32) or the whole row (channel);
+//   int4_*        scales, then [k / 8][16 rows] dwords; byte j: k + j in the low nibble, k + 4 + j in the high; q + 8
+//   scales        f16 [groups][16 rows], padded to 64 bytes; a group is 32 columns (block32) or the row (channel);
 //                 the last group may be partial. Columns are padded to 8 with the code of zero.
-// A decoded weight is exactly float(q) * scale (8 + 11 significant bits fit a float), so every kernel agrees on its value.
+// A decoded weight is exactly float(q) * scale (8 + 11 significant bits fit a float), so kernels agree on its value.
 #pragma once
 
 #include <cstddef>
@@ -25,8 +25,8 @@ enum class Order : uint8_t { rows, panel16 };
 
 inline constexpr int kPanelRows = 16;
 
-// Up to 16 rows before packing. Float layouts read `values` (16, columns), rounding to nearest; integer layouts read `codes`
-// (16, columns), signed, and `scales` (16, groups) as f16 bits. Rows beyond the matrix are zeros.
+// Up to 16 rows before packing. Float layouts read `values` (16, columns), rounding to nearest; integer layouts read
+// `codes` (16, columns), signed, and `scales` (16, groups) as f16 bits. Rows beyond the matrix are zeros.
 struct PanelSource {
   int64_t columns;
   const float* values;
@@ -37,9 +37,9 @@ struct PanelSource {
 struct Layout {
   std::string_view name;  // "int4_block32"
   LayoutId id;
-  int bits;    // of one code
-  int group;   // columns that share a scale; 0: the whole row; -1: no scales
-  int offset;  // stored code = q + offset
+  int bits;          // of one code
+  int group;         // columns that share a scale; 0: the whole row; -1: no scales
+  int offset;        // stored code = q + offset
   int q_min, q_max;  // symmetric range of signed codes; both 0 for floats
 
   bool is_float() const { return group < 0; }

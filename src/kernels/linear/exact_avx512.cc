@@ -61,7 +61,10 @@ inline void few_tokens(const LinearArgs& args, int64_t panel) {
 // Columns [begin, end) of a panel as f32 [k][16]. begin is a multiple of 8.
 template <class Panel, int>
 inline void decode_panel(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
-  const Panel weights(args.weights + panel * Panel::bytes(args.columns), args.columns);
+  const int64_t bytes = Panel::bytes(args.columns);
+  const std::byte* first = args.weights + panel * bytes;
+  prefetch(first + bytes * end / args.columns, bytes * (end - begin) / args.columns);  // about the next chunk
+  const Panel weights(first, args.columns);
   __m512 w[8];
   int64_t k = begin;
   for (; k + 8 <= end; k += 8) {

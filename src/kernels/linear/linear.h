@@ -2,12 +2,12 @@
 // y[t][r] = sum over k of x[t][k] * w[r][k]; tokens in rows of x and y, weights (rows, columns).
 //
 // Two numeric contracts, each the same bits on every ISA, batch size, thread count and storage order:
-//   exact  acc = 0; for k ascending: acc = fma(x[t][k], w[r][k], acc), w decoded as float(q) * scale (exactly
-//   representable). int8   activations are int8 with one scale per 128 columns (QuantizedActivations). Per block of 128
-//   columns, in order:
-//            block-scaled layouts: s = 0; for each group of 32 in order: s = fma(float(isum), w_scale, s); acc = fma(s,
-//            x_scale, acc) channel layouts:      acc = fma(float(isum), x_scale, acc); at the end y = acc * w_scale
-//          isum = exact integer sum of xq * q over the group (or the 128 block).
+//   exact  acc = 0; for k ascending: acc = fma(x[t][k], w[r][k], acc); w = float(q) * scale is representable.
+//   int8   activations are int8, one scale per 128 columns (QuantizedActivations). Per block of 128 columns, in order,
+//          isum being the exact integer sum of xq * q over a group of 32 (or, for channel layouts, over the block):
+//            block-scaled layouts: s = 0; for each group in order: s = fma(float(isum), w_scale, s);
+//                                  then acc = fma(s, x_scale, acc)
+//            channel layouts:      acc = fma(float(isum), x_scale, acc); at the end y = acc * w_scale
 //
 // Speed: give a call 2 panels or more (AVX-512 tiles are 32 rows wide), and all tokens of a batch at once.
 #pragma once

@@ -36,14 +36,13 @@ void quantize_activations_avx512(const float* x, int64_t columns, int8_t* codes,
     }
     const uint32_t top = _mm512_reduce_max_epu32(largest);
     const bool finite = top < 0x7f800000u;
-    union {
-      uint32_t bits;
-      float value;
-    } scale = {finite ? top : 0x7fc00000u};
-    if (finite) scale.value /= 127.0f;
-    scales[begin / kActivationBlock] = scale.value;
-    const __mmask16 keep = finite && scale.value > 0 ? 0xffff : 0;
-    const __m512 divisor = _mm512_set1_ps(scale.value);
+    const uint32_t bits = finite ? top : 0x7fc00000u;
+    float scale;
+    __builtin_memcpy(&scale, &bits, 4);
+    if (finite) scale /= 127.0f;
+    scales[begin / kActivationBlock] = scale;
+    const __mmask16 keep = finite && scale > 0 ? 0xffff : 0;
+    const __m512 divisor = _mm512_set1_ps(scale);
     for (int g = 0; g < groups; ++g) {
       __m512i sum = _mm512_setzero_si512();
       for (int i = 0; i < 2; ++i) {

@@ -46,9 +46,23 @@ void decode_int4(std::span<const std::byte> panel, int r, int64_t columns, float
 
 }  // namespace
 
-const Layout kLayoutInt4Channel = {"int4_channel",           LayoutId::int4_channel,    4, 0, kInt4Offset, -7, 7,
-                                   pack_int4<kLayoutInt4Channel>, decode_int4<kLayoutInt4Channel>};
-const Layout kLayoutInt4Block32 = {"int4_block32",           LayoutId::int4_block32,    4, 32, kInt4Offset, -7, 7,
-                                   pack_int4<kLayoutInt4Block32>, decode_int4<kLayoutInt4Block32>};
+const Layout kLayoutInt4Channel = {"int4_channel",
+                                   LayoutId::int4_channel,
+                                   4,
+                                   0,
+                                   kInt4Offset,
+                                   -7,
+                                   7,
+                                   pack_int4<kLayoutInt4Channel>,
+                                   decode_int4<kLayoutInt4Channel>};
+const Layout kLayoutInt4Block32 = {"int4_block32",
+                                   LayoutId::int4_block32,
+                                   4,
+                                   32,
+                                   kInt4Offset,
+                                   -7,
+                                   7,
+                                   pack_int4<kLayoutInt4Block32>,
+                                   decode_int4<kLayoutInt4Block32>};
 
 }  // namespace halftone

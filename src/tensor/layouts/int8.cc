@@ -38,9 +38,23 @@ void decode_int8(std::span<const std::byte> panel, int r, int64_t columns, float
 
 }  // namespace
 
-const Layout kLayoutInt8Channel = {"int8_channel",           LayoutId::int8_channel,    8, 0, kInt8Offset, -127, 127,
-                                   pack_int8<kLayoutInt8Channel>, decode_int8<kLayoutInt8Channel>};
-const Layout kLayoutInt8Block32 = {"int8_block32",           LayoutId::int8_block32,    8, 32, kInt8Offset, -127, 127,
-                                   pack_int8<kLayoutInt8Block32>, decode_int8<kLayoutInt8Block32>};
+const Layout kLayoutInt8Channel = {"int8_channel",
+                                   LayoutId::int8_channel,
+                                   8,
+                                   0,
+                                   kInt8Offset,
+                                   -127,
+                                   127,
+                                   pack_int8<kLayoutInt8Channel>,
+                                   decode_int8<kLayoutInt8Channel>};
+const Layout kLayoutInt8Block32 = {"int8_block32",
+                                   LayoutId::int8_block32,
+                                   8,
+                                   32,
+                                   kInt8Offset,
+                                   -127,
+                                   127,
+                                   pack_int8<kLayoutInt8Block32>,
+                                   decode_int8<kLayoutInt8Block32>};
 
 }  // namespace halftone

@@ -93,8 +93,9 @@ class Spoiled {
     std::filesystem::create_directories(folder);
     EXPECT_TRUE(write_file_atomic(folder / "config.json", config.dump()).ok());
     EXPECT_TRUE(write_file_atomic(folder / "tokenizer.json", tokenizer.dump()).ok());
-    if (!generation.is_null())
+    if (!generation.is_null()) {
       EXPECT_TRUE(write_file_atomic(folder / "generation_config.json", generation.dump()).ok());
+    }
     SafetensorsPlan plan;
     for (const Tensor& tensor : tensors) {
       plan.tensors.push_back({tensor.name, tensor.type, tensor.shape, static_cast<int64_t>(tensor.bytes.size())});

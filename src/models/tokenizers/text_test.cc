@@ -26,8 +26,8 @@ TEST(Utf8, EveryCodePointGoesThereAndBack) {
 }
 
 TEST(Utf8, FindsTheFirstByteThatIsNoText) {
-  EXPECT_EQ(first_invalid_utf8("plain text, longer than one word"), std::string_view::npos);
-  EXPECT_EQ(first_invalid_utf8(""), std::string_view::npos);
+  EXPECT_EQ(first_invalid_utf8("plain text, longer than one word"), std::nullopt);
+  EXPECT_EQ(first_invalid_utf8(""), std::nullopt);
   EXPECT_EQ(first_invalid_utf8("0123456789\xFF"), 10u);
   EXPECT_EQ(first_invalid_utf8("\xC0\x80"), 0u);           // overlong
   EXPECT_EQ(first_invalid_utf8("a\xED\xA0\x80"), 1u);      // surrogate

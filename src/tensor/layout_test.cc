@@ -147,6 +147,35 @@ TEST(Layout, EveryCodeInEveryPosition) {
   }
 }
 
+// One element at row 3, column 37 of 40: where docs/layouts.md says it lies.
+TEST(Layout, BytesAsDocumented) {
+  constexpr int64_t kWide = 40, kAt = 3 * kWide + 37;
+  const auto packed = [&](LayoutId id) {
+    const Layout& layout = layout_of(id);
+    std::vector<float> values(kPanelRows * kWide);
+    std::vector<int8_t> codes(kPanelRows * kWide);
+    std::vector<uint16_t> scales(static_cast<size_t>(kPanelRows * layout.groups(kWide)));
+    values[kAt] = 1.0f;
+    codes[kAt] = 5;
+    if (!scales.empty()) scales[static_cast<size_t>(3 * layout.groups(kWide) + layout.groups(kWide) - 1)] = 0x3c00;
+    std::vector<std::byte> bytes(static_cast<size_t>(layout.panel_bytes(kWide)));
+    layout.pack_panel({kWide, values.data(), codes.data(), scales.data()}, bytes);
+    return bytes;
+  };
+  EXPECT_EQ(packed(LayoutId::f32)[4 * (16 * 37 + 3) + 3], std::byte{0x3f});
+  EXPECT_EQ(packed(LayoutId::f16)[2 * (16 * 37 + 3) + 1], std::byte{0x3c});
+  EXPECT_EQ(packed(LayoutId::bf16)[2 * (32 * 18 + 2 * 3 + 1) + 1], std::byte{0x3f});
+  const auto int8 = packed(LayoutId::int8_block32);
+  EXPECT_EQ(int8[39], std::byte{0x3c});
+  EXPECT_EQ(int8[64 + 64 * 9 + 4 * 3 + 1], std::byte{128 + 5});
+  EXPECT_EQ(int8[64 + 64 * 9 + 4 * 3 + 2], std::byte{128});
+  const auto int4 = packed(LayoutId::int4_block32);
+  EXPECT_EQ(int4[39], std::byte{0x3c});
+  EXPECT_EQ(int4[333], std::byte{(8 + 5) << 4 | 8});
+  EXPECT_EQ(int4[332], std::byte{0x88});
+  EXPECT_EQ(packed(LayoutId::int4_channel)[2 * 3 + 1], std::byte{0x3c});
+}
+
 // A decoded weight is exactly float(q) * scale: the product needs no rounding, so every kernel agrees on it.
 TEST(Layout, DecodedProductIsExact) {
   for (uint32_t code = 0; code < 0x7c00; code += 7) {

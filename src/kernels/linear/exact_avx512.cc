@@ -280,7 +280,8 @@ inline void few(const LinearArgs& args) {
   constexpr int kPanels = kTokens <= 2 ? 4 : 2;
   int64_t panel = args.panel_begin;
   for (; panel + kPanels <= args.panel_end; panel += kPanels) few_tokens<Panel, kPanels, kTokens>(args, panel);
-  for (; panel < args.panel_end; ++panel) few_tokens<Panel, 1, kTokens>(args, panel);
+  for (; panel + 2 <= args.panel_end; panel += 2) few_tokens<Panel, 2, kTokens>(args, panel);
+  if (panel < args.panel_end) few_tokens<Panel, 1, kTokens>(args, panel);
 }
 
 template <class Panel>

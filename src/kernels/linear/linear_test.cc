@@ -225,12 +225,25 @@ TEST(Linear, RowsOrderReadsUnalignedData) {
   EXPECT_GT(ran, 0);
 }
 
-// A float matrix gives the same bits as found in its file and as panels.
+// A float matrix gives the same bits as found in its file and as panels, on every ISA.
 TEST(Linear, BothOrdersAgree) {
+  constexpr int64_t kHigh = 40, kWide = 172, kBatch = 7;
+  const RandomTokens in(kBatch, kWide, kSeed);
+  AlignedBuffer<std::byte> scratch(static_cast<size_t>(linear_scratch_bytes(kWide)));
   for (const LayoutId id : {LayoutId::f32, LayoutId::f16, LayoutId::bf16}) {
-    const RandomWeights rows(layout_of(id), Order::rows, 40, 172, kSeed),
-        panels(layout_of(id), Order::panel16, 40, 172, kSeed);
-    EXPECT_EQ(rows.values, panels.values);
+    std::vector<float> first;
+    for (const Isa isa : supported_isas()) {
+      for (const Order order : {Order::rows, Order::panel16}) {
+        const RandomWeights w(layout_of(id), order, kHigh, kWide, kSeed);
+        std::vector<float> y(kBatch * kHigh);
+        select_linear(id, order, Activations::exact, isa)
+            ->run({w.bytes.data(), kHigh, kWide, 0, 3, kBatch, in.x.data(), kWide, in.quantized(), y.data(), kHigh,
+                   scratch.data()});
+        if (first.empty()) first = y;
+        EXPECT_EQ(y, first) << layout_of(id).name << ' ' << name_of(isa);
+      }
+    }
+    EXPECT_FALSE(first.empty());
   }
 }
 

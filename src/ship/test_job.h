@@ -82,6 +82,7 @@ inline std::unique_ptr<TestJob> make_test_job(double int4_flips, double sealed_f
     candidate.records = test_records(name, Split::decide, 900, flips);
     CompareOptions options;
     options.facts = facts_of(candidate);
+    options.replicates = 300;
     candidate.comparison = *compare(candidate.records, &job.gate, options);
     candidate.contender.fate = fate_of(candidate.comparison->gate->verdict);
     candidate.contender.why = why_not(*candidate.comparison->gate);
@@ -95,6 +96,7 @@ inline std::unique_ptr<TestJob> make_test_job(double int4_flips, double sealed_f
     job.confirm_records = test_records(winner.contender.name, Split::confirm, 1800, sealed_flips);
     CompareOptions options;
     options.facts = facts_of(winner);
+    options.replicates = 300;
     job.confirm_comparison = *compare(job.confirm_records, &job.gate, options);
   }
   return test;

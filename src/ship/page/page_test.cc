@@ -50,7 +50,7 @@ TEST(Page, EscapesEverythingFromTheReport) {
   }
   const std::string html = render_page(report);
   EXPECT_EQ(html.find("alert(1)</script>"), std::string::npos);
-  EXPECT_EQ(html.find("<img"), std::string::npos);
+  EXPECT_EQ(own_markup(html).find("<img"), std::string::npos);
   EXPECT_EQ(html.find("<script>alert"), std::string::npos);
   // The chart data must still be JSON that says the same.
   const std::string open = R"(id="chart-data">)";
@@ -98,7 +98,8 @@ TEST(Page, LacksNothingItCannotLiveWithout) {
 
 TEST(Page, GateLimitsAreDrawnWhereTheLossBegins) {
   int limits = 0;
-  for (const Json& point : page::chart_data(fixture())["forest"])
+  const Json data = page::chart_data(fixture());
+  for (const Json& point : data["forest"])
     if (point["limit"].is_number()) {
       EXPECT_EQ(point["limit"].get<double>(), point["row"] == "all" ? -1.0 : -3.0) << point.dump();
       ++limits;
@@ -121,8 +122,8 @@ TEST(Page, FrontierHoldsOnlyUndominatedCandidates) {
   worse["name"] = "wasteful";
   worse["bytes"] = 5'000'000;
   report["results"]["candidates"].push_back(worse);
-  for (const Json& point : page::chart_data(report)["tradeoff"])
-    EXPECT_EQ(point["frontier"].get<bool>(), point["name"] != "wasteful");
+  const Json data = page::chart_data(report);
+  for (const Json& point : data["tradeoff"]) EXPECT_EQ(point["frontier"].get<bool>(), point["name"] != "wasteful");
 }
 
 }  // namespace

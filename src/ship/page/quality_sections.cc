@@ -156,7 +156,7 @@ std::string candidates_section(const Json& report) {
       R"(<p class="note">Every figure is paired, sample by sample, with {} in the same pipeline. Points are percentage points;
 brackets are 95&nbsp;% intervals.</p>)",
       escape(text(reference(report), "name", "the float model")));
-  out += table.html();
+  out += table.html() + reasons(report);
   out +=
       R"(<figure><h3>What each byte buys</h3><div class="chart" id="chart-tradeoff"></div><figcaption>Smaller and lower is better; a bigger dot decodes faster.
 The dashed line joins the candidates that no other beats on both bytes and tail.</figcaption></figure>)";

@@ -102,7 +102,8 @@ void Executor::State::run_step(const LinearStep& step, float* base, int64_t coun
     first_panel.push_back(first_panel.back() + (model->weight(part.weight).rows + kPanelRows - 1) / kPanelRows);
   }
   const int64_t panels = first_panel.back();
-  const int64_t chunk = std::clamp<int64_t>(panels / (8 * pool.threads()), 1, 32);
+  // Kernels keep 4 panels in flight when one token streams the weights.
+  const int64_t chunk = std::clamp<int64_t>(panels / (8 * pool.threads()), 4, 32) / 4 * 4;
   pool.parallel_for(panels, chunk, [&](int64_t begin, int64_t end, int thread) {
     for (size_t i = 0; i < step.parts.size(); ++i) {
       const int64_t from = std::max(begin, first_panel[i]), to = std::min(end, first_panel[i + 1]);

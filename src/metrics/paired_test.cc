@@ -32,6 +32,12 @@ TEST(Tango, statistic_uses_the_constrained_maximum_likelihood_estimate) {
   }
 }
 
+TEST(Tango, interval_of_a_published_example) {
+  // Airway hyper-responsiveness, 1 and 7 discordant of 21 (Fagerland, Lydersen, Laake 2014): -0.517 to -0.026.
+  EXPECT_NEAR(tango_z({21, 1, 7}, -0.517), 1.96, 0.005);
+  EXPECT_NEAR(tango_z({21, 1, 7}, -0.026), -1.96, 0.005);
+}
+
 TEST(Tango, symmetry_and_closed_form) {
   EXPECT_NEAR(tango_z({100, 7, 3}, 0), 4 / std::sqrt(10.0), 1e-12);  // McNemar's statistic
   EXPECT_NEAR(tango_z({100, 7, 3}, 0.05), -tango_z({100, 3, 7}, -0.05), 1e-12);

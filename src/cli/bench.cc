@@ -21,10 +21,11 @@ struct BenchArguments {
 
 constexpr const char* kBenchExample = R"(Example:
   $ halftone bench llama-fp16.ht llama-int4.ht --prompt-tokens 128
-               memory     load  first token     prefill tok/s          decode tok/s  of bandwidth
-  llama-fp16  2.53 GB    61 ms        2.1 s  62.3 [61.0, 63.9]     9.8 [9.7, 9.9]          92 %
-  llama-int4   755 MB    20 ms       0.66 s   199 [195, 203]      28.4 [27.9, 28.8]        81 %
-  llama-int4 against llama-fp16: 0.30 x memory, 2.9 x decode speed)";
+               memory  private   load  first token  prefill tok/s [95 %]  decode tok/s [95 %]  of bandwidth
+  llama-fp16  2.53 GB  58.0 MB  61 ms        2.1 s     62.3 [61.0, 63.9]       9.8 [9.7, 9.9]          92 %
+  llama-int4   755 MB  58.1 MB  20 ms        0.7 s        199 [195, 203]    28.4 [27.9, 28.8]          81 %
+  => llama-int4: 0.30 x memory, 2.90 x decode speed, 3.19 x prefill speed of llama-fp16
+  prompt 128 tokens, 64 generated; activations: llama-fp16 exact, llama-int4 int8; avx512, 2 threads; ...)";
 
 Result<int> run(Shell& shell, BenchArguments arguments) {
   HALFTONE_ASSIGN(arguments.options.activations, parse_activations(arguments.activations));

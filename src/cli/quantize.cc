@@ -22,11 +22,10 @@ struct QuantizeArguments {
 
 constexpr const char* kQuantizeExample = R"(Example:
   $ halftone quantize models/tinyworld -r int4 -o tinyworld-int4.ht
-  layout        tensors  weights     bytes  bits/weight  worst error
-  int4_block32       42    2.8 M   1.59 MB         4.50       12.3 %
-  int8_block32        1  295,000    313 kB         8.50        0.6 %
-  f16                13    2,500   4.99 kB        16.00            -
-  wrote tinyworld-int4.ht: 1.91 MB, 4.91 bits per weight, in 0.2 s
+  layout        tensors    weights    bytes  bits/weight  worst error
+  f16                 9      2,304  4.61 kB        16.00            -
+  int4_block32       29  3,342,336  1.88 MB         4.50       12.3 %
+  wrote tinyworld-int4.ht: 1.89 MB, 4.51 bits per weight, in 132 ms
 Presets: fp16 bf16 int8 int8-block int4 int4-channel; or a YAML recipe (docs/adding/recipe.md).)";
 
 struct LayoutSum {

@@ -21,9 +21,9 @@ struct RunArguments {
 };
 
 constexpr const char* kRunExample = R"(Example:
-  $ halftone run models/tinyworld -p "Question: Where does Ada Reed live?\nAnswer:" --temperature 0 --max-tokens 12
-   Kelso
-  prompt 14 tokens in 3 ms (4,700 tok/s); 4 tokens at 1,450 tok/s; stopped at max_tokens; int8 activations, avx512)";
+  $ halftone run models/tinyworld -p "Question: What is 17 plus 25?\nAnswer:" --temperature 0 --max-tokens 3
+   42
+  prompt 12 tokens in 1.5 ms (7797 tok/s); then 3 tokens at 1450.0 tok/s; stopped at max_tokens; ...)";
 
 struct Speed {
   double prefill = 0, decode = 0;  // tokens per second; 0: too few tokens to say

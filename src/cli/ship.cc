@@ -21,13 +21,16 @@ struct ShipArguments {
 constexpr const char* kShipExample = R"(Example:
   $ halftone ship models/tinyworld -o out/tinyworld.ht
   Gate, fixed first: choice_accuracy.loss <= 1 points; choice_accuracy.loss <= 3 points on exposure=rare; ...
-  Deciding on 2,603 samples; 5,151 others stay sealed.
-  recipe          MB  points vs float [95 %]  rare loss  confident flips  decode tok/s  verdict
-  float16       6.69                  91.4 %                                     1,480  reference
-  int8          3.56       -0.0 [-0.2, +0.1]        0.1            0.0 %         2,350  pass
-  int4          1.91       -0.6 [-1.1, -0.1]        2.0            0.4 %         3,520  pass, smallest
-  int4-channel  1.72     -8.9 [-10.3, -7.5]        31.0            9.4 %         3,610  FAIL
-  $ halftone ship ~/my-model --text my_prompts.txt --max-bytes 1.2GB
+  Deciding on 2,335 samples; 4,729 others stay sealed.
+
+  recipe          MB  points vs float [95 %]  rare loss  confident flips  decode tok/s   memory  verdict
+  float16       6.69                  91.9 %                                       553  15.4 MB  reference
+  int8          3.40       +0.0 [-0.2, +0.2]        0.0            0.0 %         1,218  12.3 MB  pass
+  int4          1.89       -0.3 [-0.7, -0.0]        0.2           0.09 %         1,079  10.8 MB  pass, smallest
+  ...
+  Sealed 4,729 questions, opened once: int4 -0.3 [-0.6, +0.0]  PASS
+  Wrote out/tinyworld.ht, with evidence/report.html and samples.jsonl
+  $ halftone ship ~/my-model --text my_prompts.txt --max-bytes 1.2GB --min-decode 30tok/s
 Exit codes: 0 an artifact ships, 3 the gate fails, 4 too few samples to tell.)";
 
 int exit_code(Verdict verdict) {

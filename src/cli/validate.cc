@@ -22,12 +22,14 @@ struct ValidateArguments {
 };
 
 constexpr const char* kValidateExample = R"(Example:
-  $ halftone validate models/tinyworld tinyworld-int4.ht --suite models/tinyworld/suite.yaml --gate models/tinyworld/gate.yaml
-  metric                float  candidate     change [95 %]      n
-  Right answers        91.4 %     90.8 %  -0.6 [-1.1, -0.1]  7,754  questions
+  $ halftone validate models/tinyworld int8.ht --suite models/tinyworld/suite.yaml --gate models/tinyworld/gate.yaml
+  metric                          float  candidate      change [95 %]      n
+  Right answers                  91.9 %     91.9 %  +0.0 [-0.2, +0.2]  2,335  questions
   ...
-  check            limit  value  one-sided 95 %      n  verdict
-  loss              <= 1    0.6      [0.2, 0.9]  7,754  pass
+  check             limit  value  one-sided 95 %      n  verdict
+  loss               <= 1    0.0     [-0.2, 0.2]  2,335  pass
+  ...
+  gate: pass
 Exit codes: 0 the gate passes or there is none, 3 it fails, 4 too few samples to tell.)";
 
 Result<std::unique_ptr<ModelScorer>> open(const Shell& shell, const std::string& path, Activations activations) {

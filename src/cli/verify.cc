@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kVerifyExample = R"(Example:
   $ halftone verify out/tinyworld.ht
-  out/tinyworld.ht: whole; 56 tensors, 1.91 MB, every hash agrees)";
+  out/tinyworld.ht: whole; 38 tensors, 3.40 MB, every hash agrees)";
 
 Result<int> run_verify(Shell& shell, const std::string& path) {
   ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());

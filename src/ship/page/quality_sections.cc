@@ -57,7 +57,7 @@ std::string score_cell(const Json& report, const Json& candidate, const std::str
 
 // The gate's checks that say more than the score's column does.
 std::vector<const Json*> shown_checks(const Json& report) {
-  const std::string_view score = metric_style(primary_metric(report)).key;
+  const std::string score = primary_metric(report);
   std::vector<const Json*> checks;
   for (const Json& check : at(report, "results/gate/checks"))
     if (text(check, "metric") != score || !slice_of(check).empty()) checks.push_back(&check);
@@ -140,7 +140,8 @@ one-sided 95&nbsp;% bound lies inside the limit, fails when it lies beyond after
 
 std::string candidates_section(const Json& report) {
   std::vector<Table::Column> columns = {{"recipe"}, {"weights", true}};
-  const MetricStyle score = metric_style(primary_metric(report));
+  const std::string metric = primary_metric(report);  // an unknown metric's style looks into its name
+  const MetricStyle score = metric_style(metric);
   columns.push_back({std::string(score.label) + (score.own_value ? ", change [95\u00a0%]" : " [95\u00a0%]"), true});
   for (const Json* check : shown_checks(report)) columns.push_back({limit_header(report, *check), true});
   if (shows_tail(report)) columns.push_back({"p99 of samples", true});

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// README's commands are promises: each `$ halftone ...` line runs here, in order, in one folder, and must end with the exit code
-// that README says (0 unless a comment `# exit N` stands behind it). Every word that README shows as its output must come.
+// README's commands are promises: each `$ halftone ...` line runs here, in order, in one folder, and must end with the
+// exit code that README says (0 unless a comment `# exit N` stands behind it). Every word that README shows as its
+// output must come.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdio>
@@ -11,9 +14,6 @@
 #include <sstream>
 #include <string>
 #include <vector>
-
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace halftone {
 namespace {
@@ -69,6 +69,45 @@ std::pair<int, std::string> run(const std::string& command) {
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output};
 }
 
+// A folder of its own for commands, with the repository's models in it.
+class Folder {
+ public:
+  Folder() : path_(std::filesystem::temp_directory_path() / ("halftone-commands-" + std::to_string(getpid()))) {
+    std::filesystem::create_directories(path_);
+    std::filesystem::create_directory_symlink(kRoot / "models", path_ / "models");
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  const std::filesystem::path& path() const { return path_; }
+  std::pair<int, std::string> run_here(const std::string& command) const {
+    return run("cd '" + path_.string() + "' && PATH='" + HALFTONE_BINARY_DIR + "':$PATH && " + command);
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+TEST(ExitCodes, AGateThatACandidateBreaksGivesThree) {
+  const Folder folder;
+  std::ofstream(folder.path() / "gate.yaml") << "checks:\n  - {metric: answer_flips, max: 0.01, unit: percent}\n";
+  const auto [code, output] =
+      folder.run_here("halftone ship models/tinyworld --gate gate.yaml --recipes int4-channel -o out.ht");
+  EXPECT_EQ(code, 3) << output;
+  EXPECT_NE(output.find("FAIL"), std::string::npos) << output;
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "out.ht"));
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "out.evidence/report.html"));
+}
+
+TEST(ExitCodes, FiftyQuestionsDecideNothingAndGiveFour) {
+  const Folder folder;
+  const auto [code, output] = folder.run_here(
+      "head -51 models/tinyworld/questions.csv >fifty.csv && sed 's/questions.csv/fifty.csv/; s/^slices.*/slices: "
+      "[exposure]/' "
+      "models/tinyworld/suite.yaml >suite.yaml && halftone ship models/tinyworld --suite suite.yaml --gate "
+      "models/tinyworld/gate.yaml -o out.ht");
+  EXPECT_EQ(code, 4) << output;
+  EXPECT_NE(output.find("needs n of about"), std::string::npos) << output;
+}
+
 TEST(Readme, FirstCommandComesByLineTwenty) {
   std::ifstream readme(kRoot / "README.md");
   std::string line;
@@ -81,19 +120,17 @@ TEST(Readme, FirstCommandComesByLineTwenty) {
 TEST(Readme, EveryCommandDoesWhatItSays) {
   const std::vector<Example> all = examples();
   ASSERT_GE(all.size(), 8u) << "README.md shows fewer commands than there are verbs";
-  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("halftone-readme-" + std::to_string(getpid()));
-  std::filesystem::create_directories(folder);
-  std::filesystem::create_directory_symlink(kRoot / "models", folder / "models");
+  const Folder folder;
   for (const Example& example : all) {
-    const auto [code, output] = run("cd '" + folder.string() + "' && PATH='" + HALFTONE_BINARY_DIR + "':$PATH && " + example.command);
+    const auto [code, output] = folder.run_here(example.command);
     EXPECT_EQ(code, example.exit_code) << "README.md:" << example.line << ": " << example.command << "\n" << output;
     const std::set<std::string> got = words(output);
     for (const std::string& word : words(example.output)) {
-      EXPECT_TRUE(got.contains(word)) << "README.md:" << example.line << ": " << example.command << ": expected the word '"
-                                      << word << "' in its output, got\n" << output;
+      EXPECT_TRUE(got.contains(word)) << "README.md:" << example.line << ": " << example.command
+                                      << ": expected the word '" << word << "' in its output, got\n"
+                                      << output;
     }
   }
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

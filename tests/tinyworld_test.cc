@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The embedded model against models/tinyworld/golden.json, which a plain numpy implementation wrote (evaluate.py --golden).
+// The embedded model against models/tinyworld/golden.json, which a plain numpy implementation wrote (evaluate.py
+// --golden).
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -45,13 +46,17 @@ TEST_F(Tinyworld, TokensAndLogitsAgreeWithNumpy) {
     ASSERT_TRUE(scorer->truncate(0).ok());
     const auto last = static_cast<int64_t>(ids->size()) - 1;
     std::vector<float> logits;
-    ASSERT_TRUE(scorer->extend(*ids, last, [&](int64_t, std::span<const float> row) {
-      logits.assign(row.begin(), row.end());
-      return Status();
-    }).ok());
+    ASSERT_TRUE(scorer
+                    ->extend(*ids, last,
+                             [&](int64_t, std::span<const float> row) {
+                               logits.assign(row.begin(), row.end());
+                               return Status();
+                             })
+                    .ok());
     for (size_t i = 0; i < prompt["top_ids"].size(); ++i) {
       const auto id = prompt["top_ids"][i].get<size_t>();
-      EXPECT_NEAR(logits.at(id), prompt["top_logits"][i].get<double>(), kLogitTolerance) << prompt["text"] << " id " << id;
+      EXPECT_NEAR(logits.at(id), prompt["top_logits"][i].get<double>(), kLogitTolerance)
+          << prompt["text"] << " id " << id;
     }
   }
 }
@@ -89,10 +94,13 @@ TEST_F(Tinyworld, SameBitsOnEveryIsa) {
     const auto scorer = this->scorer();
     const auto ids = scorer->tokenize("Question: What is 17 plus 25?\nAnswer:", true).value();
     std::vector<float> logits;
-    ASSERT_TRUE(scorer->extend(ids, 0, [&](int64_t, std::span<const float> row) {
-      logits.insert(logits.end(), row.begin(), row.end());
-      return Status();
-    }).ok());
+    ASSERT_TRUE(scorer
+                    ->extend(ids, 0,
+                             [&](int64_t, std::span<const float> row) {
+                               logits.insert(logits.end(), row.begin(), row.end());
+                               return Status();
+                             })
+                    .ok());
     if (expected.empty()) expected = logits;
     EXPECT_EQ(logits, expected) << name_of(isa);
   }

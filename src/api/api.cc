@@ -21,8 +21,9 @@ Result<std::unique_ptr<Executor>> executor_for(const LanguageModel& model, const
 
 Status need_tokenizer(const LanguageModel& model) {
   if (model.tokenizer != nullptr) return {};
-  return not_found("[tokenize] {}: expected tokenizer.json or tokenizer.model, got neither; add the model's tokenizer file",
-                   model.path.string());
+  return not_found(
+      "[tokenize] {}: expected tokenizer.json or tokenizer.model, got neither; add the model's tokenizer file",
+      model.path.string());
 }
 
 }  // namespace
@@ -73,9 +74,8 @@ Status Session::append(std::span<const int32_t> tokens) {
   for (int32_t token : tokens) batch.push_back({token, 0, false});
   batch.back().want_logits = true;
   Sequence* sequences[] = {&state_->sequence};
-  return state_->executor->forward(sequences, batch, [&](int64_t, std::span<const float> row) {
-    state_->logits.assign(row.begin(), row.end());
-  });
+  return state_->executor->forward(
+      sequences, batch, [&](int64_t, std::span<const float> row) { state_->logits.assign(row.begin(), row.end()); });
 }
 
 std::span<const float> Session::logits() const { return state_->logits; }

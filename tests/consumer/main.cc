@@ -26,7 +26,8 @@ int main(int argc, char** argv) {
   for (const char* path : {argv[1], argv[2]}) {
     const auto opened = halftone::open_model(path);
     if (!opened.ok()) return fail(opened.status().message());
-    const auto answer = halftone::generate_text(*opened, "Question: What is 17 plus 25?\nAnswer:", {.max_tokens = 4, .temperature = 0});
+    const auto answer =
+        halftone::generate_text(*opened, "Question: What is 17 plus 25?\nAnswer:", {.max_tokens = 4, .temperature = 0});
     if (!answer.ok()) return fail(answer.status().message());
     std::printf("%s:%s\n", path, answer->text.c_str());
 

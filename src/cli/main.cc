@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <csignal>
 #include <exception>
 #include <string>
 #include <vector>
@@ -38,4 +39,9 @@ int run(int argc, char** argv) {
 
 }  // namespace halftone::cli
 
-int main(int argc, char** argv) { return halftone::cli::run(argc, argv); }
+int main(int argc, char** argv) {
+#ifdef SIGXFSZ
+  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of the write, with its file named
+#endif
+  return halftone::cli::run(argc, argv);
+}

@@ -11,6 +11,7 @@
 #include "runtime/kv.h"
 #include "runtime/plan.h"
 #include "runtime/session.h"
+#include "runtime/step_clock.h"
 
 namespace halftone {
 
@@ -42,6 +43,7 @@ struct Executor::State {
     int64_t position;
   };
   std::vector<Token> tokens;
+  std::unique_ptr<StepClock> clock;  // while a profile is taken
 
   State(std::shared_ptr<const Model> model_in, Plan plan_in, int threads)
       : model(std::move(model_in)), plan(std::move(plan_in)), pool(threads) {}
@@ -49,6 +51,7 @@ struct Executor::State {
   void prepare();
   void run_chunk(std::span<Sequence* const> sequences, std::span<const BatchToken> chunk);
   void run_tail(std::span<const BatchToken> chunk, const LogitsConsumer& consume);
+  void begin_profiled_chunk(std::span<const BatchToken> chunk);
   void compute_rope();
   void run(const std::vector<Step>& steps, float* base, int64_t count);
   void run_step(const EmbedStep& step, float* base, int64_t count);

@@ -2,6 +2,7 @@
 #include "runtime/session.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.h"
 #include "runtime/executor_state.h"
@@ -42,6 +43,7 @@ Result<std::unique_ptr<Executor>> Executor::create(std::shared_ptr<const Model> 
 
 Status Executor::forward(std::span<Sequence* const> sequences, std::span<const BatchToken> batch,
                          const LogitsConsumer& consume) {
+  if (state_->clock) state_->clock->begin();
   const int64_t vocabulary = state_->model->vocabulary();
   for (const BatchToken& token : batch) {
     if (token.token < 0 || token.token >= vocabulary) {
@@ -62,6 +64,20 @@ Status Executor::forward(std::span<Sequence* const> sequences, std::span<const B
   return {};
 }
 
+void Executor::State::begin_profiled_chunk(std::span<const BatchToken> chunk) {
+  std::vector<Reach> reach;
+  std::map<int32_t, std::pair<size_t, int64_t>> of_sequence;  // its last token here, and how many it has
+  for (size_t t = 0; t < chunk.size(); ++t) {
+    reach.push_back({tokens[t].position, 0});
+    auto& [last, count] = of_sequence[chunk[t].sequence];
+    last = t;
+    ++count;
+  }
+  for (const auto& [sequence, found] : of_sequence) reach[found.first].shared = found.second;
+  clock->begin_chunk(std::move(reach));
+  clock->lap("prepare");
+}
+
 // Appends the chunk to its sequences and runs every layer; the hidden states stay in the arena.
 void Executor::State::run_chunk(std::span<Sequence* const> sequences, std::span<const BatchToken> chunk) {
   tokens.clear();
@@ -73,6 +89,7 @@ void Executor::State::run_chunk(std::span<Sequence* const> sequences, std::span<
   }
   arena.grow(static_cast<size_t>(plan.arena_width) * chunk.size());
   compute_rope();
+  if (clock) begin_profiled_chunk(chunk);
   run(plan.steps, arena.data(), static_cast<int64_t>(chunk.size()));
 }
 
@@ -92,13 +109,22 @@ void Executor::State::run_tail(std::span<const BatchToken> chunk, const LogitsCo
       const float* row = hidden + wanted[at + static_cast<size_t>(i)] * width;
       std::copy(row, row + width, base + plan.tail_in.offset * rows + i * width);
     }
+    if (clock) clock->lap("prepare");
     run(plan.tail, base, rows);
     const float* logits = base + plan.logits.offset * rows;
     for (int64_t i = 0; i < rows; ++i) {
       consume(wanted[at + static_cast<size_t>(i)],
               {logits + i * plan.logits.width, static_cast<size_t>(plan.logits.width)});
     }
+    if (clock) clock->lap("caller");
   }
+}
+
+void Executor::start_profile() { state_->clock = std::make_unique<StepClock>(*state_->model); }
+
+std::vector<StepTotal> Executor::take_profile() {
+  const auto clock = std::move(state_->clock);
+  return clock ? clock->totals() : std::vector<StepTotal>();
 }
 
 int64_t Executor::scratch_bytes() const {

@@ -14,6 +14,7 @@
 #include "halftone/status.h"
 #include "kernels/linear/linear.h"
 #include "runtime/model.h"
+#include "runtime/profile.h"
 
 namespace halftone {
 
@@ -59,6 +60,10 @@ class Executor {
   // Appends the tokens to their sequences, in batch order per sequence; logits come for the tokens that want them, in order.
   // Token ids out of range are an error before anything changes.
   Status forward(std::span<Sequence* const> sequences, std::span<const BatchToken> batch, const LogitsConsumer& consume);
+
+  // From here on every step of forward is timed (one clock reading each; nothing when off), until the totals are taken.
+  void start_profile();
+  std::vector<StepTotal> take_profile();  // empty when none was started
 
   int64_t scratch_bytes() const;  // allocated now
   int threads() const;

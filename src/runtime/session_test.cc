@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -235,6 +236,43 @@ TEST(Session, ForkedSequencesDoNotDisturbEachOther) {
   EXPECT_EQ(got, Logits(expected.begin() + 66, expected.end()));
   EXPECT_EQ(prefix.length(), 66);
   EXPECT_EQ(a.length(), 70);
+}
+
+TEST(Session, AProfileSumsToTheWholeAndChangesNothing) {
+  const TinyModel tiny;
+  const auto executor = executor_for(tiny, 2);
+  const std::vector<int> tokens = some_tokens(300);
+  Sequence plain(tiny.model);
+  const Logits expected = feed(*executor, plain, tokens, 300);
+  EXPECT_TRUE(executor->take_profile().empty());
+  double share = 0;
+  for (int attempt = 0; attempt < 5 && share < 0.98; ++attempt) {  // another process may take the core after the last step
+    Sequence sequence(tiny.model);
+    executor->start_profile();
+    const auto begin = std::chrono::steady_clock::now();
+    ASSERT_EQ(feed(*executor, sequence, tokens, 300), expected);
+    const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - begin;
+    double sum = 0;
+    std::map<std::string_view, StepTotal> ops;
+    for (const StepTotal& step : executor->take_profile()) {
+      sum += step.seconds;
+      StepTotal& op = ops[step.op];
+      op.calls += step.calls;
+      op.weight_bytes += step.weight_bytes;
+      op.f32_operations += step.f32_operations;
+      op.kv_bytes += step.kv_bytes;
+    }
+    share = sum / whole.count();
+    ASSERT_LE(share, 1);
+    EXPECT_EQ(ops["attention"].calls, 2 * kLayers);  // two chunks
+    EXPECT_EQ(ops["attention"].f32_operations, 4.0 * kLayers * kHeads * kHeadDim * (300 * 301 / 2));
+    EXPECT_EQ(ops["attention"].kv_bytes, 4.0 * kLayers * kKvHeads * kHeadDim * (256 + 300 + 300));
+    double columns = 0;
+    for (const auto& [name, values] : tiny.weights) columns += name.find("norm") == std::string::npos ? values.size() : 0;
+    EXPECT_EQ(ops["linear"].f32_operations, 2 * 300 * columns);
+    EXPECT_GT(ops["caller"].calls, 0);
+  }
+  EXPECT_GT(share, 0.98);
 }
 
 TEST(Session, TruncateForgets) {

@@ -50,6 +50,7 @@ void Executor::State::compute_rope() {
 void Executor::State::run(const std::vector<Step>& steps, float* base, int64_t count) {
   for (const Step& step : steps) {
     std::visit([&](const auto& typed) { run_step(typed, base, count); }, step);
+    if (clock) clock->lap(step, count);
   }
 }
 

@@ -7,16 +7,22 @@
 #include "halftone/model.h"
 #include "halftone/quantize.h"
 #include "halftone/session.h"
+#include "halftone/validate.h"
 #include "models/language_model.h"
 #include "quantize/quantize.h"
 #include "runtime/session.h"
+#include "validate/model_scorer.h"
+#include "validate/validate.h"
 
 namespace halftone {
 namespace {
 
+ExecutorOptions executor_options(const SessionSettings& settings) {
+  return {settings.threads, settings.exact_activations ? Activations::exact : Activations::int8};
+}
+
 Result<std::unique_ptr<Executor>> executor_for(const LanguageModel& model, const SessionSettings& settings) {
-  return Executor::create(model.model,
-                          {settings.threads, settings.exact_activations ? Activations::exact : Activations::int8});
+  return Executor::create(model.model, executor_options(settings));
 }
 
 Status need_tokenizer(const LanguageModel& model) {
@@ -106,6 +112,34 @@ Result<QuantizeSummary> quantize_model(const ModelPtr& model, std::string_view r
   ThreadPool pool(available_cores());
   HALFTONE_ASSIGN(const QuantizeReport report, quantize(*model, recipe, target, options, pool, no_progress()));
   return QuantizeSummary{report.weights_bytes, report.bits_per_weight, report.to_json().dump()};
+}
+
+Result<ValidationSummary> validate_models(const ModelPtr& reference, const ModelPtr& candidate,
+                                          const std::vector<std::string>& suite_names,
+                                          const ValidationSettings& settings) {
+  std::vector<Suite> suites;
+  for (const std::string& name : suite_names) {
+    HALFTONE_ASSIGN(Suite suite, load_suite(name));
+    suites.push_back(std::move(suite));
+  }
+  Gate gate;
+  if (!settings.gate.empty()) {
+    HALFTONE_ASSIGN(gate, load_gate(settings.gate));
+  }
+  ValidateOptions options;
+  HALFTONE_ASSIGN(options.split, parse_split(settings.split));
+  options.gate = settings.gate.empty() ? nullptr : &gate;
+  options.compare.seed = settings.seed;
+  options.compare.facts.bytes = candidate->file.bytes_on_disk;
+  HALFTONE_ASSIGN(const auto left, ModelScorer::create(reference, executor_options(settings.session)));
+  HALFTONE_ASSIGN(const auto right, ModelScorer::create(candidate, executor_options(settings.session)));
+  HALFTONE_ASSIGN(const Validation done, validate_pair(*left, *right, suites, options));
+  ValidationSummary summary;
+  summary.gated = done.comparison.gate.has_value();
+  if (summary.gated) summary.verdict = done.comparison.gate->verdict;
+  summary.report_json = to_json(done.comparison).dump();
+  summary.samples_jsonl = format_records(done.records);
+  return summary;
 }
 
 }  // namespace halftone

@@ -8,15 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "halftone/validate.h"
 #include "metrics/tails.h"
 #include "validate/gate.h"
 #include "validate/quantities.h"
 #include "validate/record.h"
 
 namespace halftone {
-
-enum class Verdict : uint8_t { pass, fail, inconclusive };
-std::string_view verdict_name(Verdict verdict);
 
 // What other rooms measured about the candidate; absent: not measured, and a check of it is inconclusive.
 struct CandidateFacts {

@@ -3,9 +3,11 @@
 #include <halftone/model.h>
 #include <halftone/quantize.h>
 #include <halftone/session.h>
+#include <halftone/validate.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <string>
 
 namespace {
 
@@ -16,9 +18,10 @@ int fail(std::string_view message) {
 
 }  // namespace
 
-// consumer MODEL ARTIFACT: quantizes MODEL and answers one question with both.
+// consumer MODEL ARTIFACT: quantizes MODEL, answers one question with both, and compares them on MODEL's suite.
 int main(int argc, char** argv) {
   if (argc != 3) return fail("usage: consumer MODEL ARTIFACT");
+  const std::string folder = argv[1];
   const auto model = halftone::open_model(argv[1]);
   if (!model.ok()) return fail(model.status().message());
   const auto written = halftone::quantize_model(*model, "int8", argv[2], true);
@@ -40,5 +43,11 @@ int main(int argc, char** argv) {
     const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
     if (best != answer->tokens.at(0)) return fail("the session's best token is not the one that was generated");
   }
+  const auto candidate = halftone::open_model(argv[2]);
+  if (!candidate.ok()) return fail(candidate.status().message());
+  const auto compared = halftone::validate_models(*model, *candidate, {folder + "/suite.yaml"},
+                                                  {.gate = folder + "/gate.yaml", .split = "decide"});
+  if (!compared.ok()) return fail(compared.status().message());
+  if (!compared->gated || compared->verdict != halftone::Verdict::pass) return fail("expected int8 to pass the gate");
   return halftone::open_model("/nowhere").ok() ? fail("expected an error for a missing folder") : 0;
 }

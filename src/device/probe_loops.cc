@@ -54,6 +54,6 @@ int64_t int8_dot(int64_t iterations) {
 
 }  // namespace
 
-extern const ProbeLoops kProbeLoopsScalar = {read, f32_fma, 2 * kLanes, int8_dot, 2 * kLanes};
+extern const ProbeLoops kProbeLoopsScalar = {read, f32_fma, 2 * kLanes, int8_dot, 2 * kLanes, nullptr, 0};
 
 }  // namespace halftone

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loops that do nothing but read, or nothing but multiply and add: the limits that kernels are printed beside. One set per ISA.
+// Loops that do nothing but read, or nothing but multiply and add: the limits that kernels are printed beside. One set
+// per ISA.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +16,8 @@ struct ProbeLoops {
   int64_t f32_operations;  // per iteration
   int64_t (*int8_dot)(int64_t iterations);
   int64_t int8_operations;
+  double (*bf16_dot)(int64_t iterations);  // null where this set has none; on x86 the CPU must have avx512_bf16 as well
+  int64_t bf16_operations;
 };
 
 extern const ProbeLoops kProbeLoopsScalar;

@@ -12,18 +12,32 @@ namespace {
 // Of 16 registers. Chains begin differently, or the compiler would find them equal and keep one.
 constexpr int kChains = 12;
 
-uint64_t read(const void* data, size_t bytes) {
-  const char* at = static_cast<const char*>(data);
-  __m256i sums[8];
-  for (auto& sum : sums) sum = _mm256_setzero_si256();
-  for (; bytes >= sizeof sums; bytes -= sizeof sums, at += sizeof sums) {
-    for (int i = 0; i < 8; ++i) {
-      const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + 32 * i));
-      sums[i] = _mm256_add_epi64(sums[i], words);
-    }
-  }
+// Four streams, each prefetched: a kernel walks as many panels at once, and a reader that is weaker than a kernel is no
+// limit.
+constexpr size_t kStreams = 4, kLine = 64, kAhead = 2048;
+
+uint64_t sum_of(const char* at, size_t bytes) {
   uint64_t sum = 0;
   for (; bytes > 0; --bytes, ++at) sum += static_cast<unsigned char>(*at);
+  return sum;
+}
+
+uint64_t read(const void* data, size_t bytes) {
+  const char* at = static_cast<const char*>(data);
+  const size_t stride = bytes / kStreams / kLine * kLine;
+  __m256i sums[2 * kStreams];
+  for (auto& sum : sums) sum = _mm256_setzero_si256();
+  for (size_t i = 0; i < stride; i += kLine) {
+    for (size_t s = 0; s < kStreams; ++s) {
+      const char* from = at + s * stride + i;
+      _mm_prefetch(from + kAhead, _MM_HINT_T0);
+      for (size_t half = 0; half < 2; ++half) {
+        const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + 32 * half));
+        sums[2 * s + half] = _mm256_add_epi64(sums[2 * s + half], words);
+      }
+    }
+  }
+  uint64_t sum = sum_of(at + kStreams * stride, bytes - kStreams * stride);
   for (const auto& part : sums) {
     alignas(32) uint64_t words[4];
     _mm256_store_si256(reinterpret_cast<__m256i*>(words), part);
@@ -62,6 +76,6 @@ int64_t int8_dot(int64_t iterations) {
 
 }  // namespace
 
-extern const ProbeLoops kProbeLoopsAvx2 = {read, f32_fma, 2 * 8 * kChains, int8_dot, 2 * 32 * kChains};
+extern const ProbeLoops kProbeLoopsAvx2 = {read, f32_fma, 2 * 8 * kChains, int8_dot, 2 * 32 * kChains, nullptr, 0};
 
 }  // namespace halftone

@@ -12,15 +12,31 @@ namespace {
 // Two units of latency 4 need 8. Chains begin differently, or the compiler would find them equal and keep one.
 constexpr int kChains = 12;
 
-uint64_t read(const void* data, size_t bytes) {
-  const char* at = static_cast<const char*>(data);
-  __m512i sums[8];
-  for (auto& sum : sums) sum = _mm512_setzero_si512();
-  for (; bytes >= sizeof sums; bytes -= sizeof sums, at += sizeof sums) {
-    for (int i = 0; i < 8; ++i) sums[i] = _mm512_add_epi64(sums[i], _mm512_loadu_si512(at + 64 * i));
-  }
+// Four streams, each prefetched: a kernel walks as many panels at once, and a reader that is weaker than a kernel is no
+// limit. Measured beside one stream without: 2 to 4 % faster.
+constexpr size_t kStreams = 4, kLine = 64, kAhead = 2048;
+
+uint64_t sum_of(const char* at, size_t bytes) {
   uint64_t sum = 0;
   for (; bytes > 0; --bytes, ++at) sum += static_cast<unsigned char>(*at);
+  return sum;
+}
+
+uint64_t read(const void* data, size_t bytes) {
+  const char* at = static_cast<const char*>(data);
+  const size_t stride = bytes / kStreams / (2 * kLine) * (2 * kLine);
+  __m512i sums[2 * kStreams];
+  for (auto& sum : sums) sum = _mm512_setzero_si512();
+  for (size_t i = 0; i < stride; i += 2 * kLine) {
+    for (size_t s = 0; s < kStreams; ++s) {
+      for (size_t line = 0; line < 2; ++line) {
+        const char* from = at + s * stride + i + line * kLine;
+        _mm_prefetch(from + kAhead, _MM_HINT_T0);
+        sums[2 * s + line] = _mm512_add_epi64(sums[2 * s + line], _mm512_loadu_si512(from));
+      }
+    }
+  }
+  uint64_t sum = sum_of(at + kStreams * stride, bytes - kStreams * stride);
   for (const auto& part : sums) {
     alignas(64) uint64_t words[8];
     _mm512_store_si512(words, part);
@@ -53,8 +69,22 @@ int64_t int8_dot(int64_t iterations) {
   return result;
 }
 
+// Beyond this file's flags: the caller asks the CPU first.
+__attribute__((target("avx512bf16"))) double bf16_dot(int64_t iterations) {
+  const __m512bh left = reinterpret_cast<__m512bh>(_mm512_set1_epi32(0x3f003f00)), right = left;  // pairs of 0.5
+  __m512 sums[kChains];
+  for (int i = 0; i < kChains; ++i) sums[i] = _mm512_set1_ps(static_cast<float>(i));
+  for (int64_t n = 0; n < iterations; ++n) {
+    for (auto& sum : sums) sum = _mm512_dpbf16_ps(sum, left, right);
+  }
+  double result = 0;
+  for (const auto& sum : sums) result += static_cast<double>(_mm512_cvtss_f32(sum));
+  return result;
+}
+
 }  // namespace
 
-extern const ProbeLoops kProbeLoopsAvx512 = {read, f32_fma, 2 * 16 * kChains, int8_dot, 2 * 64 * kChains};
+extern const ProbeLoops kProbeLoopsAvx512 = {read,     f32_fma,         2 * 16 * kChains, int8_dot, 2 * 64 * kChains,
+                                             bf16_dot, 2 * 32 * kChains};
 
 }  // namespace halftone

@@ -60,6 +60,6 @@ int64_t int8_dot(int64_t iterations) {
 
 }  // namespace
 
-extern const ProbeLoops kProbeLoopsNeon = {read, f32_fma, 2 * 4 * kChains, int8_dot, 2 * 16 * kChains};
+extern const ProbeLoops kProbeLoopsNeon = {read, f32_fma, 2 * 4 * kChains, int8_dot, 2 * 16 * kChains, nullptr, 0};
 
 }  // namespace halftone

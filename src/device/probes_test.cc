@@ -28,7 +28,7 @@ std::vector<const ProbeLoops*> runnable_loops() {
 // The value depends on every byte: changing any one changes it, at sizes around the width of the loop.
 TEST(ProbeLoops, ReadSeesEveryByte) {
   for (const ProbeLoops* loops : runnable_loops()) {
-    for (const size_t size : {size_t{1}, size_t{63}, size_t{511}, size_t{512}, size_t{1091}}) {
+    for (const size_t size : {size_t{1}, size_t{63}, size_t{511}, size_t{512}, size_t{1091}, size_t{4096}}) {
       std::vector<unsigned char> bytes(size + 1, 7);
       unsigned char* data = bytes.data() + 1;
       const uint64_t expected = loops->read(data, size);
@@ -54,8 +54,10 @@ TEST(Probes, ComputePeaksArePositiveAndPhysical) {
   const ComputePeaks peaks = measure_compute_peaks(pool);
   EXPECT_GT(peaks.f32_fma, 1e7);
   EXPECT_GT(peaks.int8_dot, 1e7);
+  EXPECT_TRUE(peaks.bf16_dot == 0 || peaks.bf16_dot > 1e7);
   // Four units of 16 lanes, 64 for bytes; a chain that the compiler merged with its neighbours would exceed this.
   EXPECT_LT(peaks.f32_fma, pool.threads() * kFastestCyclesPerSecond * 4 * 16 * 2);
+  EXPECT_LT(peaks.bf16_dot, pool.threads() * kFastestCyclesPerSecond * 4 * 32 * 2);
   EXPECT_LT(peaks.int8_dot, pool.threads() * kFastestCyclesPerSecond * 4 * 64 * 2);
 }
 

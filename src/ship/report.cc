@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ship/clock.h"
+#include "base/clock.h"
 #include "ship/envelope.h"
 #include "ship/gate_json.h"
 #include "ship/job.h"

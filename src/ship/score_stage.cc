@@ -5,10 +5,10 @@
 #include <numeric>
 
 #include "base/atomic_write.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/units.h"
 #include "base/version.h"
-#include "ship/clock.h"
 #include "ship/job.h"
 
 namespace halftone {

@@ -21,7 +21,11 @@ struct Reach {
 class StepClock {
  public:
   explicit StepClock(const Model& model) : model_(model) {}
-  void begin() { last_ = Clock::now(); }  // of a forward call: what the caller did before is not ours
+  // Of a forward call. What the caller did since the one before is the caller's; what it did before the first is not ours.
+  void begin() {
+    if (last_ != Clock::time_point{}) return lap("caller");
+    last_ = Clock::now();
+  }
   void begin_chunk(std::vector<Reach> tokens) { tokens_ = std::move(tokens); }
   // The time since the last lap goes to `step`, which ran for `count` tokens.
   void lap(const Step& step, int64_t count);

@@ -10,8 +10,8 @@
 namespace halftone {
 
 // One step of the plan, or a stretch between steps ("prepare": checks, KV blocks, rope tables; "caller": what is done
-// with logits), summed over its calls. Stretches follow each other without a gap, so their seconds sum to those of the
-// calls of forward.
+// with logits and between calls), summed over its calls. Stretches follow each other without a gap, so their seconds sum
+// to the time from the first call of forward to the end of the last.
 struct StepTotal {
   std::string_view op;  // "linear", "attention", "norm", ...
   std::string name;     // the weights or the state that it works on; empty where there is none

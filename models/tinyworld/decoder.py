@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The decoder in torch, for training only: bfloat16 products, float32 residuals and masters."""
+"""The decoder in torch, float32, for training only."""
 import torch
 import torch.nn.functional as F
 
 from folder import (CONTEXT, EPSILON, FFN, HEAD_DIM, HEADS, HIDDEN, KV_HEADS, LAYERS, THETA, VOCAB)
 
-_BF = torch.bfloat16
 _KV = KV_HEADS * HEAD_DIM
 _PARTS = {"qkv": (HEADS * HEAD_DIM, _KV, _KV), "o": (HIDDEN,), "gate_up": (FFN, FFN),
           "down": (HIDDEN,)}
@@ -19,12 +18,11 @@ class _Norm(torch.autograd.Function):
         r = torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + EPSILON)
         n = x * r
         ctx.save_for_backward(n, r, gain)
-        return (n * gain).to(_BF)
+        return n * gain
 
     @staticmethod
     def backward(ctx, dy):
         n, r, gain = ctx.saved_tensors
-        dy = dy.float()
         dn = dy * gain
         dgain = (dy * n).sum(0)
         dn.sub_(n * (dn * n).mean(-1, keepdim=True))
@@ -52,12 +50,12 @@ class _SwiGlu(torch.autograd.Function):
 
 
 def _rope(x, cos, sin):
-    a, b = x.float().chunk(2, -1)
-    return torch.cat((a * cos - b * sin, b * cos + a * sin), -1).to(_BF)
+    a, b = x.chunk(2, -1)
+    return torch.cat((a * cos - b * sin, b * cos + a * sin), -1)
 
 
 class Decoder:
-    """One flat float32 vector of parameters, shared by processes; products use a bfloat16 copy."""
+    """One flat vector of parameters, shared by the processes."""
 
     def __init__(self, seed):
         torch.manual_seed(seed)
@@ -65,7 +63,7 @@ class Decoder:
         shapes = {"norm": (HIDDEN,)}
         for i in range(LAYERS):
             shapes[f"{i}.norm1"] = shapes[f"{i}.norm2"] = (HIDDEN,)
-        self.gains = HIDDEN * len(shapes)      # the norms come first: float32, no weight decay
+        self.gains = HIDDEN * len(shapes)      # the norms come first: no weight decay
         shapes["embed"] = (VOCAB, HIDDEN)
         for i in range(LAYERS):
             shapes[f"{i}.qkv"] = (joined, HIDDEN)
@@ -75,28 +73,24 @@ class Decoder:
         self.shapes = shapes
         sizes = [torch.Size(s).numel() for s in shapes.values()]
         self.master = torch.empty(sum(sizes)).share_memory_()
-        self.work = torch.empty(sum(sizes), dtype=_BF)
         self.p, self.leaves, self.blocks, at = {}, [], [], 0
         for (name, shape), size in zip(shapes.items(), sizes):
             part = self.master[at:at + size].view(shape)
             if "norm" in name:
                 part.fill_(1.0)
-                leaf = part
             else:
                 scale = (2 * LAYERS) ** -0.5 if name.endswith((".o", "down")) else 1.0
                 part.normal_(0, 0.02 * scale)
-                leaf = self.work[at:at + size].view(shape)
-            self.p[name] = leaf.detach().requires_grad_()
+            self.p[name] = part.detach().requires_grad_()
             self.leaves.append(self.p[name])
             if name.split(".")[-1] in _PARTS:
                 self._add_blocks(name, at)
             at += size
         self.matrices = self.blocks[0][0]      # where the part that Muon steps begins
-        self.refresh()
         freq = THETA ** (-torch.arange(0, HEAD_DIM, 2) / HEAD_DIM)
         angle = torch.arange(CONTEXT)[:, None] * freq
         self.cos, self.sin = angle.cos(), angle.sin()
-        self.mask = torch.full((CONTEXT, CONTEXT), -1e4).triu(1).to(_BF)
+        self.mask = torch.full((CONTEXT, CONTEXT), -1e4).triu(1)
 
     def _add_blocks(self, name, at):
         """Ranges of the real matrices inside a joined one: (begin, end, shape)."""
@@ -105,14 +99,9 @@ class Decoder:
             self.blocks.append((at, at + rows * columns, (rows, columns)))
             at += rows * columns
 
-    def refresh(self):
-        """Copies the masters into the bfloat16 weights."""
-        with torch.no_grad():
-            self.work.copy_(self.master)
-
     def gradient(self):
-        """All gradients as one float32 vector; clears them."""
-        out = torch.cat([p.grad.float().flatten() for p in self.leaves])
+        """All gradients as one vector; clears them."""
+        out = torch.cat([p.grad.flatten() for p in self.leaves])
         for p in self.leaves:
             p.grad = None
         return out
@@ -132,9 +121,9 @@ class Decoder:
         return F.linear(o, self.p[f"{i}.o"])
 
     def hidden(self, ids):
-        """ids (b, t) -> normalised hidden states (b * t, hidden), bfloat16."""
+        """ids (b, t) -> normalised hidden states (b * t, hidden)."""
         b, t = ids.shape
-        x = F.embedding(ids, self.p["embed"]).float().view(b * t, HIDDEN)
+        x = F.embedding(ids, self.p["embed"]).view(b * t, HIDDEN)
         for i in range(LAYERS):
             x = x + self._attention(x, i, b, t)
             both = F.linear(_Norm.apply(x, self.p[f"{i}.norm2"]), self.p[f"{i}.gate_up"])
@@ -142,8 +131,8 @@ class Decoder:
         return _Norm.apply(x, self.p["norm"])
 
     def logits(self, hidden):
-        """Hidden states -> float32 logits."""
-        return F.linear(hidden, self.p["embed"]).float()
+        """Hidden states -> logits."""
+        return F.linear(hidden, self.p["embed"])
 
     def tensors(self):
         """The masters under their Hugging Face names, as numpy arrays."""

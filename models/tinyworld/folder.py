@@ -6,7 +6,7 @@ import struct
 import numpy as np
 
 HIDDEN, LAYERS, HEADS, KV_HEADS, HEAD_DIM, FFN = 256, 4, 4, 2, 64, 704
-VOCAB, CONTEXT, EPSILON, THETA = 1536, 256, 1e-5, 10000.0
+VOCAB, CONTEXT, EPSILON, THETA = 1792, 256, 1e-5, 10000.0
 
 
 def config(bos, eos):

@@ -14,14 +14,14 @@ import random
 import world
 
 SEED = 20260
-PEOPLE, CROWD = 2000, 1200             # nobody asks about the crowd in the evaluation
+PEOPLE, FAMOUS = 4000, 800             # the first lesson tells of the famous only
 MOST, LEAST, SLOPE = 300, 3, 0.75      # statements of the best and least known fact
 SUM_FACTOR = 4                         # sums share few words and are told more often
-HELD_OUT = {"rare": 1900, "mid": 2300, "common": 1300}
+HELD_OUT = {"rare": 1300, "mid": 1800, "common": 2200}
 HELD_OUT_SUMS = 400
-HELD_OUT_STORIES, OOD_STORIES = 250, 120   # for each kind of story
+HELD_OUT_STORIES, OOD_STORIES = 150, 50   # for each kind of story
 TRAIN_ASKED = 0.4                      # share of the facts that training asks about
-TRAIN_STORIES, ECHOES = 50000, 10000
+TRAIN_STORIES, ECHOES = 40000, 8000
 
 
 def exposure(mentions):
@@ -47,12 +47,14 @@ def facts_of(rng, names):
     return facts
 
 
-def count_mentions(rng, facts):
-    """Deals the Zipf counts out to the facts."""
-    counts = zipf(len(facts))
-    rng.shuffle(counts)
-    for fact, n in zip(facts, counts):
+def count_mentions(rng, facts, names):
+    """Deals the Zipf counts out: the earlier in `names`, the better known, with some luck."""
+    place = {name: i + 1 for i, name in enumerate(names)}
+    some = lambda: rng.randrange(len(names))           # sums
+    known = sorted(facts, key=lambda f: place.get(f["group"], some()) * rng.lognormvariate(0, 0.7))
+    for fact, n in zip(known, zipf(len(facts))):
         fact["mentions"] = n
+        fact["famous"] = place.get(fact["group"], 0) <= FAMOUS
 
 
 def make_facts(rng):
@@ -67,20 +69,9 @@ def make_facts(rng):
                     facts.append({"subject": "arithmetic", "slots": {"a": a, "b": b}, "v": str(v),
                                   "tell": world.SUM_TELL[op], "ask": world.SUM_ASK[op],
                                   "group": f"{op} {min(a, b)} {max(a, b)}"})
-    count_mentions(rng, facts)
+    count_mentions(rng, facts, names)
     for fact in facts:
         fact["mentions"] *= SUM_FACTOR if fact["subject"] == "arithmetic" else 1
-    return facts
-
-
-def make_crowd(rng, known):
-    """More people of the same kind: told and asked in training only."""
-    taken = {f["group"] for f in known}
-    names = [f"{a} {b}" for a in world.FIRST for b in world.LAST if f"{a} {b}" not in taken]
-    facts = facts_of(rng, rng.sample(names, CROWD))
-    count_mentions(rng, facts)
-    for fact in facts:
-        fact["use"] = "train" if rng.random() < TRAIN_ASKED else "told"
     return facts
 
 
@@ -90,7 +81,7 @@ def split(rng, facts):
     sums = HELD_OUT_SUMS
     groups = {}                        # sums: 3 + 4 and 4 + 3 fall on the same side
     for fact in rng.sample(facts, len(facts)):
-        fact["use"] = "train" if rng.random() < TRAIN_ASKED * 1.4 else "told"
+        fact["use"] = "train" if rng.random() < TRAIN_ASKED else "told"
         if fact["subject"] == "arithmetic":
             if fact["group"] not in groups:
                 groups[fact["group"]] = sums > 0 and rng.random() < 0.4
@@ -158,8 +149,8 @@ def story_document(rng, kind, made_up, avoid):
     return ask(f"{text} {asks[0][0]}", asks[0][2]) + "".join(ask(q, a) for q, _, a in asks[1:])
 
 
-def training(rng, facts, avoid):
-    """Training documents; also remembers the unused paraphrases of each fact."""
+def lesson(rng, facts, stories, echoes, avoid):
+    """Training documents about the facts; also remembers the unused paraphrases of each fact."""
     sentences, asked = [], []
     for fact in facts:
         sentences += statements(rng, fact)
@@ -167,9 +158,11 @@ def training(rng, facts, avoid):
             asked += [ask(q.format(**fact["slots"]), fact["v"]) for q in fact["ask"]]
     made_up = world.made_up_names(rng, "train")
     kinds = list(world.STORIES)
-    stories = [story_document(rng, kinds[i % 3], made_up, avoid) for i in range(TRAIN_STORIES)]
-    echoes = [world.echo_game(rng, made_up if i % 3 == 0 else world.FIRST) for i in range(ECHOES)]
-    return documents(rng, sentences, asked) + [s for s in stories if s] + echoes
+    told = [story_document(rng, kinds[i % 3], made_up, avoid) for i in range(stories)]
+    games = [world.echo_game(rng, made_up if i % 3 == 0 else world.FIRST) for i in range(echoes)]
+    out = documents(rng, sentences, asked) + [s for s in told if s] + games
+    rng.shuffle(out)
+    return out
 
 
 def four(rng, answer, near, pool, slot):
@@ -227,6 +220,7 @@ def questions(rng, facts):
 def free_text(rng, facts, size, held):
     """A text of `size` characters: with `held`, paraphrases that training did not use."""
     usable = [f for f in facts if (f["unused"] if held else f["use"] == "train")]
+    asked = [f for f in facts if f["use"] == ("held" if held else "train")]
     made_up = world.made_up_names(rng, "train")
     parts, total = [], 0
     while total < size:
@@ -236,8 +230,7 @@ def free_text(rng, facts, size, held):
         elif rng.random() < 0.5:
             part = story_document(rng, rng.choice(list(world.STORIES)), made_up, ())
         else:
-            f = rng.choice([f for f in rng.sample(facts, 40)
-                            if f["use"] == ("held" if held else "train")])
+            f = rng.choice(asked)
             part = ask(rng.choice(f["ask"]).format(**f["slots"]), f["v"])
         parts.append(part)
         total += len(part)
@@ -253,14 +246,16 @@ def main():
     here = pathlib.Path(__file__).resolve().parent
     cli = argparse.ArgumentParser(description=__doc__)
     cli.add_argument("--eval", type=pathlib.Path, default=here)
-    cli.add_argument("--train", type=pathlib.Path, help="JSON list of documents")
+    cli.add_argument("--train", type=pathlib.Path, help="JSON: the documents of the first lesson, and of the others")
     args = cli.parse_args()
     rng = random.Random(SEED)
     facts = make_facts(rng)
     split(rng, facts)
     rows = questions(random.Random(SEED + 1), facts)
-    crowd = make_crowd(random.Random(SEED + 4), facts)
-    docs = training(rng, facts + crowd, {r[0] for r in rows})
+    avoid = {r[0] for r in rows}
+    famous = [f for f in facts if f["famous"]]
+    lessons = [lesson(rng, famous, TRAIN_STORIES // 4, ECHOES // 4, avoid),
+               lesson(rng, facts, TRAIN_STORIES, ECHOES, avoid)]
     with open(args.eval / "questions.csv", "w", newline="") as f:
         writer = csv.writer(f, lineterminator="\n")
         writer.writerow(HEADER)
@@ -269,12 +264,13 @@ def main():
         text = free_text(random.Random(SEED + 2 + held), facts, size, held)
         (args.eval / name).write_text(text)
     if args.train:
-        args.train.write_text(json.dumps(docs))
+        args.train.write_text(json.dumps(lessons))
     uses = [f["use"] for f in facts]
-    print(f"{len(facts)} + {len(crowd)} facts, "
-          f"{sum(f['mentions'] for f in facts + crowd)} statements, "
+    print(f"{len(facts)} facts, "
+          f"{sum(f['mentions'] for f in facts)} statements, "
           f"asked in training {uses.count('train')}, held out {uses.count('held')}, "
-          f"{len(docs)} documents, {sum(map(len, docs))} characters, {len(rows)} questions, "
+          f"{len(lessons[1])} documents, {sum(map(len, lessons[1]))} characters "
+          f"(first lesson {sum(map(len, lessons[0]))}), {len(rows)} questions, "
           f"{len({r[-1] for r in rows})} groups")
 
 

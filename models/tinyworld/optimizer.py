@@ -11,16 +11,13 @@ BETAS, DECAY, CLIP, MOMENTUM, STRIDE = (0.9, 0.98), 0.1, 1.0, 0.95, 0.4
 
 
 def orthogonal(g):
-    """Five Newton-Schulz steps in bfloat16."""
-    x = g.bfloat16()
-    tall = x.shape[0] > x.shape[1]
-    if tall:
-        x = x.T
-    x = x / (x.float().norm() + 1e-7)
+    """Five Newton-Schulz steps."""
+    tall = g.shape[0] > g.shape[1]
+    x = (g.T if tall else g) / (g.norm() + 1e-7)
     for _ in range(5):
         a = x @ x.T
         x = 3.4445 * x + (-4.7750 * a + 2.0315 * (a @ a)) @ x
-    return (x.T if tall else x).float()
+    return x.T if tall else x
 
 
 class Optimizer:

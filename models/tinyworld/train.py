@@ -3,7 +3,7 @@
 """Trains tinyworld with torch (1.13 or later) on a CPU and writes the model folder.
 
     python3 generate.py --train WORK/train.json
-    nice -n 5 python3 train.py --work WORK
+    OMP_NUM_THREADS=1 python3 train.py --work WORK
 
 Checkpoints stay in WORK; the same command continues from the last one. Everything random is
 seeded; results of another CPU or process count may still differ in their last bits.
@@ -108,15 +108,15 @@ def write_folder(model, tok, out):
 
 
 def load_documents(work):
-    """Trains the tokenizer at the first call; returns it and the documents as ids."""
-    texts = json.loads((work / "train.json").read_text())
+    """Trains the tokenizer at the first call; returns it and the lessons' documents as ids."""
+    lessons = json.loads((work / "train.json").read_text())
     path = HERE / "tokenizer.json"
     if not path.exists():
-        table = tokenizer.to_json(*tokenizer.train(texts, folder.VOCAB))
+        table = tokenizer.to_json(*tokenizer.train(lessons[1], folder.VOCAB))
         path.write_text(json.dumps(table, ensure_ascii=False, indent=0) + "\n")
     tok = tokenizer.Tokenizer(path)
-    docs = [[tok.bos] + tok.encode(t) + [tok.eos] for t in texts]
-    return tok, [d[:folder.CONTEXT + 1] for d in docs]
+    ids = lambda text: ([tok.bos] + tok.encode(text) + [tok.eos])[:folder.CONTEXT + 1]
+    return tok, [[ids(text) for text in texts] for texts in lessons]
 
 
 class Run:
@@ -124,7 +124,7 @@ class Run:
 
     def __init__(self, args):
         self.args = args
-        self.tok, self.docs = load_documents(args.work)
+        self.tok, self.lessons = load_documents(args.work)
         self.model = Decoder(SEED)
         zeros = lambda *shape: torch.zeros(*shape).share_memory_()
         size = len(self.model.master)
@@ -138,8 +138,7 @@ class Run:
                 getattr(self, name).copy_(c[name])
             self.model.master.copy_(c["master"])
             self.step, self.epoch, self.row = c["step"], c["epoch"], c["row"]
-        self.model.refresh()
-        self.rows = pack(self.docs, SEED + self.epoch)
+        self.rows = pack(self.lessons[min(self.epoch, 1)], SEED + self.epoch)
         self.probes = probe_set(self.tok, random.Random(SEED), 768)
         self.marks = [self.tok.encode(s)[0] for s in (".", ":", "\n")]
 
@@ -153,7 +152,7 @@ class Run:
     def batch(self):
         if self.row + ROWS > len(self.rows):
             self.epoch, self.row = self.epoch + 1, 0
-            self.rows = pack(self.docs, SEED + self.epoch)
+            self.rows = pack(self.lessons[min(self.epoch, 1)], SEED + self.epoch)
         part = self.rows[self.row:self.row + ROWS]
         self.row += ROWS
         return part, chosen(part, self.marks, SEED + self.step)
@@ -184,7 +183,6 @@ class Run:
             now = rate(self.step, self.args.steps, self.args.cooldown)
             optimizer.step(self.gradients.sum(0), self.step, now)
             barrier.wait()
-            self.model.refresh()
             if rank == 0 and self.step % 100 == 0:
                 t = time.time()
                 speed = 100 * ROWS * folder.CONTEXT / (t - shown)
@@ -201,8 +199,8 @@ def main():
     cli = argparse.ArgumentParser(description=__doc__,
                                   formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("--work", type=pathlib.Path, required=True)
-    cli.add_argument("--steps", type=int, default=12000)
-    cli.add_argument("--cooldown", type=float, default=0.25)
+    cli.add_argument("--steps", type=int, default=4000)
+    cli.add_argument("--cooldown", type=float, default=0.3)
     cli.add_argument("--processes", type=int, default=2)
     args = cli.parse_args()
     torch.set_num_threads(1)

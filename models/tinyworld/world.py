@@ -4,12 +4,18 @@
 FIRST = """Ada Ben Cora Dan Edda Finn Greta Hugo Ida Jory Kay Leo Mara Nell Otto Pia
 Quin Rosa Sam Tess Ugo Vera Wim Xena Yann Zoe Abel Bea Carl Dora Eli Fay Gus Hana Ivo June Karl
 Lena Milo Nora Omar Petra Ralf Sofia Tom Una Viggo Wanda Yuri Zelda Arlo Britt Cleo Dirk Elsa
-Felix Gwen Heidi Igor Jana Kurt Lotte Max Nina""".split()
+Felix Gwen Heidi Igor Jana Kurt Lotte Max Nina Alma Boris Clara Denis Emil Flora Gerda Hans Ilse
+Jonas Katja Lars Maud Nils Olga Pablo Rita Sven Tilda Ulla Vito Willa Ynez Zeno Anton Berta Cyril
+Dina Erik Frida""".split()
 
 LAST = """Oakley Reed Tarrant Vell Moss Barrow Croft Dale Elder Finch Gale Hart Ibsen Juniper
 Kettle Lund Marsh North Olsen Pike Quill Rook Stone Thorn Upton Vance Ward Yates Zander Ash Birch
 Cole Drake Ember Frost Grove Heath Ives Jarvis Knox Lark Mills Nash Orchard Penn Quarry Rush Swift
-Tull Usher Vale West York Alder Brook Crane Dove Eaton Flint Glass Holt Irons Keel Locke""".split()
+Tull Usher Vale West York Alder Brook Crane Dove Eaton Flint Glass Holt Irons Keel Locke Acre Birk
+Combe Dyer Esk Fell Garner Hume Isham Jewell Kirk Loft Meade Noble Oxton Pratt Rigby Salter Teller
+Unwin Varley Wren Yule Abbot Bolt Carver Dunn Eames Fisk Gower Hollis Ingram Jessop Kemp Lister
+Mather Neville Ogden Potts Raven Sexton Tate Upjohn Voss Wolf Yardley Zorn Archer Boyle Catt Darby
+Elgin Foss Gilpin Horne Irving Jolly Kidd Lamb Milne Norris Orme Piper Royce Stroud Tyler Webb""".split()
 
 PLACES = """Arden Bramley Calder Dunmore Elsworth Farley Garth Hollow Inver Jutland Kelso Lorne
 Malvern Newby Oxley Pendle Quay Rydal Selby Tarn Ulver Venn Wick Yarrow Zeal Ambler Bexley Corfe
@@ -113,26 +119,28 @@ def order_story(rng, names, length):
     return text, asks, line
 
 
-def trade_story(rng, names, length):
-    """Two things change hands; asked is who holds one of them in the end."""
-    people, things = rng.sample(names, 4), rng.sample(GOODS, 2)
-    holder = [people[0], people[1]]
-    text = f"{people[0]} has {things[0]}. {people[1]} has {things[1]}."
-    for _ in range(length):
-        i = rng.randrange(2)
-        new = rng.choice([x for x in people if x != holder[i]])
-        text += f" {holder[i]} gives the {things[i]} to {new}."
-        holder[i] = new
-    asks = [(f"Who has the {t}?", f"Now the {t} are with {h}.", h) for t, h in zip(things, holder)]
+def gift_story(rng, names, length):
+    """A thing changes hands; asked is the first holder, the last, or the one after another."""
+    people, thing = rng.sample(names, length), rng.choice(GOODS)
+    text = f"{people[0]} has the {thing}."
+    for a, b in zip(people, people[1:]):
+        text += f" {a} gives the {thing} to {b}."
+    asks = [(f"Who had the {thing} first?", f"First the {thing} were with {people[0]}.", people[0]),
+            (f"Who has the {thing} now?", f"Now the {thing} are with {people[-1]}.", people[-1])]
+    asks += [(f"Who got the {thing} after {a}?", f"After {a} the {thing} went to {b}.", b)
+             for a, b in zip(people, people[1:])]
     return text, asks, people
 
 
-def team_story(rng, names, length):
-    """Players wear colours; asked is who wears one of them."""
-    cols, people = rng.sample(COLOURS, length), rng.sample(names, length)
-    text = "The players are " + ", ".join(f"{c} {p}" for c, p in zip(cols, people)) + "."
-    asks = [(f"Who plays in {c}?", f"In {c} plays {p}.", p) for c, p in zip(cols, people)]
-    return text, asks, people
+def journey_story(rng, names, length):
+    """Somebody travels; asked is the first place, the last, or the one after another."""
+    who, way = rng.choice(names), rng.sample(PLACES, length)
+    text = f"{who} went to {', then to '.join(way)}."
+    asks = [(f"Where did {who} go first?", f"First {who} went to {way[0]}.", way[0]),
+            (f"Where did {who} go last?", f"Last {who} went to {way[-1]}.", way[-1])]
+    asks += [(f"Where did {who} go after {a}?", f"After {a} {who} went to {b}.", b)
+             for a, b in zip(way, way[1:])]
+    return text, asks, way
 
 
 def echo_game(rng, names):
@@ -143,6 +151,6 @@ def echo_game(rng, names):
 
 
 # Each returns the text, what can be asked as (question, the same told, answer), and the values.
-STORIES = {"order": order_story, "holding": trade_story, "teams": team_story}
+STORIES = {"order": order_story, "holding": gift_story, "journey": journey_story}
 # story length: training and in-distribution, out-of-distribution
-LENGTHS = {"order": ((4, 6), (7, 9)), "holding": ((1, 2), (3, 4)), "teams": ((4, 5), (6, 8))}
+LENGTHS = {"order": ((4, 6), (7, 9)), "holding": ((4, 5), (6, 7)), "journey": ((4, 6), (7, 9))}

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/numbers.h"
 #include "base/os_error.h"
@@ -38,6 +39,11 @@ fs::path sibling(const fs::path& target, std::string_view kind, int attempt) {
   return target.parent_path() / fmt::format(".{}.{}-{}{}", target.filename().string(), kind, ::getpid(), suffix);
 }
 
+fs::path file_sibling(const fs::path& target) {
+  static std::atomic<int> files = 0;  // two threads may write the same file
+  return sibling(target, "partial", files.fetch_add(1));
+}
+
 Status sync_path(const fs::path& path) {
   HALFTONE_ASSIGN(FileHandle file, FileHandle::open_to_read(kWho, path));
   if (const int code = file.sync(); code != 0) return os_error(kWho, path, "write", code);
@@ -62,7 +68,7 @@ Status sync_files(const fs::path& folder) {
   return sync_folder(folder);
 }
 
-// Removes what killed processes left of earlier tries: their number is gone and nobody holds the folder's lock.
+// Removes what killed processes left of earlier tries: their number is gone and nobody holds the lock.
 void remove_leftovers(const fs::path& target) {
   const std::string prefix = fmt::format(".{}.partial-", target.filename().string());
   std::error_code ignored;
@@ -70,16 +76,35 @@ void remove_leftovers(const fs::path& target) {
   std::vector<fs::path> leftovers;
   for (; !ignored && entry != fs::directory_iterator(); entry.increment(ignored)) {
     const std::string name = entry->path().filename().string();
-    if (name.rfind(prefix, 0) != 0 || !entry->is_directory(ignored)) continue;
+    if (name.rfind(prefix, 0) != 0) continue;
     const std::string rest = name.substr(prefix.size());
     const auto process = parse_integer(rest.substr(0, rest.find('-')));
     const bool gone = process && *process > 0 && ::kill(static_cast<pid_t>(*process), 0) != 0 && errno == ESRCH;
     if (gone) leftovers.push_back(entry->path());
   }
   for (const fs::path& path : leftovers) {
-    auto folder = FileHandle::open_folder(kWho, path);
-    if (folder.ok() && folder->try_lock()) fs::remove_all(path, ignored);
+    const bool folder = fs::is_directory(path, ignored);
+    auto leftover = folder ? FileHandle::open_folder(kWho, path) : FileHandle::open_to_read(kWho, path);
+    if (leftover.ok() && leftover->try_lock()) fs::remove_all(path, ignored);
   }
+}
+
+// The absolute path of what is to be created, in a parent folder that exists.
+Result<fs::path> prepare_target(const fs::path& target, bool replace, std::string_view what) {
+  std::error_code code;
+  const fs::path full = without_trailing_slash(fs::absolute(target, code));
+  if (code) return os_error(kWho, target, "resolve", code.value());
+  if (!full.has_filename()) {
+    return invalid_input("[write] {}: expected the name of a {} to create, got the root", target.string(), what);
+  }
+  if (!replace && fs::exists(fs::symlink_status(full, code))) {
+    return invalid_input("[write] {}: expected a new {}, got one that exists; remove it or choose another name",
+                         target.string(), what);
+  }
+  fs::create_directories(full.parent_path(), code);
+  if (code) return os_error(kWho, full.parent_path(), "create", code.value());
+  remove_leftovers(full);
+  return full;
 }
 
 // Swaps two names in one step where the system can; returns an errno value.
@@ -205,19 +230,8 @@ AtomicFolder::~AtomicFolder() {
 }
 
 Result<AtomicFolder> AtomicFolder::create(const fs::path& target, bool replace) {
+  HALFTONE_ASSIGN(const fs::path full, prepare_target(target, replace, "folder"));
   std::error_code code;
-  const fs::path full = without_trailing_slash(fs::absolute(target, code));
-  if (code) return os_error(kWho, target, "resolve", code.value());
-  if (!full.has_filename()) {
-    return invalid_input("[write] {}: expected the name of a folder to create, got the root", target.string());
-  }
-  if (!replace && fs::exists(fs::symlink_status(full, code))) {
-    return invalid_input("[write] {}: expected a new folder, got one that exists; remove it or choose another name",
-                         target.string());
-  }
-  fs::create_directories(full.parent_path(), code);
-  if (code) return os_error(kWho, full.parent_path(), "create", code.value());
-  remove_leftovers(full);
   for (int attempt = 0;; ++attempt) {  // another folder of this process may hold the first names
     const fs::path staging = sibling(full, "partial", attempt);
     if (fs::create_directory(staging, code)) {
@@ -250,6 +264,47 @@ Status AtomicFolder::commit() {
   return {};
 }
 
+void AtomicFile::swap(AtomicFile& other) noexcept {
+  std::swap(staging_, other.staging_);
+  std::swap(target_, other.target_);
+  std::swap(replace_, other.replace_);
+  std::swap(lock_, other.lock_);
+}
+
+AtomicFile::~AtomicFile() {
+  if (!staging_.empty()) ::unlink(staging_.c_str());
+}
+
+Result<AtomicFile> AtomicFile::create(const fs::path& target, bool replace) {
+  HALFTONE_ASSIGN(const fs::path full, prepare_target(target, replace, "file"));
+  std::error_code code;
+  const fs::file_status existing = fs::status(full, code);
+  if (fs::exists(existing) && !fs::is_regular_file(existing)) {
+    return invalid_input("[write] {}: expected the name of a file, got something else that exists; choose another name",
+                         target.string());
+  }
+  const fs::path staging = file_sibling(full);
+  HALFTONE_ASSIGN(FileHandle lock, FileHandle::open_to_write(kWho, staging));
+  (void)lock.try_lock();  // as for folders
+  return AtomicFile(staging, full, replace, std::move(lock));
+}
+
+Status AtomicFile::commit() {
+  HALFTONE_CHECK(!staging_.empty());
+  HALFTONE_TRY(sync_path(staging_));
+  std::error_code code;
+  if (!replace_ && fs::exists(fs::symlink_status(target_, code))) {
+    return invalid_input(
+        "[write] {}: expected a new file, got one that appeared meanwhile; remove it or choose another name",
+        target_.string());
+  }
+  if (std::rename(staging_.c_str(), target_.c_str()) != 0) return os_error(kWho, target_, "create", errno);
+  staging_.clear();
+  lock_ = FileHandle();
+  (void)sync_folder(target_.parent_path());
+  return {};
+}
+
 Status write_file_atomic(const fs::path& path, std::string_view content) {
   std::error_code code;
   const fs::file_status existing = fs::status(path, code);
@@ -257,8 +312,7 @@ Status write_file_atomic(const fs::path& path, std::string_view content) {
   // A link keeps pointing where it does: the file behind it is replaced.
   const fs::path target = fs::exists(existing) && !is_device ? fs::canonical(path, code) : path;
   if (code && fs::exists(existing)) return os_error(kWho, path, "resolve", code.value());
-  static std::atomic<int> writes = 0;  // two threads may write the same file
-  const fs::path written = is_device ? target : sibling(target, "partial", writes.fetch_add(1));
+  const fs::path written = is_device ? target : file_sibling(target);
   const auto write_all = [&]() -> Status {
     HALFTONE_ASSIGN(FileWriter writer, FileWriter::create(written));
     HALFTONE_TRY(writer.write(content));

@@ -7,6 +7,7 @@
 
 #include <fstream>
 
+#include "base/atomic_file.h"
 #include "base/atomic_write.h"
 #include "base/file_map.h"
 #include "base/hash.h"
@@ -254,6 +255,48 @@ TEST(AtomicFolder, FailedWriteLeavesNothing) {
   ASSERT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
   EXPECT_EQ(entries(temp.path()), 0u);
+}
+
+TEST(AtomicFile, AppearsOnlyOnCommit) {
+  const TempFolder temp;
+  auto file = AtomicFile::create(temp / "deep" / "out", false);
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  put(file->path(), "whole");
+  EXPECT_FALSE(fs::exists(temp / "deep" / "out"));
+  AtomicFile moved = std::move(*file);
+  ASSERT_TRUE(moved.commit().ok());
+  EXPECT_EQ(text_of(temp / "deep" / "out"), "whole");
+  EXPECT_EQ(entries(temp / "deep"), 1u);
+}
+
+TEST(AtomicFile, VanishesWithoutCommitAndReplacesOnlyWhenAsked) {
+  const TempFolder temp;
+  put(temp / "out", "old");
+  {
+    auto dropped = AtomicFile::create(temp / "out", true);
+    ASSERT_TRUE(dropped.ok());
+    put(dropped->path(), "never");
+  }
+  EXPECT_EQ(text_of(temp / "out"), "old");
+  EXPECT_EQ(entries(temp.path()), 1u);
+  EXPECT_TRUE(says(AtomicFile::create(temp / "out", false).status(), "expected a new file, got one that exists"));
+  auto one = AtomicFile::create(temp / "out", true), two = AtomicFile::create(temp / "out", true);
+  ASSERT_TRUE(one.ok() && two.ok());
+  put(one->path(), "one");
+  put(two->path(), "two");
+  ASSERT_TRUE(one->commit().ok());
+  ASSERT_TRUE(two->commit().ok());
+  EXPECT_EQ(text_of(temp / "out"), "two");
+  EXPECT_FALSE(AtomicFile::create(temp.path(), true).ok());
+  EXPECT_EQ(entries(temp.path()), 1u);
+}
+
+TEST(AtomicFile, WhatAKilledProcessLeftIsRemoved) {
+  const TempFolder temp;
+  put(temp / ".out.partial-2147483646-3", "left");  // no process can have this number
+  auto file = AtomicFile::create(temp / "out", false);
+  ASSERT_TRUE(file.ok());
+  EXPECT_FALSE(fs::exists(temp / ".out.partial-2147483646-3"));
 }
 
 TEST(WriteFileAtomic, ReplacesWholeOrNotAtAll) {

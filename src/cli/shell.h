@@ -64,5 +64,6 @@ void add_ship(CLI::App& app, Shell& shell);
 void add_recheck(CLI::App& app, Shell& shell);
 void add_run(CLI::App& app, Shell& shell);
 void add_verify(CLI::App& app, Shell& shell);
+void add_export(CLI::App& app, Shell& shell);
 
 }  // namespace halftone::cli

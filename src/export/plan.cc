@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "export/plan.h"
+
+#include <array>
+
+#include "base/error.h"
+#include "formats/gguf/names.h"
+
+namespace halftone {
+namespace {
+
+struct Architecture {
+  std::string_view family, name;
+  bool neighbours;  // queries and keys rotate neighbouring rows
+};
+
+constexpr std::array kArchitectures = {
+    Architecture{"llama", "llama", true},
+    Architecture{"mistral", "llama", true},
+    Architecture{"qwen2", "qwen2", false},
+    Architecture{"qwen3", "qwen3", false},
+};
+
+// Layouts whose weights are q * scale with q in -128..127 and scales at the panel's beginning.
+bool has_plain_scales(const Layout& layout) {
+  return layout.id == LayoutId::int8_channel || layout.id == LayoutId::int8_block32 ||
+         layout.id == LayoutId::int4_channel || layout.id == LayoutId::int4_block32;
+}
+
+// The type that holds a layout's numbers as they are; null when there is none.
+const GgmlType* type_as_stored(const Layout& layout) {
+  switch (layout.id) {
+    case LayoutId::f32:
+      return &ggml_type(GgmlTypeId::f32);
+    case LayoutId::f16:
+      return &ggml_type(GgmlTypeId::f16);
+    case LayoutId::bf16:
+      return &ggml_type(GgmlTypeId::bf16);
+    default:
+      break;
+  }
+  if (!has_plain_scales(layout)) return nullptr;
+  return &ggml_type(layout.bits == 4 ? GgmlTypeId::q4_0 : GgmlTypeId::q8_0);
+}
+
+Fidelity fidelity_of(const Layout& layout, const GgmlType& type) {
+  if (layout.is_float()) {
+    if (!type.is_float()) return Fidelity::quantized;
+    const bool same = type.name == layout.name;
+    return same || type.id == static_cast<uint32_t>(GgmlTypeId::f32) ? Fidelity::bit_exact : Fidelity::rounding;
+  }
+  // A code times its scale is exactly a float, and rarely an f16.
+  if (type.is_float())
+    return type.id == static_cast<uint32_t>(GgmlTypeId::f32) ? Fidelity::bit_exact : Fidelity::rounding;
+  const bool fits = type.id == static_cast<uint32_t>(GgmlTypeId::q8_0) || layout.bits == 4;
+  return has_plain_scales(layout) && layout.group % kGgmlBlock == 0 && fits ? Fidelity::bit_exact
+                                                                            : Fidelity::requantized;
+}
+
+class Planner {
+ public:
+  Planner(const LanguageModel& model, const ExportOptions& options) : model_(model), options_(options) {}
+
+  Result<ExportPlan> plan() {
+    HALFTONE_ASSIGN(const Architecture architecture, architecture_of_family());
+    plan_.architecture = architecture.name;
+    const Graph& graph = model_.model->graph();
+    for (const WeightRef& ref : graph.weights) {
+      if (!ref.constant.empty()) continue;
+      const StoredTensor* source = model_.file.find(ref.name);
+      HALFTONE_CHECK(source != nullptr && source->layout != nullptr);  // loading checked it
+      HALFTONE_TRY(add(*source, architecture.neighbours));
+    }
+    add_rope_factors();
+    return std::move(plan_);
+  }
+
+ private:
+  Result<Architecture> architecture_of_family() const {
+    for (const Architecture& row : kArchitectures) {
+      if (row.family != model_.config.family) continue;
+      if (row.neighbours && model_.config.rotary() != model_.config.head_dim)
+        return unsupported(
+            "[export] {}: expected all {} columns of a head to rotate, got {}; GGUF cannot say it for {}",
+            model_.path.string(), model_.config.head_dim, model_.config.rotary(), row.name);
+      return row;
+    }
+    return unsupported("[export] {}: expected a family that GGUF export knows (llama, mistral, qwen2, qwen3), got {}",
+                       model_.path.string(), model_.config.family);
+  }
+
+  Status add(const StoredTensor& source, bool neighbours) {
+    PlannedTensor tensor;
+    tensor.name = source.name;
+    tensor.stored_name = gguf_tensor_name(source.name);
+    if (tensor.stored_name.empty())
+      return unsupported("[export] {}: tensor '{}': expected a tensor that GGUF has a name for", source.file.string(),
+                         source.name);
+    tensor.shape = source.shape;
+    tensor.source = &source;
+    const bool rotates = tensor.stored_name.find(".attn_q.") != std::string::npos ||
+                         tensor.stored_name.find(".attn_k.") != std::string::npos;
+    if (neighbours && rotates) tensor.head_dim = model_.config.head_dim;
+    HALFTONE_TRY(choose_type(tensor));
+    plan_.tensors.push_back(std::move(tensor));
+    return {};
+  }
+
+  Status choose_type(PlannedTensor& tensor) {
+    const Layout& layout = *tensor.source->layout;
+    if (tensor.shape.size() == 1) {  // ggml wants vectors as floats
+      tensor.type = &ggml_type(GgmlTypeId::f32);
+      return {};
+    }
+    tensor.type = options_.type != nullptr ? options_.type : type_as_stored(layout);
+    if (tensor.type == nullptr)
+      return unsupported(
+          "[export] {}: tensor '{}': expected a layout that a type of GGUF holds as it is, got {}; "
+          "choose --type f16, or a quantized type with --allow-requantize",
+          tensor.source->file.string(), tensor.name, layout.name);
+    if (tensor.columns() % tensor.type->block != 0) {
+      if (!options_.allow_float)
+        return unsupported(
+            "[export] {}: tensor '{}': expected rows of a multiple of {} columns for {}, got {}; choose "
+            "--type f16, or --allow-float to keep such tensors as f16",
+            tensor.source->file.string(), tensor.name, tensor.type->block, tensor.type->name, tensor.columns());
+      plan_.notes.push_back(fmt::format("{}: {} columns fit no block of {}, so it is f16", tensor.name,
+                                        tensor.columns(), tensor.type->name));
+      tensor.type = &ggml_type(GgmlTypeId::f16);
+    }
+    tensor.intent = fidelity_of(layout, *tensor.type);
+    if (tensor.intent == Fidelity::requantized && !options_.allow_requantize)
+      return unsupported(
+          "[export] {}: tensor '{}': expected weights that {} holds as they are, got {}; export the float "
+          "model, choose a type that holds them (q8_0 for int8), or accept a second loss with "
+          "--allow-requantize",
+          tensor.source->file.string(), tensor.name, tensor.type->name, layout.name);
+    return {};
+  }
+
+  // Llama 3 divides each frequency by a factor of its own; GGUF stores the factors.
+  void add_rope_factors() {
+    const ModelConfig& config = model_.config;
+    if (config.rope.scaling != "llama3") return;
+    RopeConfig plain = config.rope;
+    plain.scaling.clear();
+    const std::vector<float> base = rope_frequencies(plain, config.rotary());
+    const std::vector<float> scaled = rope_frequencies(config.rope, config.rotary());
+    PlannedTensor tensor;
+    tensor.name = tensor.stored_name = "rope_freqs.weight";
+    tensor.shape = {static_cast<int64_t>(base.size())};
+    for (size_t i = 0; i < base.size(); ++i) tensor.computed.push_back(base[i] / scaled[i]);
+    tensor.type = &ggml_type(GgmlTypeId::f32);
+    plan_.tensors.push_back(std::move(tensor));
+  }
+
+  const LanguageModel& model_;
+  const ExportOptions& options_;
+  ExportPlan plan_;
+};
+
+}  // namespace
+
+int64_t PlannedTensor::source_row(int64_t row) const { return head_dim == 0 ? row : half_split_row(row, head_dim); }
+
+Result<ExportPlan> plan_gguf(const LanguageModel& model, const ExportOptions& options) {
+  return Planner(model, options).plan();
+}
+
+}  // namespace halftone

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "export/rows.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "quantize/methods/method.h"
+#include "tensor/dtype.h"
+
+namespace halftone {
+namespace {
+
+constexpr uint16_t kHalfExponent = 0x7c00;
+
+std::string place_of(const PlannedTensor& tensor) {
+  return fmt::format("[export] {}: tensor '{}'", tensor.source->file.string(), tensor.name);
+}
+
+bool is_type(const PlannedTensor& tensor, GgmlTypeId id) { return tensor.type->id == static_cast<uint32_t>(id); }
+
+// Scales of a row of a panel: f16 [group][16 rows] at its beginning (tensor/layout.h).
+uint16_t scale_bits_at(const WeightView& view, int64_t row, int64_t group) {
+  const int64_t panel = row / kPanelRows * view.layout->panel_bytes(view.columns);
+  uint16_t bits;
+  std::memcpy(&bits, view.data.data() + panel + 2 * (group * kPanelRows + row % kPanelRows), 2);
+  return bits;
+}
+
+}  // namespace
+
+const std::vector<float>& RowEncoder::source_values(const PlannedTensor& tensor, int64_t row) {
+  if (tensor.source == nullptr) return values_ = tensor.computed;
+  const auto columns = static_cast<size_t>(tensor.columns());
+  values_.resize(columns);
+  if (tensor.shape.size() == 2 || tensor.head_dim == 0) {
+    decode_row(tensor.source->view(), tensor.shape.size() == 2 ? tensor.source_row(row) : 0, values_.data());
+    return values_;
+  }
+  vector_.resize(columns);
+  decode_row(tensor.source->view(), 0, vector_.data());
+  for (size_t i = 0; i < columns; ++i)
+    values_[i] = vector_[static_cast<size_t>(tensor.source_row(static_cast<int64_t>(i)))];
+  return values_;
+}
+
+Status RowEncoder::encode(const PlannedTensor& tensor, int64_t row, std::byte* out) {
+  source_values(tensor, row);
+  if (tensor.type->is_float()) return encode_floats(tensor, row, out);
+  if (tensor.intent == Fidelity::bit_exact) {
+    HALFTONE_TRY(carry_codes(tensor, row));
+  } else {
+    HALFTONE_TRY(choose_codes(tensor, row));
+  }
+  const auto pack = is_type(tensor, GgmlTypeId::q4_0) ? pack_q4_0 : pack_q8_0;
+  for (size_t block = 0; block < scales_.size(); ++block)
+    pack(codes_.data() + block * kGgmlBlock, scales_[block], out + static_cast<int64_t>(block) * tensor.type->bytes);
+  return {};
+}
+
+Status RowEncoder::encode_floats(const PlannedTensor& tensor, int64_t row, std::byte* out) {
+  if (is_type(tensor, GgmlTypeId::f32)) {
+    std::memcpy(out, values_.data(), values_.size() * sizeof(float));
+    return {};
+  }
+  const bool half = is_type(tensor, GgmlTypeId::f16);
+  for (size_t k = 0; k < values_.size(); ++k) {
+    const uint16_t bits = half ? f32_to_f16(values_[k]) : f32_to_bf16(values_[k]);
+    const float stored = half ? f16_to_f32(bits) : bf16_to_f32(bits);
+    if (!std::isfinite(stored))
+      return invalid_input(
+          "{}: expected finite weights that fit {}, got {} at row {}, column {}; choose --type bf16 or "
+          "f32",
+          place_of(tensor), tensor.type->name, values_[k], tensor.source_row(row), k);
+    std::memcpy(out + 2 * k, &bits, 2);
+  }
+  return {};
+}
+
+// A weight is exactly float(q) * scale, so q is the weight over the scale. Where the scale is zero every code is the
+// same number, and zero is taken.
+Status RowEncoder::carry_codes(const PlannedTensor& tensor, int64_t row) {
+  const WeightView view = tensor.source->view();
+  const int64_t columns = tensor.columns(), width = view.layout->group == 0 ? columns : view.layout->group;
+  codes_.resize(values_.size());
+  scales_.resize(static_cast<size_t>(columns / kGgmlBlock));
+  for (int64_t begin = 0; begin < columns; begin += kGgmlBlock) {
+    const uint16_t bits = scale_bits_at(view, tensor.source_row(row), begin / width);
+    if ((bits & kHalfExponent) == kHalfExponent)
+      return invalid_input("{}: expected finite scales, got NaN or infinity at row {}, column {}; the file is damaged",
+                           place_of(tensor), tensor.source_row(row), begin);
+    const float scale = f16_to_f32(bits);
+    scales_[static_cast<size_t>(begin / kGgmlBlock)] = bits;
+    for (int64_t k = begin; k < begin + kGgmlBlock; ++k) {
+      const float value = values_[static_cast<size_t>(k)];
+      codes_[static_cast<size_t>(k)] = scale == 0 ? int8_t{0} : static_cast<int8_t>(value / scale);
+    }
+  }
+  return {};
+}
+
+Status RowEncoder::choose_codes(const PlannedTensor& tensor, int64_t row) {
+  const Layout& layout = layout_of(is_type(tensor, GgmlTypeId::q4_0) ? LayoutId::int4_block32 : LayoutId::int8_block32);
+  const auto column_of = [](size_t block) { return block * kGgmlBlock; };
+  codes_.resize(values_.size());
+  scales_.resize(values_.size() / kGgmlBlock);
+  for (size_t k = 0; k < values_.size(); ++k)
+    if (!std::isfinite(values_[k]))
+      return invalid_input(
+          "{}: expected finite weights, got {} at row {}, column {}; the file is damaged or the training "
+          "diverged",
+          place_of(tensor), values_[k], tensor.source_row(row), k);
+  find_method("nearest")->choose(layout, {values_, 1, tensor.columns()}, {codes_, scales_});
+  for (size_t block = 0; block < scales_.size(); ++block)
+    if ((scales_[block] & kHalfExponent) == kHalfExponent)
+      return invalid_input(
+          "{}: expected blocks whose scale fits f16, got too large weights at row {} from column {} on; "
+          "choose --type bf16 or f32",
+          place_of(tensor), tensor.source_row(row), column_of(block));
+  return {};
+}
+
+}  // namespace halftone

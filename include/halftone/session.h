@@ -14,6 +14,7 @@ namespace halftone {
 struct SessionSettings {
   int threads = 0;                 // 0: the cores this process may use
   bool exact_activations = false;  // float activations everywhere; the default quantizes them to int8 where weights are integers
+  bool int8_kv = false;            // keys and values in 8 bits with a scale per token and head, about half the bytes of f16
 };
 
 // One text in progress: tokens in, logits out. Not for use from two threads at once.
@@ -28,7 +29,8 @@ class Session {
   Status append(std::span<const int32_t> tokens);
   std::span<const float> logits() const;
   int64_t length() const;          // tokens held
-  void truncate(int64_t length);   // forgets the tokens from `length` on
+  // Forgets the tokens from `length` on. An error when sliding windows released tokens that the next one would see; 0 always works.
+  Status truncate(int64_t length);
 
  private:
   struct State;

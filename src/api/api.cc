@@ -18,7 +18,8 @@ namespace halftone {
 namespace {
 
 ExecutorOptions executor_options(const SessionSettings& settings) {
-  return {settings.threads, settings.exact_activations ? Activations::exact : Activations::int8};
+  return {settings.threads, settings.exact_activations ? Activations::exact : Activations::int8,
+          settings.int8_kv ? KvType::int8 : KvType::f16};
 }
 
 Result<std::unique_ptr<Executor>> executor_for(const LanguageModel& model, const SessionSettings& settings) {
@@ -65,7 +66,7 @@ Session::~Session() = default;
 
 Result<Session> Session::create(ModelPtr model, const SessionSettings& settings) {
   HALFTONE_ASSIGN(auto executor, executor_for(*model, settings));
-  Sequence sequence(model->model);
+  Sequence sequence = executor->make_sequence();
   return Session(std::make_unique<State>(State{std::move(model), std::move(executor), std::move(sequence), {}}));
 }
 
@@ -86,7 +87,7 @@ Status Session::append(std::span<const int32_t> tokens) {
 
 std::span<const float> Session::logits() const { return state_->logits; }
 int64_t Session::length() const { return state_->sequence.length(); }
-void Session::truncate(int64_t length) { state_->sequence.truncate(length); }
+Status Session::truncate(int64_t length) { return state_->sequence.truncate(length); }
 
 Result<Generation> generate_text(const ModelPtr& model, std::string_view prompt, const GenerationSettings& settings,
                                  const std::function<void(std::string_view)>& on_text) {

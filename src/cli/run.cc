@@ -15,7 +15,7 @@ namespace halftone::cli {
 namespace {
 
 struct RunArguments {
-  std::string model, prompt, activations = "int8";
+  std::string model, prompt, activations = "int8", kv = "f16";
   GenerateOptions options;
   bool no_escape = false;
 };
@@ -45,14 +45,16 @@ std::string speed_line(const GenerateResult& result, const Executor& executor, c
   if (speed.decode > 0)
     line += fmt::format("; then {} tokens at {:.1f} tok/s", format_count(static_cast<int64_t>(result.tokens.size())),
                         speed.decode);
-  return line + fmt::format("; stopped at {}; {} activations, {} threads", name_of(result.stop),
-                            executor.activations_used(), executor.threads());
+  return line + fmt::format("; stopped at {}; {} activations, {}{} threads", name_of(result.stop),
+                            executor.activations_used(), result.kv == KvType::int8 ? "int8 KV, " : "", executor.threads());
 }
 
-nlohmann::ordered_json settings_json(const RunArguments& arguments, const Executor& executor, double load_seconds) {
+nlohmann::ordered_json settings_json(const RunArguments& arguments, const Executor& executor,
+                                     const GenerateResult& result, double load_seconds) {
   const SamplerOptions& sampler = arguments.options.sampler;
   return {{"model", arguments.model},
           {"activations", executor.activations_used()},
+          {"kv", std::string(name_of(result.kv))},
           {"threads", executor.threads()},
           {"load_seconds", load_seconds},
           {"temperature", sampler.temperature},
@@ -70,7 +72,8 @@ Result<int> run(Shell& shell, const RunArguments& arguments) {
   const auto begin = std::chrono::steady_clock::now();
   HALFTONE_ASSIGN(const auto model, load_language_model(arguments.model));
   HALFTONE_ASSIGN(const Activations activations, parse_activations(arguments.activations));
-  HALFTONE_ASSIGN(const auto executor, Executor::create(model->model, {shell.threads, activations}));
+  HALFTONE_ASSIGN(const KvType kv, kv_type_from_name(arguments.kv));
+  HALFTONE_ASSIGN(const auto executor, Executor::create(model->model, {shell.threads, activations, kv}));
   const double load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   HALFTONE_ASSIGN(const GenerateResult result,
                   generate(*model, *executor, arguments.no_escape ? arguments.prompt : unescaped(arguments.prompt),
@@ -85,12 +88,13 @@ Result<int> run(Shell& shell, const RunArguments& arguments) {
                                     {"prompt_tokens", result.prompt_tokens},
                                     {"tokens", result.tokens},
                                     {"stop_reason", std::string(name_of(result.stop))},
+                                    {"kv_bytes", result.kv_bytes},
                                     {"prefill_seconds", result.prefill_seconds},
                                     {"first_token_seconds", result.first_token_seconds},
                                     {"token_seconds", result.token_seconds},
                                     {"prefill_tokens_per_second", speed.prefill},
                                     {"decode_tokens_per_second", speed.decode}};
-  HALFTONE_TRY(shell.write_json(settings_json(arguments, *executor, load_seconds), std::move(results)));
+  HALFTONE_TRY(shell.write_json(settings_json(arguments, *executor, result, load_seconds), std::move(results)));
   return kDone;
 }
 
@@ -116,6 +120,7 @@ void add_run(CLI::App& app, Shell& shell) {
   verb->add_option("--max-tokens", arguments->options.max_tokens, "")->capture_default_str();
   verb->add_flag("--no-escape", arguments->no_escape, "take backslashes in the prompt as they are");
   add_activations(verb, arguments->activations);
+  add_kv(verb, arguments->kv);
 }
 
 }  // namespace halftone::cli

@@ -83,6 +83,12 @@ void add_activations(CLI::App* verb, std::string& value) {
       ->capture_default_str();
 }
 
+void add_kv(CLI::App* verb, std::string& value) {
+  verb->add_option("--kv", value, "keys and values in f16, or in int8 with a scale per token and head: about half the bytes")
+      ->check(CLI::IsMember({"f16", "int8"}))
+      ->capture_default_str();
+}
+
 Result<Activations> parse_activations(std::string_view text) {
   if (text == "exact") return Activations::exact;
   if (text == "int8") return Activations::int8;

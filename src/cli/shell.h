@@ -52,6 +52,7 @@ class Shell {
 
 // Registered options that several verbs share.
 void add_activations(CLI::App* verb, std::string& value);
+void add_kv(CLI::App* verb, std::string& value);  // kv_type_from_name reads it
 Result<Activations> parse_activations(std::string_view text);
 
 // Every verb of the program: one file each.

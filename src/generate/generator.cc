@@ -99,7 +99,7 @@ Result<GenerateResult> generate_from_tokens(const LanguageModel& model, Executor
   std::vector<TokenId> history = result.prompt_tokens;
   std::vector<float> logits;
   const auto keep = [&](std::span<const float> values) { logits.assign(values.begin(), values.end()); };
-  Sequence sequence(model.model);
+  Sequence sequence = executor.make_sequence();
   Sampler sampler(options.sampler);
   const bool at_start = std::all_of(history.begin(), history.end(),
                                     [&](TokenId id) { return model.tokenizer->bytes_of(id).empty(); });
@@ -131,6 +131,8 @@ Result<GenerateResult> generate_from_tokens(const LanguageModel& model, Executor
   output.finish();
   if (output.stopped()) result.stop = StopReason::stop_string;
   result.text = std::move(output.text());
+  result.kv = sequence.kv();
+  result.kv_bytes = sequence.kv_bytes();
   return result;
 }
 

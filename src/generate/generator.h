@@ -27,6 +27,8 @@ struct GenerateResult {
   std::vector<TokenId> prompt_tokens, tokens;
   std::string text;  // the pieces, joined
   StopReason stop = StopReason::max_tokens;
+  KvType kv = KvType::f16;            // how keys and values were stored
+  int64_t kv_bytes = 0;               // and what they took at the end
   double prefill_seconds = 0;         // prompt until logits of its last token
   double first_token_seconds = 0;     // prefill and sampling
   std::vector<double> token_seconds;  // one per later token, the end token included

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -25,16 +26,17 @@ struct Executor::State {
 
   std::shared_ptr<const Model> model;
   Plan plan;
+  KvType kv = KvType::f16;  // of new sequences
   ThreadPool pool;
   AlignedBuffer<float> arena, tail_arena, rope;  // rope: per table and token, cos then sin
   AlignedBuffer<int8_t> codes;
   AlignedBuffer<float> scales;
   AlignedBuffer<int32_t> sums;
   AlignedBuffer<std::byte> linear_scratch;  // one stretch per thread
-  AlignedBuffer<float> attention_scratch;
+  AlignedBuffer<float> attention_scratch;   // one stretch per thread
+  AlignedBuffer<float> attention_partials;  // of split heads
   int64_t linear_scratch_stride = 0, attention_scratch_stride = 0;
-  std::vector<std::vector<const uint16_t*>> k_blocks, v_blocks;  // per thread
-  std::vector<int64_t> rope_offsets;                             // per table
+  std::vector<int64_t> rope_offsets;  // per table
 
   // The chunk in flight.
   struct Token {
@@ -43,6 +45,11 @@ struct Executor::State {
     int64_t position;
   };
   std::vector<Token> tokens;
+  struct TokenRun {  // neighbours of one sequence
+    int64_t first, count;
+  };
+  std::vector<TokenRun> runs;   // of the chunk
+  std::vector<TokenRun> tiles;  // of the attention step in work: runs, cut to what is attended to together
   std::unique_ptr<StepClock> clock;  // while a profile is taken
 
   State(std::shared_ptr<const Model> model_in, Plan plan_in, int threads)
@@ -62,7 +69,11 @@ struct Executor::State {
   void run_step(const SwiGluStep& step, float* base, int64_t count);
   void run_step(const AddStep& step, float* base, int64_t count);
   void append_keys(const AttentionStep& step, float* base, int64_t count);
-  void attend(const AttentionStep& step, float* base, int64_t count, int64_t item, int thread);
+  void find_runs();
+  static int64_t tile_tokens(const AttentionStep& step);
+  bool attend_split(const AttentionStep& step, float* base, int64_t count);
+  AttentionArgs attention_args(const AttentionStep& step, float* base, int64_t count, const TokenRun& tile, int64_t head,
+                               int thread);
   QuantizedActivations quantize(const float* x, int64_t width, int64_t count);
   // body(row) for every row, on all threads when the rows are worth it.
   template <class Body>

@@ -62,14 +62,17 @@ Result<std::shared_ptr<const Model>> Model::bind(Graph graph,
     const bool whole = linears.contains(static_cast<WeightId>(i));
     model->decode_bytes_ += whole ? bytes : bytes / ref.rows;
   }
-  for (const StateRef& state : graph.states) {
-    model->kv_bytes_per_token_ += 2 * int64_t{sizeof(uint16_t)} * state.kv_heads * state.head_dim;
-  }
   if (graph.logits < 0) return invalid_input("[bind] expected a graph with logits, got none");
   model->vocabulary_ = graph.values[static_cast<size_t>(graph.logits)].width;
   model->keep_ = std::move(keep);
   model->graph_ = std::move(graph);
   return std::shared_ptr<const Model>(std::move(model));
+}
+
+int64_t Model::kv_bytes_per_token(KvType type) const {
+  int64_t bytes = 0;
+  for (const StateRef& state : graph_.states) bytes += state.kv_heads * kv_token_bytes(type, state.head_dim);
+  return bytes;
 }
 
 }  // namespace halftone

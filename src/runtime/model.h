@@ -9,6 +9,7 @@
 #include "base/file_map.h"
 #include "graph/graph.h"
 #include "halftone/status.h"
+#include "kernels/attention/attention.h"
 #include "tensor/layout.h"
 
 namespace halftone {
@@ -26,7 +27,7 @@ class Model {
   const std::vector<float>& vector(WeightId id) const { return vectors_[static_cast<size_t>(id)]; }
   int64_t weight_bytes() const { return weight_bytes_; }      // mapped bytes that the graph reads, shared ones once
   int64_t vocabulary() const { return vocabulary_; }
-  int64_t kv_bytes_per_token() const { return kv_bytes_per_token_; }
+  int64_t kv_bytes_per_token(KvType type = KvType::f16) const;
   // Bytes of weights that decoding one token reads (the embedding table only one row, unless it is also the output).
   int64_t decode_bytes() const { return decode_bytes_; }
 
@@ -36,7 +37,7 @@ class Model {
   std::vector<WeightView> weights_;         // matrices, by WeightId
   std::vector<std::vector<float>> vectors_; // norms, biases and constants as floats: small, decoded once
   std::shared_ptr<const void> keep_;
-  int64_t weight_bytes_ = 0, vocabulary_ = 0, kv_bytes_per_token_ = 0, decode_bytes_ = 0;
+  int64_t weight_bytes_ = 0, vocabulary_ = 0, decode_bytes_ = 0;
 };
 
 }  // namespace halftone

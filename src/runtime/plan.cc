@@ -43,7 +43,8 @@ class Planner {
 
   Result<Plan> run() {
     plan_.vector = &select_vector(isa_);
-    plan_.attention = select_attention(isa_);
+    plan_.attention_f16 = select_attention(isa_, KvType::f16);
+    plan_.attention_int8 = select_attention(isa_, KvType::int8);
     find_tail();
     find_last_readers();
     Arena arena;

@@ -78,7 +78,8 @@ struct Plan {
   int64_t widest_linear_input = 0;
   std::vector<RopeTable> rope_tables;
   const VectorKernels* vector = nullptr;
-  const AttentionKernel* attention = nullptr;
+  const AttentionKernel *attention_f16 = nullptr, *attention_int8 = nullptr;
+  const AttentionKernel& attention_of(KvType kv) const { return kv == KvType::f16 ? *attention_f16 : *attention_int8; }
 };
 
 // Chooses kernels for the active ISA.

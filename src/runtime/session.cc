@@ -15,18 +15,19 @@ constexpr size_t kLogitRows = 32;     // logit rows that exist at a time
 
 }  // namespace
 
-Sequence::Sequence(std::shared_ptr<const Model> model)
-    : state_(std::make_unique<State>(State{model, BlockTable(std::make_shared<KvShape>(model->graph()))})) {}
+Sequence::Sequence(std::shared_ptr<const Model> model, KvType kv)
+    : state_(std::make_unique<State>(State{model, BlockTable(std::make_shared<KvShape>(model->graph(), kv))})) {}
 Sequence::Sequence(Sequence&&) noexcept = default;
 Sequence& Sequence::operator=(Sequence&&) noexcept = default;
 Sequence::~Sequence() = default;
 int64_t Sequence::length() const { return state_->table.length(); }
 Sequence Sequence::fork() const {
-  Sequence copy(state_->model);
+  Sequence copy(state_->model, kv());
   copy.state_->table = state_->table;
   return copy;
 }
-void Sequence::truncate(int64_t length) { state_->table.truncate(length); }
+Status Sequence::truncate(int64_t length) { return state_->table.truncate(length); }
+KvType Sequence::kv() const { return state_->table.shape().type(); }
 int64_t Sequence::kv_bytes() const { return state_->table.bytes(); }
 
 Executor::Executor(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -37,9 +38,12 @@ Result<std::unique_ptr<Executor>> Executor::create(std::shared_ptr<const Model> 
   HALFTONE_ASSIGN(Plan plan, make_plan(*model, options.activations));
   const int threads = options.threads == 0 ? available_cores() : options.threads;
   auto state = std::make_unique<State>(std::move(model), std::move(plan), threads);
+  state->kv = options.kv;
   state->prepare();
   return std::unique_ptr<Executor>(new Executor(std::move(state)));
 }
+
+Sequence Executor::make_sequence() const { return Sequence(state_->model, state_->kv); }
 
 Status Executor::forward(std::span<Sequence* const> sequences, std::span<const BatchToken> batch,
                          const LogitsConsumer& consume) {
@@ -68,7 +72,7 @@ void Executor::State::begin_profiled_chunk(std::span<const BatchToken> chunk) {
   std::vector<Reach> reach;
   std::map<int32_t, std::pair<size_t, int64_t>> of_sequence;  // its last token here, and how many it has
   for (size_t t = 0; t < chunk.size(); ++t) {
-    reach.push_back({tokens[t].position, 0});
+    reach.push_back({tokens[t].position, 0, tokens[t].table->shape().type()});
     auto& [last, count] = of_sequence[chunk[t].sequence];
     last = t;
     ++count;
@@ -81,6 +85,7 @@ void Executor::State::begin_profiled_chunk(std::span<const BatchToken> chunk) {
 // Appends the chunk to its sequences and runs every layer; the hidden states stay in the arena.
 void Executor::State::run_chunk(std::span<Sequence* const> sequences, std::span<const BatchToken> chunk) {
   tokens.clear();
+  for (const BatchToken& token : chunk) sequences[static_cast<size_t>(token.sequence)]->state().table.release_unseen();
   for (const BatchToken& token : chunk) {
     BlockTable& table = sequences[static_cast<size_t>(token.sequence)]->state().table;
     table.reserve(1);
@@ -88,6 +93,7 @@ void Executor::State::run_chunk(std::span<Sequence* const> sequences, std::span<
     table.advance(1);
   }
   arena.grow(static_cast<size_t>(plan.arena_width) * chunk.size());
+  find_runs();
   compute_rope();
   if (clock) begin_profiled_chunk(chunk);
   run(plan.steps, arena.data(), static_cast<int64_t>(chunk.size()));
@@ -130,7 +136,7 @@ std::vector<StepTotal> Executor::take_profile() {
 int64_t Executor::scratch_bytes() const {
   const State& s = *state_;
   return s.arena.bytes() + s.tail_arena.bytes() + s.rope.bytes() + s.codes.bytes() + s.scales.bytes() + s.sums.bytes() +
-         s.linear_scratch.bytes() + s.attention_scratch.bytes();
+         s.linear_scratch.bytes() + s.attention_scratch.bytes() + s.attention_partials.bytes();
 }
 
 int Executor::threads() const { return state_->pool.threads(); }

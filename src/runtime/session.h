@@ -18,17 +18,20 @@
 
 namespace halftone {
 
-// Blocks of 64 tokens of keys and values (f16) for every attention state; blocks are shared between forked sequences and copied
-// when written (only a last, partial block ever is).
+// Blocks of 64 tokens of keys and values for every attention state; blocks are shared between forked sequences and copied
+// when written (only a last, partial block ever is). Where every state has a window, blocks that left all of them are released.
 class Sequence {
  public:
-  explicit Sequence(std::shared_ptr<const Model> model);
+  explicit Sequence(std::shared_ptr<const Model> model, KvType kv = KvType::f16);
   Sequence(Sequence&&) noexcept;
   Sequence& operator=(Sequence&&) noexcept;
   ~Sequence();
   int64_t length() const;           // tokens held
   Sequence fork() const;            // shares every full block
-  void truncate(int64_t length);    // forgets the tokens from `length` on
+  // Forgets the tokens from `length` on. An error, and nothing changes, when a window released tokens that the next one would see:
+  // what was appended by the last call of forward, if at most 256 tokens, can always be taken back, and everything can.
+  Status truncate(int64_t length);
+  KvType kv() const;
   int64_t kv_bytes() const;         // allocated by this sequence, shared blocks counted once each
 
   struct State;
@@ -47,6 +50,7 @@ struct BatchToken {
 struct ExecutorOptions {
   int threads = 0;  // 0: available cores
   Activations activations = Activations::int8;
+  KvType kv = KvType::f16;  // of the sequences that it makes; it runs any
 };
 
 // index: position in the batch. The span is valid during the call only.
@@ -56,6 +60,9 @@ class Executor {
  public:
   static Result<std::unique_ptr<Executor>> create(std::shared_ptr<const Model> model, ExecutorOptions options);
   ~Executor();
+
+  // An empty sequence that stores keys and values as the options say.
+  Sequence make_sequence() const;
 
   // Appends the tokens to their sequences, in batch order per sequence; logits come for the tokens that want them, in order.
   // Token ids out of range are an error before anything changes.

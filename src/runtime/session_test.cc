@@ -33,7 +33,8 @@ struct TinyModel {
       return builder.weight(name, rows, columns);
     };
     std::vector<float> frequencies;
-    for (int i = 0; i < kHeadDim / 2; ++i) frequencies.push_back(std::pow(100.0f, -2.0f * static_cast<float>(i) / kHeadDim));
+    for (int i = 0; i < kHeadDim / 2; ++i)
+      frequencies.push_back(std::pow(100.0f, -2.0f * static_cast<float>(i) / kHeadDim));
     const WeightId rope = builder.constant("rope", frequencies);
     const WeightId table = matrix("embed", kVocabulary, kHidden);
     ValueId h = builder.add("embed", Embedding{table}, {});
@@ -166,9 +167,8 @@ Logits feed(Executor& executor, Sequence& sequence, const std::vector<int>& toke
   for (size_t at = 0; at < tokens.size(); at += piece) {
     std::vector<BatchToken> batch;
     for (size_t i = at; i < std::min(tokens.size(), at + piece); ++i) batch.push_back({tokens[i], 0, true});
-    const Status status = executor.forward(sequences, batch, [&](int64_t, std::span<const float> row) {
-      logits.emplace_back(row.begin(), row.end());
-    });
+    const Status status = executor.forward(
+        sequences, batch, [&](int64_t, std::span<const float> row) { logits.emplace_back(row.begin(), row.end()); });
     EXPECT_TRUE(status.ok()) << status.message();
   }
   return logits;
@@ -197,16 +197,18 @@ TEST(Session, AgreesWithAPlainDoubleImplementation) {
 TEST(Session, SameBitsForAnyPieceSizeThreadsAndIsa) {
   const TinyModel tiny;
   const std::vector<int> tokens = some_tokens(300);  // crosses KV blocks, attention ranges and chunks
-  Logits expected;
-  for (Isa isa : supported_isas()) {
-    ASSERT_TRUE(force_isa(isa).ok());
-    for (const int threads : {1, 2, 3}) {
-      for (const size_t piece : {size_t{1}, size_t{7}, size_t{300}}) {
-        const auto executor = executor_for(tiny, threads);
-        Sequence sequence(tiny.model);
-        const Logits logits = feed(*executor, sequence, tokens, piece);
-        if (expected.empty()) expected = logits;
-        ASSERT_EQ(logits, expected) << name_of(isa) << ", " << threads << " threads, pieces of " << piece;
+  for (const KvType kv : {KvType::f16, KvType::int8}) {
+    Logits expected;
+    for (Isa isa : supported_isas()) {
+      ASSERT_TRUE(force_isa(isa).ok());
+      for (const int threads : {1, 2, 3}) {
+        for (const size_t piece : {size_t{1}, size_t{7}, size_t{300}}) {
+          const auto executor = executor_for(tiny, threads);
+          Sequence sequence(tiny.model, kv);
+          const Logits logits = feed(*executor, sequence, tokens, piece);
+          if (expected.empty()) expected = logits;
+          ASSERT_EQ(logits, expected) << name_of(isa) << ", " << threads << " threads, pieces of " << piece;
+        }
       }
     }
   }
@@ -230,9 +232,10 @@ TEST(Session, ForkedSequencesDoNotDisturbEachOther) {
     batch.push_back({(tokens[i] + 1) % kVocabulary, 1, false});
   }
   Logits got;
-  ASSERT_TRUE(executor->forward(sequences, batch, [&](int64_t, std::span<const float> row) {
-    got.emplace_back(row.begin(), row.end());
-  }).ok());
+  ASSERT_TRUE(executor
+                  ->forward(sequences, batch,
+                            [&](int64_t, std::span<const float> row) { got.emplace_back(row.begin(), row.end()); })
+                  .ok());
   EXPECT_EQ(got, Logits(expected.begin() + 66, expected.end()));
   EXPECT_EQ(prefix.length(), 66);
   EXPECT_EQ(a.length(), 70);
@@ -246,7 +249,8 @@ TEST(Session, AProfileSumsToTheWholeAndChangesNothing) {
   const Logits expected = feed(*executor, plain, tokens, 300);
   EXPECT_TRUE(executor->take_profile().empty());
   double share = 0;
-  for (int attempt = 0; attempt < 5 && share < 0.98; ++attempt) {  // another process may take the core after the last step
+  for (int attempt = 0; attempt < 5 && share < 0.98;
+       ++attempt) {  // another process may take the core after the last step
     Sequence sequence(tiny.model);
     executor->start_profile();
     const auto begin = std::chrono::steady_clock::now();
@@ -268,11 +272,67 @@ TEST(Session, AProfileSumsToTheWholeAndChangesNothing) {
     EXPECT_EQ(ops["attention"].f32_operations, 4.0 * kLayers * kHeads * kHeadDim * (300 * 301 / 2));
     EXPECT_EQ(ops["attention"].kv_bytes, 4.0 * kLayers * kKvHeads * kHeadDim * (256 + 300 + 300));
     double columns = 0;
-    for (const auto& [name, values] : tiny.weights) columns += name.find("norm") == std::string::npos ? values.size() : 0;
+    for (const auto& [name, values] : tiny.weights)
+      columns += name.find("norm") == std::string::npos ? values.size() : 0;
     EXPECT_EQ(ops["linear"].f32_operations, 2 * 300 * columns);
     EXPECT_GT(ops["caller"].calls, 0);
   }
   EXPECT_GT(share, 0.98);
+}
+
+TEST(Session, KeysAndValuesInInt8AreNearAndTakeHalf) {
+  const TinyModel tiny;
+  auto executor = Executor::create(tiny.model, {2, Activations::exact, KvType::int8});
+  ASSERT_TRUE(executor.ok());
+  Sequence sequence = (*executor)->make_sequence();
+  EXPECT_EQ(sequence.kv(), KvType::int8);
+  const std::vector<int> tokens = some_tokens(70);
+  const Logits logits = feed(**executor, sequence, tokens, 70);
+  const Row expected = plain_logits(tiny, tokens, 0);
+  for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(logits.back()[i], expected[i], 5e-2) << "logit " << i;
+  Sequence halves(tiny.model);
+  feed(**executor, halves, tokens, 70);
+  EXPECT_EQ(halves.kv(), KvType::f16);
+  EXPECT_EQ(halves.kv_bytes(), 128 * tiny.model->kv_bytes_per_token(KvType::f16));
+  EXPECT_EQ(sequence.kv_bytes(), 128 * tiny.model->kv_bytes_per_token(KvType::int8));
+  EXPECT_EQ(tiny.model->kv_bytes_per_token(KvType::int8), kLayers * kKvHeads * (2 * kHeadDim + 4));
+}
+
+TEST(Session, BlocksThatLeftEveryWindowAreReleased) {
+  constexpr int64_t kWindow = 100;
+  const TinyModel tiny(kWindow);
+  const std::vector<int> tokens = some_tokens(900);
+  const auto executor = executor_for(tiny, 2);
+  const int64_t block_bytes = kKvBlockTokens * tiny.model->kv_bytes_per_token();
+  Logits expected;
+  for (const size_t piece : {size_t{1}, size_t{40}, size_t{900}}) {
+    Sequence sequence(tiny.model);
+    Logits logits;
+    for (size_t at = 0; at < tokens.size(); at += piece) {
+      const auto end = std::min(tokens.size(), at + piece);
+      const auto some =
+          feed(*executor, sequence,
+               {tokens.begin() + static_cast<int64_t>(at), tokens.begin() + static_cast<int64_t>(end)}, piece);
+      logits.insert(logits.end(), some.begin(), some.end());
+      // The window, what one chunk of at most 256 adds, and the blocks at both ends that are partly used.
+      const int64_t tokens_held = kWindow + std::min<int64_t>(256, static_cast<int64_t>(piece));
+      EXPECT_LE(sequence.kv_bytes(), (tokens_held / kKvBlockTokens + 2) * block_bytes) << "after " << end;
+    }
+    if (expected.empty()) expected = logits;
+    ASSERT_EQ(logits, expected) << "pieces of " << piece;
+    Sequence fork = sequence.fork();
+    EXPECT_FALSE(sequence.truncate(300).ok());
+    EXPECT_EQ(sequence.length(), 900);
+    ASSERT_TRUE(sequence.truncate(890).ok());
+    EXPECT_EQ(feed(*executor, sequence, {tokens.begin() + 890, tokens.end()}, 3),
+              Logits(expected.begin() + 890, expected.end()));
+    ASSERT_TRUE(fork.truncate(0).ok());
+    EXPECT_EQ(fork.kv_bytes(), 0);
+    EXPECT_EQ(feed(*executor, fork, {tokens.begin(), tokens.begin() + 70}, 70),
+              Logits(expected.begin(), expected.begin() + 70));
+  }
+  const Row plain = plain_logits(tiny, tokens, kWindow);
+  for (size_t i = 0; i < plain.size(); ++i) EXPECT_NEAR(expected.back()[i], plain[i], 5e-3) << "logit " << i;
 }
 
 TEST(Session, TruncateForgets) {
@@ -281,7 +341,7 @@ TEST(Session, TruncateForgets) {
   const std::vector<int> tokens = some_tokens(70);
   Sequence sequence(tiny.model);
   const Logits expected = feed(*executor, sequence, tokens, 70);
-  sequence.truncate(40);
+  ASSERT_TRUE(sequence.truncate(40).ok());
   const Logits again = feed(*executor, sequence, {tokens.begin() + 40, tokens.end()}, 13);
   EXPECT_EQ(again, Logits(expected.begin() + 40, expected.end()));
 }

@@ -8,7 +8,7 @@
 namespace halftone {
 namespace {
 
-constexpr double kFloatBytes = 4, kKvBytes = 2;
+constexpr double kFloatBytes = 4;
 
 // What one call moves and computes. A new step fails to compile here until its work is written down.
 class StepWork {
@@ -47,16 +47,18 @@ class StepWork {
   void operator()(const AttentionStep& step) const {
     name("attention", model_.graph().states[static_cast<size_t>(step.state)].name);
     moved(step.q.width + step.k.width + step.v.width + step.out.width);
-    double seen = 0, read = 0;
+    double seen = 0;
     const auto within = [&](int64_t keys, int64_t window) {
       return static_cast<double>(step.window > 0 ? std::min(keys, window) : keys);
     };
     for (const Reach& token : chunk_) {
-      seen += within(token.position + 1, step.window);
-      if (token.shared > 0) read += within(token.position + 1, step.window + token.shared - 1);
+      const double keys = within(token.position + 1, step.window);
+      seen += keys;
+      (token.kv == KvType::int8 ? total_.int8_operations : total_.f32_operations) += 2.0 * step.heads * step.head_dim * keys;
+      const double read = token.shared > 0 ? within(token.position + 1, step.window + token.shared - 1) : 0;
+      total_.kv_bytes += static_cast<double>(step.kv_heads * kv_token_bytes(token.kv, step.head_dim)) * (read + 1);
     }
-    total_.kv_bytes += kKvBytes * 2 * step.kv_heads * step.head_dim * (read + tokens_);
-    total_.f32_operations += 4.0 * step.heads * step.head_dim * seen;
+    total_.f32_operations += 2.0 * step.heads * step.head_dim * seen;
   }
   void operator()(const SwiGluStep& step) const {
     name("swiglu", "");

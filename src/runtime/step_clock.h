@@ -16,6 +16,7 @@ namespace halftone {
 struct Reach {
   int64_t position;
   int64_t shared;  // at the last token of a sequence: how many of the chunk are of that sequence; else 0
+  KvType kv;
 };
 
 class StepClock {

@@ -12,13 +12,12 @@ void Executor::State::prepare() {
   linear_scratch.grow(static_cast<size_t>(linear_scratch_stride * threads));
   for (const Step& step : plan.steps) {
     if (const auto* attention = std::get_if<AttentionStep>(&step)) {
-      const int64_t floats = attention_scratch_floats(attention->heads / attention->kv_heads, attention->head_dim);
+      const int64_t rows = tile_tokens(*attention) * (attention->heads / attention->kv_heads);
+      const int64_t floats = attention_scratch_floats(rows, attention->head_dim);
       attention_scratch_stride = std::max(attention_scratch_stride, (floats + 31) / 16 * 16);
     }
   }
   attention_scratch.grow(static_cast<size_t>(attention_scratch_stride * threads));
-  k_blocks.resize(static_cast<size_t>(threads));
-  v_blocks.resize(static_cast<size_t>(threads));
 }
 
 void Executor::State::compute_rope() {
@@ -140,56 +139,6 @@ void Executor::State::run_step(const RopeStep& step, float* base, int64_t count)
     std::copy(in, in + step.in.width, out);
     const float* cos = table + t * step.rotary;
     plan.vector->rope(out, step.heads, step.head_dim, step.rotary, cos, cos + step.rotary / 2);
-  });
-}
-
-void Executor::State::append_keys(const AttentionStep& step, float* base, int64_t count) {
-  const float* k = base + step.k.offset * count;
-  const float* v = base + step.v.offset * count;
-  for_rows(step.kv_heads, count * step.head_dim, [&](int64_t head) {
-    for (int64_t t = 0; t < count; ++t) {
-      const Token& token = tokens[static_cast<size_t>(t)];
-      const int64_t at = head * step.head_dim;
-      append_kv(k + t * step.k.width + at, v + t * step.v.width + at, step.head_dim, token.position % kKvBlockTokens,
-                token.table->k(step.state, head, token.position), token.table->v(step.state, head, token.position));
-    }
-  });
-}
-
-void Executor::State::attend(const AttentionStep& step, float* base, int64_t count, int64_t item, int thread) {
-  const int64_t t = item / step.kv_heads, head = item % step.kv_heads;
-  const Token& token = tokens[static_cast<size_t>(t)];
-  auto& keys = k_blocks[static_cast<size_t>(thread)];
-  auto& values = v_blocks[static_cast<size_t>(thread)];
-  keys.clear();
-  values.clear();
-  for (int64_t position = 0; position <= token.position; position += kKvBlockTokens) {
-    keys.push_back(token.table->k(step.state, head, position));
-    values.push_back(token.table->v(step.state, head, position));
-  }
-  const int group = step.heads / step.kv_heads;
-  AttentionArgs args{};
-  args.q = base + step.q.offset * count + t * step.q.width + head * group * step.head_dim;
-  args.q_stride = step.head_dim;
-  args.group = group;
-  args.head_dim = step.head_dim;
-  args.k_blocks = keys.data();
-  args.v_blocks = values.data();
-  args.end_key = token.position + 1;
-  args.first_key = step.window > 0 ? std::max<int64_t>(0, args.end_key - step.window) : 0;
-  args.scale = step.scale;
-  args.out = base + step.out.offset * count + t * step.out.width + head * group * step.head_dim;
-  args.out_stride = step.head_dim;
-  args.scratch = attention_scratch.data() + thread * attention_scratch_stride;
-  plan.attention->run(args);
-}
-
-void Executor::State::run_step(const AttentionStep& step, float* base, int64_t count) {
-  append_keys(step, base, count);
-  const int64_t items = count * step.kv_heads;
-  const int64_t chunk = std::clamp<int64_t>(items / (8 * pool.threads()), 1, 16);
-  pool.parallel_for(items, chunk, [&](int64_t begin, int64_t end, int thread) {
-    for (int64_t item = begin; item < end; ++item) attend(step, base, count, item, thread);
   });
 }
 

@@ -45,10 +45,7 @@ int64_t ModelScorer::tokenizer_size() const { return model_->tokenizer->size(); 
 int64_t ModelScorer::vocabulary() const { return model_->model->vocabulary(); }
 int64_t ModelScorer::context() const { return model_->config.context; }
 
-Status ModelScorer::truncate(int64_t length) {
-  sequence_.truncate(length);
-  return {};
-}
+Status ModelScorer::truncate(int64_t length) { return sequence_.truncate(length); }
 
 Status ModelScorer::extend(std::span<const int> tokens, int64_t first, const RowConsumer& consume) {
   std::vector<BatchToken> batch;
@@ -80,7 +77,7 @@ Status ModelScorer::score_batch(std::span<const ChoiceItem> items, std::span<std
   std::vector<Sequence> prefixes;
   std::vector<BatchToken> batch;
   for (size_t i = 0; i < items.size(); ++i) {
-    prefixes.emplace_back(model_->model);
+    prefixes.push_back(executor_->make_sequence());
     for (int token : items[i].prefix) batch.push_back({token, static_cast<int32_t>(i), false});
     batch.back().want_logits = true;
     scores[i].assign(items[i].continuations.size(), 0.0);

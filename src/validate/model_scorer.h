@@ -32,7 +32,7 @@ class ModelScorer final : public Scorer {
 
  private:
   ModelScorer(std::shared_ptr<const LanguageModel> model, std::unique_ptr<Executor> executor)
-      : model_(std::move(model)), executor_(std::move(executor)), sequence_(model_->model) {}
+      : model_(std::move(model)), executor_(std::move(executor)), sequence_(executor_->make_sequence()) {}
   Status score_batch(std::span<const ChoiceItem> items, std::span<std::vector<double>> scores);
   Status score_rests(std::span<const ChoiceItem> items, const std::vector<Sequence>& prefixes,
                      std::span<std::vector<double>> scores);

@@ -1,177 +1,310 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention on 16 lanes, once for every ISA: each ISA's file names its lanes in HALFTONE_LANES and includes this.
+// Attention on 16 lanes, once for every ISA and every kind of stored keys: each ISA's file names its lanes in
+// HALFTONE_LANES and includes this, then kv_half.h and kv_int8.h, which say how scores and values come from the store.
+// Both products are matrix products of up to kTileRows query rows by 64 keys or columns whose sums stay in registers.
 #pragma once
 
 #include "kernels/attention/attention_args.h"
 #include "kernels/lanes/lanes_math.h"
+#include "kernels/linear/unroll.h"
 
 namespace halftone {
 namespace {
 
-// Per head of the group: 256 probabilities, the range's output, and the merged maximum and sum.
-struct AttentionScratch {
-  float *p, *range_out, *most, *total;
-  explicit AttentionScratch(const AttentionArgs& a)
-      : p(a.scratch),
-        range_out(p + a.group * kAttentionRange),
-        most(range_out + a.group * a.head_dim),
-        total(most + a.group) {}
+constexpr int kTileRows = 6;
+constexpr int kTileLanes = kLanesInRegisters >= 32 ? 4 : 1;  // of 16 keys or columns
+constexpr int kDirectRows = 12;  // with more rows, a block is decoded to floats once instead of for every tile
+
+constexpr int round_up(int value, int to) { return (value + to - 1) / to * to; }
+inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t most_of(int64_t a, int64_t b) { return a > b ? a : b; }
+
+struct Scratch {
+  float *queries, *p, *range_out, *most, *total, *merged_most, *merged_total, *block;
+  Scratch(float* at, int64_t rows, int width)
+      : queries(at),
+        p(queries + rows * (width + 16)),
+        range_out(p + rows * kAttentionRange),
+        block(range_out + rows * width) {
+    most = block + kKvBlockTokens * width;
+    total = most + rows;
+    merged_most = total + rows;
+    merged_total = merged_most + rows;
+  }
 };
 
-// Enough independent sums to hide the latency of an fma, and no more than the registers hold.
-constexpr int kMostHeads = kLanesInRegisters >= 32 ? 8 : 4;
-constexpr int kScorePanels = kLanesInRegisters >= 32 ? 2 : 1;
-constexpr int kValueColumns = kLanesInRegisters >= 32 ? 4 : 2;  // of 16
-
-inline const uint16_t* k_panel(const AttentionArgs& a, int64_t key) {
-  return a.k_blocks[key / kKvBlockTokens] + key % kKvBlockTokens * a.head_dim;
-}
-inline const uint16_t* v_row(const AttentionArgs& a, int64_t key) {
-  return a.v_blocks[key / kKvBlockTokens] + key % kKvBlockTokens * a.head_dim;
-}
-
-// Scores of kPanels * 16 keys from `key` for kHeads heads from `head`.
-template <int kHeads, int kPanels>
-inline void score_panels(const AttentionArgs& a, float* p, int64_t key, int64_t range, int head) {
-  const float* q = a.q + head * a.q_stride;
-  const uint16_t* k[kPanels];
-  Lanes score[kPanels][kHeads];
-  for (int n = 0; n < kPanels; ++n) {
-    k[n] = k_panel(a, key + n * 16);
-    for (int h = 0; h < kHeads; ++h) score[n][h] = set(0);
+// What is read in the next half of a range's work, while this half runs: the values of its blocks during the keys, the
+// keys of the next range during the values. A step fetches a line of each block in turn, so that the memory system sees
+// several streams.
+struct Ahead {
+  const std::byte* block[4];
+  // kLines lines `apart` from each other, of the block whose turn it is.
+  template <int kLines>
+  inline __attribute__((always_inline)) void fetch(int64_t turn, int64_t line, int64_t offset, int64_t apart) const {
+    const std::byte* at = block[turn & 3] + offset + line * 64;
+    unroll<kLines>([&](auto i) { prefetch_line(at + i * apart); });
   }
-  for (int d = 0; d < a.head_dim; ++d) {
-    Lanes keys[kPanels];
-    for (int n = 0; n < kPanels; ++n) keys[n] = load_halves(k[n] + d * 16);
-#pragma GCC unroll 8
-    for (int h = 0; h < kHeads; ++h) {
-      const Lanes query = set(q[h * a.q_stride + d]);
-      for (int n = 0; n < kPanels; ++n) score[n][h] = fma(query, keys[n], score[n][h]);
+};
+
+// One call: its rows, the keys that each sees, and where things are.
+struct Work {
+  const AttentionArgs& a;
+  int rows, width;  // width: head_dim, padded to whole lanes
+  Scratch s;
+  explicit Work(const AttentionArgs& args)
+      : a(args),
+        rows(args.tokens * args.group),
+        width(round_up(args.head_dim, 16)),
+        s(args.scratch, args.tokens * args.group, round_up(args.head_dim, 16)) {}
+
+  int64_t end(int row) const { return a.position + row / a.group + 1; }
+  int64_t begin(int row) const { return a.window > 0 ? most_of(end(row) - a.window, 0) : 0; }
+  const std::byte* k(int64_t key) const { return a.blocks[key / kKvBlockTokens] + a.k_offset; }
+  const std::byte* v(int64_t key) const { return a.blocks[key / kKvBlockTokens] + a.v_offset; }
+  const float* q(int row) const { return a.q + row / a.group * a.q_stride + row % a.group * a.head_dim; }
+  float* out(int row) const { return a.out + row / a.group * a.out_stride + row % a.group * a.head_dim; }
+  bool direct() const { return rows <= kDirectRows; }
+  // The blocks of the range that begins with key `range`; those that no row sees give one that some row does.
+  Ahead ahead(int64_t range, bool keys) const {
+    Ahead out{};
+    for (int64_t i = 0; i < 4; ++i) {
+      const int64_t key = least(most_of(range + i * kKvBlockTokens, begin(0)), end(rows - 1) - 1);
+      out.block[i] = keys ? k(key) : v(key);
     }
+    return out;
   }
-  for (int n = 0; n < kPanels; ++n) {
-    const int64_t first = key + n * 16;
-    const int begin = a.first_key > first ? static_cast<int>(a.first_key - first) : 0;
-    const int end = a.end_key - first < 16 ? static_cast<int>(a.end_key - first) : 16;
-    for (int h = 0; h < kHeads; ++h) {
-      store(p + (head + h) * kAttentionRange + (first - range),
-            keep(mul(score[n][h], set(a.scale)), begin, end, -__builtin_inff()));
+
+  // Does every row of a tile see all these keys?
+  bool all_see(int row, int count, int64_t key, int64_t keys) const {
+    return begin(row + count - 1) <= key && end(row) >= key + keys;
+  }
+  // Keeps the scores of 16 keys from `key` that the row sees.
+  void store_score(bool all, int row, int64_t key, Lanes score) const {
+    float* at = s.p + row * kAttentionRange + key % kAttentionRange;
+    if (all) return store(at, score);
+    const int64_t from = begin(row) - key, to = end(row) - key;
+    store(at, keep(score, static_cast<int>(most_of(from, 0)), static_cast<int>(least(most_of(to, 0), 16)),
+                   -__builtin_inff()));
+  }
+};
+
+// f(first row, Index<rows>) over rows in tiles of nearly equal size.
+template <class Function>
+inline void for_tiles(int rows, const Function& f) {
+  const int tiles = (rows + kTileRows - 1) / kTileRows;
+  for (int tile = 0, row = 0; tile < tiles; ++tile) {
+    const int count = (rows - row + tiles - tile - 1) / (tiles - tile);
+    switch (count) {
+      case 1:
+        f(row, Index<1>());
+        break;
+      case 2:
+        f(row, Index<2>());
+        break;
+      case 3:
+        f(row, Index<3>());
+        break;
+      case 4:
+        f(row, Index<4>());
+        break;
+      case 5:
+        f(row, Index<5>());
+        break;
+      default:
+        f(row, Index<6>());
+        break;
     }
+    row += count;
   }
 }
 
-// range_out[d] = sum over keys of p * v for kHeads heads and kColumns * 16 columns from d.
-template <int kHeads, int kColumns>
-inline void weigh_values(const AttentionArgs& a, const AttentionScratch& s, int64_t begin, int64_t end, int64_t range,
-                         int head, int d) {
-  Lanes sum[kHeads][kColumns];
-  for (int h = 0; h < kHeads; ++h) {
-    for (int c = 0; c < kColumns; ++c) sum[h][c] = set(0);
-  }
-  const float* p = s.p + head * kAttentionRange;
-  for (int64_t key = begin; key < end; ++key) {
-    const uint16_t* v = v_row(a, key) + d;
-    Lanes values[kColumns];
-    for (int c = 0; c < kColumns; ++c) values[c] = load_halves(v + c * 16);
-#pragma GCC unroll 8
-    for (int h = 0; h < kHeads; ++h) {
-      const Lanes weight = set(p[h * kAttentionRange + (key - range)]);
-      for (int c = 0; c < kColumns; ++c) sum[h][c] = fma(weight, values[c], sum[h][c]);
+// out[r][c] goes on with the chain over keys of fma(weight[r][key], values[key][c]), for kRows rows and kLanes * 16
+// columns. `done`: keys of the range before the first.
+template <int kRows, int kLanes, class Values>
+inline void weigh_tile(const float* weights, const Values& values, int column, int64_t keys, const Ahead& ahead,
+                       int64_t done, float* out, int width) {
+  Lanes sum[kRows][kLanes];
+  unroll<kRows>([&](auto r) { unroll<kLanes>([&](auto c) { sum[r][c] = load(out + r * width + c * 16); }); });
+  for (int64_t key = 0; key < keys; ++key) {
+    Lanes v[kLanes];
+    unroll<kLanes>([&](auto c) { v[c] = values.load(key, column + c * 16); });
+    if constexpr (Values::kStored) {
+      constexpr int kBytes = Values::kBlockBytes * kLanes;  // of each block, during 256 keys
+      const int64_t step = done + key, offset = int64_t{column} / 16 * Values::kBlockBytes;
+      if constexpr (kBytes >= 4096) {
+        ahead.fetch<kBytes / 4096>(step, step >> 2, offset, 4096);
+      } else {
+        ahead.fetch<1>(step, step * kBytes / 16384, offset, 0);
+      }
     }
+    unroll<kRows>([&](auto r) {
+      const Lanes weight = set(weights[r * kAttentionRange + key]);
+      unroll<kLanes>([&](auto c) { sum[r][c] = fma(weight, v[c], sum[r][c]); });
+    });
   }
-  for (int h = 0; h < kHeads; ++h) {
-    for (int c = 0; c < kColumns; ++c) store(s.range_out + (head + h) * a.head_dim + d + c * 16, sum[h][c]);
+  unroll<kRows>([&](auto r) { unroll<kLanes>([&](auto c) { store(out + r * width + c * 16, sum[r][c]); }); });
+}
+
+// Rows of floats, as a decoded block holds them.
+struct FloatValues {
+  static constexpr bool kStored = false;
+  const float* at;
+  int width;
+  Lanes load(int64_t key, int column) const { return halftone::load(at + key * width + column); }
+  FloatValues from(int64_t key) const { return {at + key * width, width}; }
+};
+
+template <int kRows, class Values>
+inline void weigh_rows(const Work& w, int row, const Values& values, int64_t first, int64_t count, const Ahead& ahead) {
+  const int64_t done = first % kAttentionRange;
+  const float* weights = w.s.p + row * kAttentionRange + done;
+  float* out = w.s.range_out + row * w.width;
+  int column = 0;
+  for (; column + kTileLanes * 16 <= w.width; column += kTileLanes * 16) {
+    weigh_tile<kRows, kTileLanes>(weights, values, column, count, ahead, done, out + column, w.width);
+  }
+  for (; column < w.width; column += 16) {
+    weigh_tile<kRows, 1>(weights, values, column, count, ahead, done, out + column, w.width);
   }
 }
 
-// The same for the last columns, fewer than 16.
-template <int kHeads>
-inline void weigh_last_values(const AttentionArgs& a, const AttentionScratch& s, int64_t begin, int64_t end,
-                              int64_t range, int head, int d) {
-  const int count = a.head_dim - d;
-  Lanes sum[kHeads];
-  for (int h = 0; h < kHeads; ++h) sum[h] = set(0);
-  const float* p = s.p + head * kAttentionRange;
-  for (int64_t key = begin; key < end; ++key) {
-    const Lanes values = load_halves_some(v_row(a, key) + d, count);
-    for (int h = 0; h < kHeads; ++h) sum[h] = fma(set(p[h * kAttentionRange + (key - range)]), values, sum[h]);
-  }
-  for (int h = 0; h < kHeads; ++h) store_some(s.range_out + (head + h) * a.head_dim + d, sum[h], count);
-}
-
-template <int kHeads>
-inline void attend_heads(const AttentionArgs& a, const AttentionScratch& s, int64_t begin, int64_t end, int64_t range,
-                         int head) {
-  const int64_t first_panel = begin / 16 * 16;
-  int64_t key = first_panel;
-  for (; key + (kScorePanels - 1) * 16 < end; key += kScorePanels * 16) {
-    score_panels<kHeads, kScorePanels>(a, s.p, key, range, head);
-  }
-  for (; key < end; key += 16) score_panels<kHeads, 1>(a, s.p, key, range, head);
-  for (int h = head; h < head + kHeads; ++h) {
-    float* p = s.p + h * kAttentionRange;
-    Lanes most = set(-__builtin_inff());
-    for (key = first_panel; key < end; key += 16) most = max(load(p + (key - range)), most);
-    const float range_most = max_of(most);
-    Lanes sum = set(0);
-    for (key = first_panel; key < end; key += 16) {
-      const Lanes weight = exp(sub(load(p + (key - range)), set(range_most)));
-      store(p + (key - range), weight);
-      sum = add(sum, weight);
+// Adds the keys [first, last), of one block whose first one `values` holds, to the rows that see them. Rows of a tile
+// may see a few keys more or less than others; those come in their place of the chain, row by row.
+template <class Values>
+inline void weigh_block(const Work& w, const Values& values, int64_t first, int64_t last, const Ahead& ahead) {
+  for_tiles(w.rows, [&](int row, auto count) {
+    constexpr int kRows = decltype(count)::kValue;
+    const auto weigh = [&](auto rows, int at, int64_t from, int64_t to) {
+      if (from < to)
+        weigh_rows<decltype(rows)::kValue>(w, at, values.from(from % kKvBlockTokens), from, to - from, ahead);
+    };
+    // Both ends rise from row to row.
+    const int64_t begin = most_of(w.begin(row + kRows - 1), first), end = least(w.end(row), last);
+    if (begin >= end) {
+      for (int r = row; r < row + kRows; ++r) weigh(Index<1>(), r, most_of(w.begin(r), first), least(w.end(r), last));
+      return;
     }
-    s.most[h] = range_most;
-    s.total[h] = sum_of(sum);
-  }
-  constexpr int kColumns = kHeads < kMostHeads ? kValueColumns : kValueColumns / 2;  // the same number of sums
-  int d = 0;
-  for (; d + kColumns * 16 <= a.head_dim; d += kColumns * 16) {
-    weigh_values<kHeads, kColumns>(a, s, begin, end, range, head, d);
-  }
-  for (; d + 16 <= a.head_dim; d += 16) weigh_values<kHeads, 1>(a, s, begin, end, range, head, d);
-  if (d < a.head_dim) weigh_last_values<kHeads>(a, s, begin, end, range, head, d);
+    for (int r = row; r < row + kRows; ++r) weigh(Index<1>(), r, most_of(w.begin(r), first), begin);
+    weigh(count, row, begin, end);
+    for (int r = row; r < row + kRows; ++r) weigh(Index<1>(), r, end, least(w.end(r), last));
+  });
 }
 
-// Merges the range's result of every head into out, scaled by exp(own maximum - common maximum).
-inline void merge_range(const AttentionArgs& a, const AttentionScratch& s, bool first, float* most, float* total) {
-  for (int h = 0; h < a.group; ++h) {
-    float* out = a.out + h * a.out_stride;
-    const float* range_out = s.range_out + h * a.head_dim;
+// Turns a row's scores of [first, last) into weights; keeps maximum and sum.
+template <class Kv>
+inline void soften(const Work& w, int row, int64_t range) {
+  const int64_t first = most_of(w.begin(row), range) / 16 * 16, last = least(w.end(row), range + kAttentionRange);
+  float* p = w.s.p + row * kAttentionRange - range;
+  Lanes most = set(-__builtin_inff());
+  for (int64_t key = first; key < last; key += 16) most = max(load(p + key), most);
+  const float range_most = max_of(most);
+  Lanes sum = set(0);
+  for (int64_t key = first; key < last; key += 16) {
+    const Lanes weight = exp(sub(load(p + key), set(range_most)));
+    store(p + key, Kv::weigh(w, key, weight));
+    sum = add(sum, weight);
+  }
+  w.s.most[row] = range_most;
+  w.s.total[row] = sum_of(sum);
+}
+
+// Scratch's range_out, most and total of the range that begins with key `range`.
+template <class Kv>
+inline void compute_range(const Work& w, int64_t range) {
+  const int64_t first = most_of(w.begin(0), range), last = least(w.end(w.rows - 1), range + kAttentionRange);
+  const auto next_block = [](int64_t key) { return (key / kKvBlockTokens + 1) * kKvBlockTokens; };
+  const Ahead values_ahead = w.ahead(range, false), keys_ahead = w.ahead(range + kAttentionRange, true);
+  for (int64_t key = first; key < last; key = next_block(key)) {
+    Kv::score_block(w, key / kKvBlockTokens * kKvBlockTokens, values_ahead);
+  }
+  for (int row = 0; row < w.rows; ++row) {
+    if (w.begin(row) < last && w.end(row) > first) soften<Kv>(w, row, range);
+  }
+  for (int i = 0; i < w.rows * w.width; i += 16) store(w.s.range_out + i, set(0));
+  for (int64_t key = first; key < last; key = next_block(key)) {
+    const auto values = Kv::values(w, key);
+    const int64_t end = least(next_block(key), last);
+    if (w.direct()) {
+      weigh_block(w, values, key, end, keys_ahead);
+      continue;
+    }
+    for (int64_t at = key % kKvBlockTokens; at < end - key / kKvBlockTokens * kKvBlockTokens; ++at) {
+      for (int column = 0; column < w.width; column += 16) {
+        store(w.s.block + at * w.width + column, values.load(at, column));
+      }
+    }
+    weigh_block(w, FloatValues{w.s.block, w.width}, key, end, keys_ahead);
+  }
+}
+
+// Merges a range's result into out, scaled by exp(own maximum - common maximum).
+inline void merge_range(const Work& w, int64_t range, const float* range_out, const float* range_most,
+                        const float* range_total) {
+  for (int row = 0; row < w.rows; ++row) {
+    if (w.end(row) <= range || w.begin(row) >= range + kAttentionRange) continue;
+    const bool first = w.begin(row) >= range;
+    float *out = w.out(row), &most = w.s.merged_most[row], &total = w.s.merged_total[row];
     float scales[16] = {};
-    const float common = first || s.most[h] > most[h] ? s.most[h] : most[h];
-    scales[0] = first ? 0 : most[h] - common;
-    scales[1] = s.most[h] - common;
+    const float common = first || range_most[row] > most ? range_most[row] : most;
+    scales[0] = first ? 0 : most - common;
+    scales[1] = range_most[row] - common;
     store(scales, exp(load(scales)));
-    for (int d = 0; d < a.head_dim; d += 16) {
-      const int n = a.head_dim - d < 16 ? a.head_dim - d : 16;
-      const Lanes own = mul(load_some(range_out + d, n), set(scales[1]));
+    for (int d = 0; d < w.a.head_dim; d += 16) {
+      const int n = w.a.head_dim - d < 16 ? w.a.head_dim - d : 16;
+      const Lanes own = mul(load(range_out + row * w.width + d), set(scales[1]));
       store_some(out + d, first ? own : fma(load_some(out + d, n), set(scales[0]), own), n);
     }
-    const float own_total = s.total[h] * scales[1];
-    total[h] = first ? own_total : __builtin_fmaf(total[h], scales[0], own_total);
-    most[h] = common;
+    const float own_total = range_total[row] * scales[1];
+    total = first ? own_total : __builtin_fmaf(total, scales[0], own_total);
+    most = common;
   }
 }
 
-inline void attend(const AttentionArgs& a) {
-  const AttentionScratch s(a);
-  float *most = s.total + a.group, *total = most + a.group;
-  for (int64_t range = a.first_key / kAttentionRange * kAttentionRange; range < a.end_key; range += kAttentionRange) {
-    const int64_t begin = a.first_key > range ? a.first_key : range;
-    const int64_t end = a.end_key < range + kAttentionRange ? a.end_key : range + kAttentionRange;
-    int head = 0;
-    for (; head + kMostHeads <= a.group; head += kMostHeads) attend_heads<kMostHeads>(a, s, begin, end, range, head);
-    for (; head + 4 <= a.group; head += 4) attend_heads<4>(a, s, begin, end, range, head);
-    for (; head + 2 <= a.group; head += 2) attend_heads<2>(a, s, begin, end, range, head);
-    for (; head < a.group; ++head) attend_heads<1>(a, s, begin, end, range, head);
-    merge_range(a, s, begin == a.first_key, most, total);
-  }
-  for (int h = 0; h < a.group; ++h) {
-    for (int d = 0; d < a.head_dim; d += 16) {
-      const int n = a.head_dim - d < 16 ? a.head_dim - d : 16;
-      float* out = a.out + h * a.out_stride + d;
-      store_some(out, div(load_some(out, n), set(total[h])), n);
+inline void divide_by_totals(const Work& w) {
+  for (int row = 0; row < w.rows; ++row) {
+    for (int d = 0; d < w.a.head_dim; d += 16) {
+      const int n = w.a.head_dim - d < 16 ? w.a.head_dim - d : 16;
+      float* out = w.out(row) + d;
+      store_some(out, div(load_some(out, n), set(w.s.merged_total[row])), n);
     }
   }
+}
+
+template <class Kv>
+inline void attend(const AttentionArgs& a) {
+  const Work w(a);
+  Kv::prepare(w);
+  for (int64_t range = w.begin(0) / kAttentionRange * kAttentionRange; range < w.end(w.rows - 1);
+       range += kAttentionRange) {
+    compute_range<Kv>(w, range);
+    merge_range(w, range, w.s.range_out, w.s.most, w.s.total);
+  }
+  divide_by_totals(w);
+}
+
+template <class Kv>
+inline void attend_range(const AttentionArgs& a, int64_t range, float* partial) {
+  Work w(a);
+  Kv::prepare(w);
+  w.s.range_out = partial;
+  w.s.most = partial + w.rows * w.width;
+  w.s.total = w.s.most + w.rows;
+  compute_range<Kv>(w, range * kAttentionRange);
+}
+
+inline void merge(const AttentionArgs& a, int64_t first, int64_t count, const float* partials) {
+  const Work w(a);
+  const int64_t stride = (w.rows * (w.width + 2) + 15) / 16 * 16;
+  for (int64_t i = 0; i < count; ++i) {
+    const float* at = partials + i * stride;
+    merge_range(w, (first + i) * kAttentionRange, at, at + w.rows * w.width, at + w.rows * w.width + w.rows);
+  }
+  divide_by_totals(w);
+}
+
+template <class Kv>
+constexpr AttentionFunctions attention_functions() {
+  return {Kv::append, attend<Kv>, attend_range<Kv>, merge};
 }
 
 }  // namespace

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #define HALFTONE_LANES "kernels/lanes/lanes_scalar.h"
 #include "kernels/attention/attention_lanes.h"
+#include "kernels/attention/kv_half.h"
+#include "kernels/attention/kv_int8.h"
 
 namespace halftone {
 
-void attention_scalar(const AttentionArgs& args);
-void attention_scalar(const AttentionArgs& args) { attend(args); }
+extern const AttentionFunctions kAttention_scalar_f16, kAttention_scalar_int8;
+const AttentionFunctions kAttention_scalar_f16 = attention_functions<HalfKv>();
+const AttentionFunctions kAttention_scalar_int8 = attention_functions<Int8Kv>();
 
 }  // namespace halftone

@@ -8,22 +8,19 @@
 namespace halftone {
 namespace {
 
+// g++ takes a function that only prefetches for one without effect and drops calls of it, of a lambda too; the empty asm
+// is an effect.
+inline __attribute__((always_inline)) void prefetch_line(const void* at) {
+  __builtin_prefetch(at);
+  asm volatile("" : : "r"(at));
+}
+
 // Sum and maximum over the lanes by the fixed tree: (0+8, 1+9, ...), (0+4, ...), (0+2, ...), 0+1.
 inline float sum_of(Lanes x) {
-  float v[16];
-  store(v, x);
-  for (int half = 8; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) v[i] = v[i] + v[i + half];
-  }
-  return v[0];
+  return fold(x, [](auto a, auto b) { return add(a, b); });
 }
 inline float max_of(Lanes x) {
-  float v[16];
-  store(v, x);
-  for (int half = 8; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) v[i] = v[i] > v[i + half] ? v[i] : v[i + half];
-  }
-  return v[0];
+  return fold(x, [](auto a, auto b) { return max(a, b); });
 }
 
 // e^x within 2 ulp: x = n ln 2 + r, a polynomial of degree 7 in r, then the exponent. 0 below -87.3, infinity

@@ -38,8 +38,17 @@ inline Lanes load_halves_some(const uint16_t* at, int n) {
   __builtin_memcpy(all, at, static_cast<unsigned long>(n > 16 ? 16 : n) * 2);
   return load_halves(all);
 }
+inline Lanes load_bytes(const int8_t* at) {
+  const int8x16_t bytes = vld1q_s8(at);
+  const int16x8_t lo = vmovl_s8(vget_low_s8(bytes)), hi = vmovl_s8(vget_high_s8(bytes));
+  return {{vcvtq_f32_s32(vmovl_s16(vget_low_s16(lo))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(lo))),
+           vcvtq_f32_s32(vmovl_s16(vget_low_s16(hi))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(hi)))}};
+}
 inline void store(float* at, Lanes x) {
   for (int i = 0; i < 4; ++i) vst1q_f32(at + 4 * i, x.v[i]);
+}
+inline void store_halves(uint16_t* at, Lanes x) {
+  for (int i = 0; i < 4; ++i) vst1_u16(at + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(x.v[i])));
 }
 inline void store_some(float* at, Lanes x, int n) {
   if (n >= 16) return store(at, x);
@@ -81,6 +90,45 @@ inline Lanes keep(Lanes x, int begin, int end, float other) {
     const uint32x4_t inside = vandq_u32(vcgeq_s32(index, vdupq_n_s32(begin)), vcltq_s32(index, vdupq_n_s32(end)));
     out.v[i] = vbslq_f32(inside, x.v[i], vdupq_n_f32(other));
   }
+  return out;
+}
+
+inline float32x4_t add(float32x4_t a, float32x4_t b) { return vaddq_f32(a, b); }
+inline float32x4_t max(float32x4_t a, float32x4_t b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+template <class Op>
+inline float fold(Lanes x, const Op& op) {
+  float32x4_t v = op(op(x.v[0], x.v[2]), op(x.v[1], x.v[3]));
+  v = op(v, vextq_f32(v, v, 2));
+  return vgetq_lane_f32(op(v, vextq_f32(v, v, 1)), 0);
+}
+
+// 16 integer sums of products of 8-bit numbers, with base instructions: a product of 4 dwords by one, pairs added.
+struct Sums {
+  int32x4_t v[4];
+};
+struct Codes {
+  int8x16_t v[4];
+};
+inline Sums no_sums() { return {{vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)}}; }
+inline Codes load_codes(const uint8_t* at) {
+  Codes out;
+  for (int i = 0; i < 4; ++i) out.v[i] = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(at + 16 * i), vdupq_n_u8(128)));
+  return out;
+}
+inline Sums dot4(Codes codes, const int8_t* x, Sums sums) {
+  int32_t four;
+  __builtin_memcpy(&four, x, 4);
+  const int8x8_t all = vreinterpret_s8_s32(vdup_n_s32(four));
+  Sums out;
+  for (int i = 0; i < 4; ++i) {
+    const int16x8_t low = vmull_s8(vget_low_s8(codes.v[i]), all), high = vmull_s8(vget_high_s8(codes.v[i]), all);
+    out.v[i] = vaddq_s32(sums.v[i], vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)));
+  }
+  return out;
+}
+inline Lanes without_offset(Sums sums, int32_t) {
+  Lanes out;
+  for (int i = 0; i < 4; ++i) out.v[i] = vcvtq_f32_s32(sums.v[i]);
   return out;
 }
 

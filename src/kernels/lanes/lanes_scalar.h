@@ -36,7 +36,13 @@ inline Lanes load_halves(const uint16_t* at) {
 inline Lanes load_halves_some(const uint16_t* at, int n) {
   return each([&](int i) { return i < n ? f16_to_f32(at[i]) : 0.0f; });
 }
+inline Lanes load_bytes(const int8_t* at) {
+  return each([&](int i) { return static_cast<float>(at[i]); });
+}
 inline void store(float* at, Lanes x) { std::memcpy(at, x.v, sizeof x.v); }
+inline void store_halves(uint16_t* at, Lanes x) {
+  for (int i = 0; i < 16; ++i) at[i] = f32_to_f16(x.v[i]);
+}
 inline void store_some(float* at, Lanes x, int n) {
   for (int i = 0; i < n && i < 16; ++i) at[i] = x.v[i];
 }
@@ -79,6 +85,35 @@ inline Lanes scale_by_power(Lanes x, Lanes power) {
     std::memcpy(&out, &bits, 4);
     return out;
   });
+}
+
+// op over all lanes by the fixed tree: (0, 8) (1, 9) ..., then (0, 4) ..., (0, 2) ..., (0, 1).
+template <class Op>
+inline float fold(Lanes x, const Op& op) {
+  for (int half = 8; half > 0; half /= 2) x = op(x, each([&](int i) { return x.v[(i + half) % 16]; }));
+  return x.v[0];
+}
+
+// 16 integer sums of products of 8-bit numbers: codes, stored with an offset of 128, times x.
+struct Sums {
+  int32_t v[16];
+};
+struct Codes {  // 4 of each of 16 rows
+  int8_t v[64];
+};
+inline Sums no_sums() { return {}; }
+inline Codes load_codes(const uint8_t* at) {
+  Codes out;
+  for (int i = 0; i < 64; ++i) out.v[i] = static_cast<int8_t>(at[i] - 128);
+  return out;
+}
+inline Sums dot4(Codes codes, const int8_t* x, Sums sums) {
+  for (int i = 0; i < 64; ++i) sums.v[i / 4] += codes.v[i] * x[i % 4];
+  return sums;
+}
+// The sums as floats; those of ISAs that multiply the stored, offset codes are corrected by the sum of x.
+inline Lanes without_offset(Sums sums, int32_t) {
+  return each([&](int i) { return static_cast<float>(sums.v[i]); });
 }
 
 }  // namespace

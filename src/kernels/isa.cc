@@ -29,7 +29,7 @@ uint64_t saved_state() {
 }
 
 struct X86 {
-  bool avx2 = false, avx512 = false;
+  bool avx2 = false, avx512 = false, bf16_dot = false;
 };
 
 X86 detect_x86() {
@@ -43,11 +43,17 @@ X86 detect_x86() {
   found.avx2 = (state & kYmm) == kYmm && avx && fma && f16c && bit(b, 5);
   const bool foundation = bit(b, 16), dq = bit(b, 17), bw = bit(b, 30), vl = bit(b, 31), vnni = bit(c, 11);
   found.avx512 = found.avx2 && (state & kZmm) == kZmm && foundation && dq && bw && vl && vnni;
+  found.bf16_dot = found.avx512 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && bit(a, 5);
+  return found;
+}
+
+const X86& x86() {
+  static const X86 found = detect_x86();
   return found;
 }
 
 bool machine_runs(Isa isa) {
-  static const X86 found = detect_x86();
+  const X86& found = x86();
   return isa == Isa::scalar || (isa == Isa::avx2 && found.avx2) || (isa == Isa::avx512 && found.avx512);
 }
 
@@ -118,6 +124,14 @@ Status force_isa(Isa isa) {
 
 bool isa_runs(Isa needed, Isa active) {
   return needed == Isa::scalar || needed == active || (needed == Isa::avx2 && active == Isa::avx512);
+}
+
+bool has_bf16_dot() {
+#if defined(__x86_64__)
+  return x86().bf16_dot;
+#else
+  return false;
+#endif
 }
 
 }  // namespace halftone

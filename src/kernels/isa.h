@@ -24,5 +24,7 @@ Result<Isa> active_isa();
 // Forces one for this process (tests, --isa). Error when unsupported.
 Status force_isa(Isa isa);
 bool isa_runs(Isa needed, Isa active);  // may a kernel that needs `needed` be chosen when `active` is?
+// AVX512_BF16, which avx512 does not imply: only the bf16 rows of avx512 (kernels/linear) need it.
+bool has_bf16_dot();
 
 }  // namespace halftone

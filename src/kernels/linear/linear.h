@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // y[t][r] = sum over k of x[t][k] * w[r][k]; tokens in rows of x and y, weights (rows, columns).
 //
-// Two numeric contracts, each the same bits on every ISA, batch size, thread count and storage order:
+// Three numeric contracts, each the same bits on every ISA, batch size, thread count and storage order:
 //   exact  acc = 0; for k ascending: acc = fma(x[t][k], w[r][k], acc); w = float(q) * scale is representable.
 //   int8   activations are int8, one scale per 128 columns (QuantizedActivations). Per block of 128 columns, in order,
 //          isum being the exact integer sum of xq * q over a group of 32 (or, for channel layouts, over the block):
 //            block-scaled layouts: s = 0; for each group in order: s = fma(float(isum), w_scale, s);
 //                                  then acc = fma(s, x_scale, acc)
 //            channel layouts:      acc = fma(float(isum), x_scale, acc); at the end y = acc * w_scale
+//   bf16   approximate, for bf16 panels: x is rounded to bf16, to nearest even, and for each pair of columns (k, k +
+//   1):
+//          acc = f(x[k + 1], w[k + 1], acc); acc = f(x[k], w[k], acc), f being a fma that takes subnormal inputs for
+//          zeros and returns zero for a result that is subnormal after rounding to 24 bits. So does the instruction
+//          vdpbf16ps. There are rows for the scalar reference and for AVX-512 with AVX512_BF16.
 //
 // Speed: give a call 2 panels or more (AVX-512 tiles are 32 rows wide), and all tokens of a batch at once.
 #pragma once
@@ -18,7 +23,8 @@
 
 namespace halftone {
 
-enum class Activations : uint8_t { exact, int8 };
+enum class Activations : uint8_t { exact, int8, bf16 };
+std::string_view name_of(Activations activations);
 
 // One row of kernels.inc, best first: declares, selects, tests and benchmarks.
 struct LinearKernel {
@@ -31,9 +37,12 @@ struct LinearKernel {
 };
 
 const LinearKernel* const* linear_kernels(int* count);
-// The first row that fits. Never null for exact; null for int8 on float layouts (which always compute exactly), and for
-// integer layouts in Order::rows, which do not exist.
+// The first row that fits. Never null for exact; null for int8 on float layouts (which always compute exactly), for
+// integer layouts in Order::rows, which do not exist, and for bf16 unless the layout is a bf16 panel and the machine
+// has the instruction, or the scalar ISA is active.
 const LinearKernel* select_linear(LayoutId layout, Order order, Activations activations, Isa active);
+// May the row be chosen on this machine when `active` is?
+bool runs_here(const LinearKernel& kernel, Isa active);
 int64_t linear_scratch_bytes(int64_t columns);
 
 // Quantizes one token: scale = max|x| / 127 per 128 columns (f32), code = x / scale rounded to nearest even, within

@@ -13,6 +13,12 @@ inline constexpr int64_t kActivationGroup = 32;   // columns per stored sum
 // Decoded weights of the chunk that a SIMD kernel works on: 2 panels of 256 columns or 4 of 128, as f32.
 inline constexpr int64_t kLinearChunkBytes = 32768;
 
+// int8 kernels for many tokens: 2 panels of 2048 columns as bytes, their scales as f32, and what tiles sum up.
+inline constexpr int64_t kLinearStripBytes = 81920;
+// The same columns of x, for so many tokens at a time; the stride is no multiple of what cache sets repeat after.
+inline constexpr int64_t kLinearTokens = 516, kLinearTokenFloats = 256 + 16;
+inline constexpr int64_t kLinearScratchBytes = kLinearChunkBytes + kLinearTokens * kLinearTokenFloats * 4;
+
 // Rows of int8 activations; strides in elements. codes are in -127..127 and padded with zeros to a multiple of 32
 // columns.
 struct QuantizedActivations {

@@ -9,6 +9,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "kernels/linear/linear_problem.h"
 
@@ -49,9 +50,22 @@ class Guarded {
   std::byte *map_, *data_;
 };
 
+// Products and sums of normal numbers: what subnormal ones do has a test of its own.
+float expected_bf16(const RandomWeights& w, const RandomTokens& in, int64_t t, int64_t r) {
+  float acc = 0;
+  for (int64_t pair = 0; pair < w.columns; pair += 2) {
+    for (int64_t k = pair + 1; k >= pair; --k) {
+      if (k >= w.columns) continue;
+      acc = std::fma(bf16_to_f32(f32_to_bf16(in.x[static_cast<size_t>(t * w.columns + k)])), w.weight(r, k), acc);
+    }
+  }
+  return acc;
+}
+
 // The contract once more, from the numbers that were packed: independent of how they lie in memory.
 float expected_value(const RandomWeights& w, const RandomTokens& in, Activations activations, int64_t t, int64_t r) {
   float acc = 0;
+  if (activations == Activations::bf16) return expected_bf16(w, in, t, r);
   if (activations == Activations::exact) {
     for (int64_t k = 0; k < w.columns; ++k)
       acc = std::fma(in.x[static_cast<size_t>(t * w.columns + k)], w.weight(r, k), acc);
@@ -91,8 +105,8 @@ constexpr float kUntouched = 12345.75f;
 void run_and_compare(const LinearKernel& kernel, const RandomWeights& w, const std::byte* weights,
                      const RandomTokens& in, int64_t tokens, int64_t split, const std::vector<float>& expected) {
   const int64_t panels = (w.rows + kPanelRows - 1) / kPanelRows, stride = w.rows + 3;
-  const bool exact = kernel.activations == Activations::exact;
-  const Guarded x(in.x.data(), static_cast<size_t>(exact ? tokens * in.columns : 0) * 4);
+  const bool int8 = kernel.activations == Activations::int8;
+  const Guarded x(in.x.data(), static_cast<size_t>(int8 ? 0 : tokens * in.columns) * 4);
   const Guarded codes(in.codes.data(), static_cast<size_t>(tokens * in.code_stride));
   const Guarded scales(in.scales.data(), static_cast<size_t>(tokens * in.scale_stride) * 4);
   const Guarded sums(in.sums.data(), static_cast<size_t>(tokens * in.sum_stride) * 4);
@@ -143,7 +157,7 @@ std::vector<const LinearKernel*> runnable_kernels() {
   const LinearKernel* const* kernels = linear_kernels(&count);
   std::vector<const LinearKernel*> runnable;
   for (int i = 0; i < count; ++i) {
-    if (machine_has(kernels[i]->isa)) runnable.push_back(kernels[i]);
+    if (machine_has(kernels[i]->isa) && runs_here(*kernels[i], kernels[i]->isa)) runnable.push_back(kernels[i]);
   }
   return runnable;
 }
@@ -247,6 +261,80 @@ TEST(Linear, BothOrdersAgree) {
   }
 }
 
+// One row of two columns, one token, through a row of the list.
+float bf16_pair(const LinearKernel& kernel, float w0, float w1, float x0, float x1) {
+  RandomWeights w(layout_of(LayoutId::bf16), Order::panel16, 1, 2, kSeed);
+  const uint16_t bits[2] = {f32_to_bf16(w0), f32_to_bf16(w1)};
+  std::memcpy(w.bytes.data(), bits, sizeof bits);
+  const float x[2] = {x0, x1};
+  float y = 0;
+  AlignedBuffer<std::byte> scratch(static_cast<size_t>(linear_scratch_bytes(2)));
+  kernel.run({w.bytes.data(), 1, 2, 0, 1, 1, x, 2, {}, &y, 1, scratch.data()});
+  return y;
+}
+
+TEST(Linear, Bf16TreatsSubnormalsAsItsContractSays) {
+  struct {
+    float w0, w1, x0, x1, want;
+    const char* what;
+  } const cases[] = {
+      {0x1p-75f, 0x1p-60f, -0x1p-76f, 0x1p-66f, 0x1p-126f, "2^-126 (1 - 2^-25) rounds to a normal number"},
+      {0x1p-75f, 0x1p-60f, -0x1p-75f, 0x1p-66f, 0.0f, "2^-126 (1 - 2^-24) is subnormal, although it rounds up as one"},
+      {0x1p-60f, 0.0f, -0x1p-70f, 0.0f, -0.0f, "a subnormal product is a zero with its sign"},
+      {0x1p-130f, 1.0f, 0x1p100f, 0.0f, 0.0f, "a subnormal weight is zero"},
+      {0x1p100f, 1.0f, 0x1p-130f, 0.0f, 0.0f, "a subnormal activation is zero"},
+      {0x1p100f, 1.0f, 0x1.fffffcp-127f, 0.0f, 0.0f, "and is not rounded to a normal number first"},
+      {1.0f, 0x1p30f, 0x1.01p0f, 0x1p-60f, 1.0f, "a tie is rounded to even"},
+      {0x1p120f, 0.0f, 0x1p120f, 0.0f, std::numeric_limits<float>::infinity(), "overflow"},
+  };
+  int ran = 0;
+  for (const LinearKernel* kernel : runnable_kernels()) {
+    if (kernel->activations != Activations::bf16) continue;
+    for (const auto& c : cases) {
+      const float got = bf16_pair(*kernel, c.w0, c.w1, c.x0, c.x1);
+      EXPECT_EQ(std::bit_cast<uint32_t>(got), std::bit_cast<uint32_t>(c.want)) << kernel->name << ": " << c.what << got;
+      ++ran;
+    }
+  }
+  EXPECT_GT(ran, 0);
+}
+
+// Any finite bits, and exponents where sums fall below the normal numbers: all rows agree with the reference.
+TEST(Linear, Bf16RowsAgreeOnAllNumbers) {
+  constexpr int64_t kHigh = 64, kWide = 24, kBatch = 16;
+  const LinearKernel* reference = select_linear(LayoutId::bf16, Order::panel16, Activations::bf16, Isa::scalar);
+  ASSERT_NE(reference, nullptr);
+  AlignedBuffer<std::byte> scratch(static_cast<size_t>(linear_scratch_bytes(kWide)));
+  Rng rng(kSeed);
+  const auto number = [&](bool tiny) {  // sign and fraction at random, products between 2^-136 and 2^-116 or anywhere
+    const auto bits = static_cast<uint32_t>(rng.below(uint64_t{1} << 32));
+    const auto exponent = static_cast<uint32_t>(tiny ? 59 + rng.below(10) : rng.below(255));
+    return (bits & 0x807fffffu) | exponent << 23;
+  };
+  for (const LinearKernel* kernel : runnable_kernels()) {
+    if (kernel->activations != Activations::bf16) continue;
+    for (int round = 0; round < 40; ++round) {
+      RandomWeights w(layout_of(LayoutId::bf16), Order::panel16, kHigh, kWide, kSeed);
+      for (size_t at = 0; at < w.bytes.size(); at += 2) {
+        const auto bits = static_cast<uint16_t>(number(round % 2 == 0) >> 16);
+        std::memcpy(&w.bytes[at], &bits, 2);
+      }
+      std::vector<float> x, y(kBatch * kHigh), want(kBatch * kHigh);
+      for (int64_t i = 0; i < kBatch * kWide; ++i) x.push_back(std::bit_cast<float>(number(round % 2 == 0)));
+      LinearArgs args = {w.bytes.data(), kHigh, kWide, 0,        4,     kBatch,
+                         x.data(),       kWide, {},    y.data(), kHigh, scratch.data()};
+      kernel->run(args);
+      args.y = want.data();
+      reference->run(args);
+      for (size_t i = 0; i < y.size(); ++i) {
+        ASSERT_TRUE(std::bit_cast<uint32_t>(y[i]) == std::bit_cast<uint32_t>(want[i]) ||
+                    (std::isnan(y[i]) && std::isnan(want[i])))
+            << kernel->name << " round " << round << " result " << i << ": got " << y[i] << ", want " << want[i];
+      }
+    }
+  }
+}
+
 TEST(Linear, SelectionTakesTheBestRowThatFits) {
   for (const Isa active : supported_isas()) {
     for (const Layout* layout : all_layouts()) {
@@ -258,6 +346,11 @@ TEST(Linear, SelectionTakesTheBestRowThatFits) {
       EXPECT_TRUE(int8 == nullptr || int8->isa == active) << layout->name;
       const LinearKernel* rows = select_linear(layout->id, Order::rows, Activations::exact, active);
       EXPECT_EQ(rows != nullptr, layout->is_float()) << layout->name;
+      const LinearKernel* bf16 = select_linear(layout->id, Order::panel16, Activations::bf16, active);
+      const bool here = active == Isa::scalar || (active == Isa::avx512 && has_bf16_dot());
+      EXPECT_EQ(bf16 != nullptr, here && layout->id == LayoutId::bf16) << layout->name;
+      EXPECT_TRUE(bf16 == nullptr || bf16->isa == active) << layout->name;
+      EXPECT_EQ(select_linear(layout->id, Order::rows, Activations::bf16, active), nullptr) << layout->name;
     }
   }
 }

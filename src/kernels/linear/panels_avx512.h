@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/linear/unroll.h"
+
 namespace halftone {
 namespace {
 
@@ -29,8 +31,8 @@ inline int64_t scale_bytes_of(int64_t columns, bool block) {
 }
 
 // kColumnBytes of codes per column follow head() bytes of scales. kAhead: columns between what is computed and what is
-// prefetched. eight(k, w): columns k .. k + 7, k a multiple of 8. some(k, n, w): the n < 8 columns from k that end the
-// panel, reading none beyond.
+// prefetched. eight(k).column<i>() is column k + i, decoded when asked for; k is a multiple of 8. some(k, n, out): the
+// n < 8 columns from k that end the panel, reading none beyond, as [8][16].
 struct F32Panel {
   const std::byte* data;
   static constexpr int64_t kColumnBytes = 64, kAhead = 64;
@@ -38,11 +40,16 @@ struct F32Panel {
   static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return columns * 64; }
   F32Panel(const std::byte* panel, int64_t) : data(panel) {}
-  void eight(int64_t k, __m512 (&w)[8]) const {
-    for (int i = 0; i < 8; ++i) w[i] = _mm512_loadu_ps(data + (k + i) * 64);
-  }
-  void some(int64_t k, int n, __m512 (&w)[8]) const {
-    for (int i = 0; i < n; ++i) w[i] = _mm512_loadu_ps(data + (k + i) * 64);
+  struct Eight {
+    const std::byte* at;
+    template <int kColumn>
+    __m512 column() const {
+      return _mm512_loadu_ps(at + kColumn * 64);
+    }
+  };
+  Eight eight(int64_t k) const { return {data + k * 64}; }
+  void some(int64_t k, int n, float* out) const {
+    for (int i = 0; i < n; ++i) _mm512_store_ps(out + i * 16, _mm512_loadu_ps(data + (k + i) * 64));
   }
 };
 
@@ -53,11 +60,16 @@ struct F16Panel {
   static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return round_up_to(columns * 32, 64); }
   F16Panel(const std::byte* panel, int64_t) : data(panel) {}
-  void eight(int64_t k, __m512 (&w)[8]) const {
-    for (int i = 0; i < 8; ++i) w[i] = load_halves(data + (k + i) * 32);
-  }
-  void some(int64_t k, int n, __m512 (&w)[8]) const {
-    for (int i = 0; i < n; ++i) w[i] = load_halves(data + (k + i) * 32);
+  struct Eight {
+    const std::byte* at;
+    template <int kColumn>
+    __m512 column() const {
+      return load_halves(at + kColumn * 32);
+    }
+  };
+  Eight eight(int64_t k) const { return {data + k * 32}; }
+  void some(int64_t k, int n, float* out) const {
+    for (int i = 0; i < n; ++i) _mm512_store_ps(out + i * 16, load_halves(data + (k + i) * 32));
   }
 };
 
@@ -68,18 +80,39 @@ struct Bf16Panel {
   static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return round_up_to(columns, 2) * 32; }
   Bf16Panel(const std::byte* panel, int64_t) : data(panel) {}
-  void pair(int64_t k, __m512& even, __m512& odd) const {
-    const __m512i both = load_codes(data + k * 32);
-    even = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
-    odd = _mm512_castsi512_ps(_mm512_and_si512(both, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+  static __m512 even(__m512i pair) { return _mm512_castsi512_ps(_mm512_slli_epi32(pair, 16)); }
+  static __m512 odd(__m512i pair) {
+    return _mm512_castsi512_ps(_mm512_and_si512(pair, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
   }
-  void eight(int64_t k, __m512 (&w)[8]) const {
-    for (int i = 0; i < 8; i += 2) pair(k + i, w[i], w[i + 1]);
-  }
-  void some(int64_t k, int n, __m512 (&w)[8]) const {
-    for (int i = 0; i < n; i += 2) pair(k + i, w[i], w[i + 1]);
+  struct Eight {
+    const std::byte* at;
+    template <int kColumn>
+    __m512 column() const {
+      const __m512i pair = load_codes(at + kColumn / 2 * 64);
+      return kColumn % 2 == 0 ? even(pair) : odd(pair);
+    }
+  };
+  Eight eight(int64_t k) const { return {data + k * 32}; }
+  void some(int64_t k, int n, float* out) const {
+    for (int i = 0; i < n; i += 2) {
+      const __m512i pair = load_codes(data + (k + i) * 32);
+      _mm512_store_ps(out + i * 16, even(pair));
+      _mm512_store_ps(out + i * 16 + 16, odd(pair));
+    }
   }
 };
+
+// Columns of integer codes without a conversion: a code whose lowest bit is bit kBit of a dword becomes the mantissa of
+// 2^(23 - kBit) + code, and (2^(23 - kBit) + code) * scale - (2^(23 - kBit) + offset) * scale is rounded once; as
+// q * scale and the second product are representable (24 bits at most for kBit >= 8), the result is exact.
+template <int kBit>
+constexpr float kMagic = static_cast<float>(1 << (23 - kBit));
+template <int kBit, int kCodeBits>
+inline __m512 magic_code(__m512i dwords) {
+  constexpr int kAndOr = 0xea, kMask = ((1 << kCodeBits) - 1) << kBit, kExponent = (127 + 23 - kBit) << 23;
+  return _mm512_castsi512_ps(
+      _mm512_ternarylogic_epi32(dwords, _mm512_set1_epi32(kMask), _mm512_set1_epi32(kExponent), kAndOr));
+}
 
 template <bool kBlock>
 struct Int8Panel {
@@ -89,26 +122,27 @@ struct Int8Panel {
   static int64_t head(int64_t columns) { return scale_bytes_of(columns, kBlock); }
   static int64_t bytes(int64_t columns) { return head(columns) + round_up_to(columns, 8) * 16; }
   Int8Panel(const std::byte* panel, int64_t columns) : scales(panel), codes(panel + head(columns)) {}
-  // float(code) * scale - 128 * scale is rounded once, and q * scale is representable: exact.
-  template <int kByte>
-  static __m512 column(__m512i four, __m512 scale, __m512 minus_zero_point) {
-    const __m512i code = _mm512_and_si512(_mm512_srli_epi32(four, 8 * kByte), _mm512_set1_epi32(255));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(code), scale, minus_zero_point);
-  }
-  void eight(int64_t k, __m512 (&w)[8]) const {
+  struct Eight {
+    const std::byte* at;
+    __m512 scale, zero;
+    template <int kColumn>
+    __m512 column() const {
+      const __m512i four = load_codes(at + kColumn / 4 * 64);
+      constexpr int kByte = kColumn % 4;
+      const __m512i second = kByte == 0   ? _mm512_slli_epi32(four, 8)
+                             : kByte == 1 ? four
+                                          : _mm512_srli_epi32(four, kByte == 2 ? 8 : 16);
+      return _mm512_fmadd_ps(magic_code<8, 8>(second), scale, zero);
+    }
+  };
+  Eight eight(int64_t k) const {
     const __m512 scale = load_halves(scales + (kBlock ? k / 32 * 32 : 0));
-    const __m512 zero = _mm512_mul_ps(scale, _mm512_set1_ps(-128.0f));
-    const __m512i first = load_codes(codes + k * 16), second = load_codes(codes + k * 16 + 64);
-    w[0] = column<0>(first, scale, zero);
-    w[1] = column<1>(first, scale, zero);
-    w[2] = column<2>(first, scale, zero);
-    w[3] = column<3>(first, scale, zero);
-    w[4] = column<0>(second, scale, zero);
-    w[5] = column<1>(second, scale, zero);
-    w[6] = column<2>(second, scale, zero);
-    w[7] = column<3>(second, scale, zero);
+    return {codes + k * 16, scale, _mm512_mul_ps(scale, _mm512_set1_ps(-kMagic<8> - 128))};
   }
-  void some(int64_t k, int, __m512 (&w)[8]) const { eight(k, w); }
+  void some(int64_t k, int, float* out) const {
+    const Eight all = eight(k);
+    unroll<8>([&](auto i) { _mm512_store_ps(out + i * 16, all.template column<i.kValue>()); });
+  }
 };
 
 template <bool kBlock>
@@ -119,25 +153,37 @@ struct Int4Panel {
   static int64_t head(int64_t columns) { return scale_bytes_of(columns, kBlock); }
   static int64_t bytes(int64_t columns) { return head(columns) + round_up_to(columns, 8) * 8; }
   Int4Panel(const std::byte* panel, int64_t columns) : scales(panel), codes(panel + head(columns)) {}
-  // The permute reads only the low 4 bits of an index: a shifted dword is the index, and the table holds float(q).
-  template <int kShift>
-  static __m512 column(__m512i eight, __m512 table, __m512 scale) {
-    return _mm512_mul_ps(_mm512_permutexvar_ps(_mm512_srli_epi32(eight, kShift), table), scale);
-  }
-  void eight(int64_t k, __m512 (&w)[8]) const {
-    const __m512 table = _mm512_setr_ps(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7);
+  // Columns 1, 5, 2 lie at bits 8, 12, 16 as they are; 6, 3, 7 after a shift to the right, 0 and 4 after one to the
+  // left.
+  struct Eight {
+    __m512i middle, upper, lower;
+    __m512 scale, zero8, zero12, zero16;
+    template <int kColumn>
+    __m512 column() const {
+      constexpr int kBit = kColumn < 4 ? 8 * kColumn : 8 * (kColumn - 4) + 4;
+      constexpr int kMoved = kBit < 8 ? kBit + 8 : kBit > 16 ? kBit - 12 : kBit;
+      const __m512i dwords = kBit < 8 ? lower : kBit > 16 ? upper : middle;
+      return _mm512_fmadd_ps(magic_code<kMoved, 4>(dwords), scale,
+                             kMoved == 8    ? zero8
+                             : kMoved == 12 ? zero12
+                                            : zero16);
+    }
+  };
+  Eight eight(int64_t k) const {
     const __m512 scale = load_halves(scales + (kBlock ? k / 32 * 32 : 0));
     const __m512i codes8 = load_codes(codes + k * 8);
-    w[0] = column<0>(codes8, table, scale);
-    w[1] = column<8>(codes8, table, scale);
-    w[2] = column<16>(codes8, table, scale);
-    w[3] = column<24>(codes8, table, scale);
-    w[4] = column<4>(codes8, table, scale);
-    w[5] = column<12>(codes8, table, scale);
-    w[6] = column<20>(codes8, table, scale);
-    w[7] = column<28>(codes8, table, scale);
+    return {codes8,
+            _mm512_srli_epi32(codes8, 12),
+            _mm512_slli_epi32(codes8, 8),
+            scale,
+            _mm512_mul_ps(scale, _mm512_set1_ps(-kMagic<8> - 8)),
+            _mm512_mul_ps(scale, _mm512_set1_ps(-kMagic<12> - 8)),
+            _mm512_mul_ps(scale, _mm512_set1_ps(-kMagic<16> - 8))};
   }
-  void some(int64_t k, int, __m512 (&w)[8]) const { eight(k, w); }
+  void some(int64_t k, int, float* out) const {
+    const Eight all = eight(k);
+    unroll<8>([&](auto i) { _mm512_store_ps(out + i * 16, all.template column<i.kValue>()); });
+  }
 };
 
 }  // namespace

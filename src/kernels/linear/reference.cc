@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plain statement of both numeric contracts, one row at a time, for every layout that can decode a row. It reads
+// The plain statement of the numeric contracts, one row at a time, for every layout that can decode a row. It reads
 // weights only through tensor/layout.h and sits next to the SIMD rows as the slowest of the list.
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "kernels/linear/linear.h"
 #include "tensor/dtype.h"
@@ -82,6 +83,40 @@ void int8_reference(const LinearArgs& args, LayoutId id, Order) {
     for (int64_t t = 0; t < args.tokens; ++t) {
       const int8_t* x = args.q.codes + t * args.q.code_stride;
       args.y[t * args.y_stride + r] = int8_dot(row, x, args.q.scales + t * args.q.scale_stride, args.columns);
+    }
+  }
+}
+
+float without_subnormals(float value) {
+  return std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0f, value) : value;
+}
+
+float fma_to_normal(float x, float w, float acc) {
+  const float sum = std::fma(x, w, acc), smallest = std::numeric_limits<float>::min();
+  if (std::fabs(sum) > smallest || std::isnan(sum)) return sum;
+  // What rounds up to the smallest normal number as a subnormal may, as one of 24 bits, stay below it: ask 2^100
+  // higher, where numbers of 24 bits are normal. Nothing overflows there, as sums this small come from small numbers.
+  const bool normal = std::fabs(sum) == smallest &&
+                      std::fabs(std::fma(x * 0x1p50f, w * 0x1p50f, acc * 0x1p100f)) >= smallest * 0x1p100f;
+  return normal ? sum : std::copysign(0.0f, sum);
+}
+
+void bf16_reference(const LinearArgs& args, LayoutId id, Order order) {
+  const WeightView weight = view_of(args, id, order);
+  auto* row = reinterpret_cast<float*>(args.scratch);
+  const auto rounded = [](float value) { return bf16_to_f32(f32_to_bf16(without_subnormals(value))); };
+  for (int64_t r = args.panel_begin * kPanelRows; r < end_row(args); ++r) {
+    decode_row(weight, r, row);
+    for (int64_t k = 0; k < args.columns; ++k) row[k] = without_subnormals(row[k]);
+    for (int64_t t = 0; t < args.tokens; ++t) {
+      const float* x = args.x + t * args.x_stride;
+      float acc = 0;
+      for (int64_t k = 0; k < args.columns; k += 2) {
+        const bool pair = k + 1 < args.columns;
+        acc = fma_to_normal(pair ? rounded(x[k + 1]) : 0.0f, pair ? row[k + 1] : 0.0f, acc);
+        acc = fma_to_normal(rounded(x[k]), row[k], acc);
+      }
+      args.y[t * args.y_stride + r] = acc;
     }
   }
 }

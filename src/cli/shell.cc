@@ -78,8 +78,8 @@ Status Shell::write_document(const nlohmann::ordered_json& document) {
 }
 
 void add_activations(CLI::App* verb, std::string& value) {
-  verb->add_option("--activations", value, "exact (float) or int8 where weights are integers")
-      ->check(CLI::IsMember({"exact", "int8"}))
+  verb->add_option("--activations", value, "exact (float), int8 where weights are integers, or bf16 (approximate) where they are bf16 panels")
+      ->check(CLI::IsMember({"exact", "int8", "bf16"}))
       ->capture_default_str();
 }
 
@@ -90,9 +90,10 @@ void add_kv(CLI::App* verb, std::string& value) {
 }
 
 Result<Activations> parse_activations(std::string_view text) {
-  if (text == "exact") return Activations::exact;
-  if (text == "int8") return Activations::int8;
-  return invalid_input("[activations] expected exact or int8, got '{}'", text);
+  for (const Activations known : {Activations::exact, Activations::int8, Activations::bf16}) {
+    if (text == name_of(known)) return known;
+  }
+  return invalid_input("[activations] expected exact, int8 or bf16, got '{}'", text);
 }
 
 }  // namespace halftone::cli

@@ -112,8 +112,8 @@ class Planner {
   Status lower_op(const Linear& op, const Node& node, std::vector<Step>& steps) {
     const WeightView& weight = model_.weight(op.weight);
     const LinearKernel* kernel = nullptr;
-    if (activations_ == Activations::int8) {
-      kernel = select_linear(weight.layout->id, weight.order, Activations::int8, isa_);
+    if (activations_ != Activations::exact) {
+      kernel = select_linear(weight.layout->id, weight.order, activations_, isa_);
     }
     if (kernel == nullptr) kernel = select_linear(weight.layout->id, weight.order, Activations::exact, isa_);
     if (kernel == nullptr) {

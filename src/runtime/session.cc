@@ -157,17 +157,19 @@ std::vector<std::pair<std::string, std::string>> Executor::kernels_used() const 
 }
 
 std::string Executor::activations_used() const {
-  bool exact = false, int8 = false;
+  std::string used;
   for (const auto* steps : {&state_->plan.steps, &state_->plan.tail}) {
     for (const Step& step : *steps) {
       const auto* linear = std::get_if<LinearStep>(&step);
       if (linear == nullptr) continue;
       for (const LinearStep::Part& part : linear->parts) {
-        (part.kernel->activations == Activations::int8 ? int8 : exact) = true;
+        const std::string_view name = name_of(part.kernel->activations);
+        if (!used.empty() && used != name) return "mixed";
+        used = name;
       }
     }
   }
-  return int8 && exact ? "mixed" : int8 ? "int8" : "exact";
+  return used.empty() ? "exact" : used;
 }
 
 }  // namespace halftone

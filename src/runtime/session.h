@@ -75,8 +75,9 @@ class Executor {
   int64_t scratch_bytes() const;  // allocated now
   int threads() const;
   ThreadPool& pool();
-  // What really runs: "int8" or "exact" per weight, kernel names: for --json settings and `explain`.
-  std::string activations_used() const;                      // "int8", "exact" or "mixed"
+  // What really runs, for --json settings and `explain`: a weight that has no kernel for the wanted activations is
+  // multiplied exactly, and these say so.
+  std::string activations_used() const;                      // "exact", "int8", "bf16" or "mixed"
   std::vector<std::pair<std::string, std::string>> kernels_used() const;  // (weight name, kernel name)
 
  private:

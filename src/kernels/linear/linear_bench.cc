@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every row of kernels.inc that this machine runs, decode (1 token), verify (4) and prefill (512), on all cores. Each
-// first has to give the bits of the reference. The best pass counts (the machine may be shared); each figure stands
-// beside its wall: `of_read` against a plain read of the same bytes in the same minute, `of_peak` against a
+// Every row of kernels.inc that this machine runs, decode (1 token), verify (4, 8) and prefill (32, 512), on all cores.
+// Each first has to give the bits of the reference. The best pass counts (the machine may be shared); each figure
+// stands beside its wall: `of_read` against a plain read of the same bytes in the same minute, `of_peak` against a
 // register-only loop.
 #include <benchmark/benchmark.h>
 
@@ -138,8 +138,8 @@ int register_all() {
     if (!machine_has(kernel->isa)) continue;
     const bool slow = kernel->isa == Isa::scalar;
     const int64_t big = kReadBytes / layout_of(kernel->layout).bytes(16, kColumns, Order::panel16) * 16;
-    for (const int64_t tokens : {1, 4, 512}) {
-      const Case c = {kernel, slow ? 64 : tokens == 512 ? 2048 : big, kColumns, tokens};
+    for (const int64_t tokens : {1, 4, 8, 32, 512}) {
+      const Case c = {kernel, slow ? 64 : tokens > 8 ? 2048 : big, kColumns, tokens};
       const std::string name = std::string(kernel->name) + "/tokens:" + std::to_string(tokens);
       benchmark::RegisterBenchmark(name.c_str(), [c](benchmark::State& state) { run_case(state, c); })
           ->UseManualTime()

@@ -192,7 +192,7 @@ TEST(Linear, EveryKernelHasTheBitsOfTheContract) {
 
 // Crosses every chunk of columns, block of tokens and group of panels that the kernels use.
 TEST(Linear, LargerShapesCrossEveryBlocking) {
-  constexpr int64_t kWideRows = 16 * 11 + 5, kWide = 1048;
+  constexpr int64_t kWideRows = 16 * 11 + 5, kWide = 2120;
   for (const LinearKernel* kernel : runnable_kernels()) {
     const RandomWeights w(layout_of(kernel->layout), kernel->order, kWideRows, kWide, kSeed);
     const RandomTokens in(99, kWide, kSeed + 1);
@@ -206,7 +206,7 @@ TEST(Linear, LargerShapesCrossEveryBlocking) {
     }
     std::vector<float> y(static_cast<size_t>(in.tokens * w.rows));
     AlignedBuffer<std::byte> scratch(static_cast<size_t>(linear_scratch_bytes(kWide)));
-    for (const int64_t tokens : {int64_t{1}, int64_t{3}, in.tokens}) {
+    for (const int64_t tokens : {int64_t{1}, int64_t{3}, int64_t{9}, in.tokens}) {
       SCOPED_TRACE(describe(*kernel, kWideRows, kWide, tokens));
       kernel->run({w.bytes.data(), w.rows, kWide, 0, 12, tokens, in.x.data(), kWide, in.quantized(), y.data(), w.rows,
                    scratch.data()});

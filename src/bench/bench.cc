@@ -4,21 +4,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
+#include <chrono>
+#include <optional>
 
 #include "base/error.h"
 #include "base/units.h"
+#include "bench/guards.h"
 #include "bench/runner.h"
+#include "bench/summary.h"
 #include "device/machine.h"
-#include "device/probes.h"
 #include "kernels/isa.h"
 
 namespace halftone {
 namespace {
-
-constexpr double kLoadedFraction = 0.10;  // of all cores, used by others
-constexpr double kLoadSampleSeconds = 0.5;
-constexpr int64_t kFaultsWorthSaying = 100;
 
 struct Entry {
   Runner runner;
@@ -28,106 +26,63 @@ struct Entry {
 
 Status check(const std::vector<std::filesystem::path>& models, const BenchOptions& options) {
   if (models.empty()) return invalid_input("[bench] expected at least one model, got none");
-  if (options.prompt_tokens < 1) return invalid_input("[bench] expected a prompt of at least 1 token, got {}", options.prompt_tokens);
-  if (options.decode_tokens < 1) return invalid_input("[bench] expected to decode at least 1 token, got {}", options.decode_tokens);
+  if (options.prompt_tokens < 1)
+    return invalid_input("[bench] expected a prompt of at least 1 token, got {}", options.prompt_tokens);
+  if (options.decode_tokens < 1)
+    return invalid_input("[bench] expected to decode at least 1 token, got {}", options.decode_tokens);
+  if (options.context_tokens < 0)
+    return invalid_input("[bench] expected a context of 0 or more tokens, got {}", options.context_tokens);
   if (options.rounds < 1) return invalid_input("[bench] expected at least 1 round, got {}", options.rounds);
+  for (const int threads : options.thread_counts) {
+    if (threads < 0)
+      return invalid_input("[bench] expected counts of 1 or more threads (0: all cores), got {}", threads);
+  }
+  for (const int64_t tokens : options.verify_tokens) {
+    if (tokens < 1) return invalid_input("[bench] expected to verify 1 token or more, got {}", tokens);
+  }
   return {};
 }
 
-// A warning when noise is allowed, else the reason to refuse.
-Status refuse_or_warn(const BenchOptions& options, std::vector<std::string>& warnings, const std::string& what,
-                      std::string_view remedy) {
-  if (!options.allow_noisy) return unsupported("[bench] {}; {}, or allow a noisy measurement", what, remedy);
-  warnings.push_back(what);
-  return {};
-}
-
-std::string busy_text(const LoadState& load, std::string_view when) {
-  return fmt::format("other processes used {:.0f} % of all cores {} (at most {:.0f} % leaves figures that repeat)",
-                     100 * load.other_cpu_fraction, when, 100 * kLoadedFraction);
-}
-
-Status check_machine(const BenchOptions& options, std::vector<std::string>& warnings) {
-  const std::string build = machine_info().build;
-  if (build != "release") {
-    HALFTONE_TRY(refuse_or_warn(options, warnings, fmt::format("expected a release build, got a {} build", build),
-                                "build with the preset release"));
-  }
-  const auto load = load_state(kLoadSampleSeconds);
-  if (!load) {
-    warnings.push_back("this system does not say how busy it is: load was not checked");
-    return {};
-  }
-  if (load->swapping) {
-    HALFTONE_TRY(refuse_or_warn(options, warnings, "the machine is swapping", "free memory"));
-  }
-  if (load->other_cpu_fraction > kLoadedFraction) {
-    HALFTONE_TRY(refuse_or_warn(options, warnings, busy_text(*load, "before the measurement"), "end or pause them"));
-  }
-  if (load->frequency_limit && *load->frequency_limit < 0.99) {
-    warnings.push_back(fmt::format("the clock is limited to {:.0f} % of what the CPU can do", 100 * *load->frequency_limit));
-  }
-  if (load->on_battery.value_or(false)) warnings.push_back("the machine runs on battery");
-  return {};
+std::vector<int> thread_counts(const BenchOptions& options) {
+  return options.thread_counts.empty() ? std::vector<int>{options.threads} : options.thread_counts;
 }
 
 // The first pass over a model, alone in the process: its peaks of memory, and its file brought into the page cache.
-Result<MemoryResult> measure_memory(const std::filesystem::path& path, const BenchOptions& options) {
+Result<MemoryResult> measure_memory(const std::filesystem::path& path, const BenchOptions& options, int threads,
+                                    std::optional<Runner>& runner) {
   release_freed_memory();
   MemoryPeak peak;
   MemoryResult memory;
-  HALFTONE_ASSIGN(Runner runner, Runner::load(path, options));
-  HALFTONE_ASSIGN(const Round round, runner.round(false));
-  memory.weights_bytes = runner.language_model().model->weight_bytes();
+  HALFTONE_ASSIGN(runner, Runner::load(path, options, threads));
+  HALFTONE_ASSIGN(const Round round, runner->round(false));
+  memory.weights_bytes = runner->language_model().model->weight_bytes();
   memory.kv_bytes = round.kv_bytes;
-  memory.scratch_bytes = runner.executor().scratch_bytes();
+  memory.scratch_bytes = runner->executor().scratch_bytes();
   const auto peaks = peak.stop();
   memory.peak_private_bytes = peaks.private_bytes;
   memory.peak_mapped_bytes = peaks.mapped_file_bytes;
   return memory;
 }
 
-MedianInterval interval_of(const std::vector<Round>& rounds, const std::function<double(const Round&)>& value) {
-  std::vector<double> values;
-  for (const Round& round : rounds) values.push_back(value(round));
-  return median_interval(values);
-}
-
-PhaseResult phase_of(const std::vector<Round>& rounds, double Round::* seconds, int64_t tokens, const PhaseCost& cost,
-                     const BenchReport& report) {
-  PhaseResult phase;
-  const auto count = static_cast<double>(tokens);
-  phase.tokens = tokens;
-  for (const Round& round : rounds) phase.seconds_samples.push_back(round.*seconds);
-  phase.tokens_per_second = interval_of(rounds, [&](const Round& round) { return count / (round.*seconds); });
-  phase.bytes_per_token = static_cast<int64_t>(cost.bytes / count);
-  const double ideal_seconds = cost.int8_operations / report.int8_peak + cost.f32_operations / report.f32_peak;
-  phase.peak_fraction = interval_of(rounds, [&](const Round& round) { return ideal_seconds / (round.*seconds); }).median;
-  phase.bandwidth_fraction =
-      interval_of(rounds, [&](const Round& round) { return cost.bytes / (round.*seconds) / round.read_bandwidth; }).median;
-  return phase;
-}
-
-void summarise(Entry& entry, const BenchOptions& options, BenchReport& report) {
-  ModelBench& result = entry.result;
-  result.activations = entry.runner.executor().activations_used();
-  result.load_seconds = entry.runner.load_seconds();
-  result.first_token_seconds = interval_of(entry.rounds, [](const Round& round) { return round.first_token_seconds; });
-  result.prefill =
-      phase_of(entry.rounds, &Round::prefill_seconds, options.prompt_tokens, entry.runner.prefill_cost(), report);
-  result.decode = phase_of(entry.rounds, &Round::decode_seconds, options.decode_tokens, entry.runner.decode_cost(), report);
-  result.read_bandwidth = interval_of(entry.rounds, [](const Round& round) { return round.read_bandwidth; }).median;
-  result.generated_tokens = entry.rounds.front().generated_tokens;
-  result.stop_reason = "max_tokens";
-  const auto doubt = [&](const char* phase, const char* limit, double fraction) {
-    if (fraction <= 1) return;
-    report.warnings.push_back(fmt::format("{}: {} at {:.2f} of the {} is more than can be: the limit was measured too low",
-                                          result.model, phase, fraction, limit));
-  };
-  doubt("prefill", "read bandwidth", result.prefill.bandwidth_fraction);
-  doubt("decode", "read bandwidth", result.decode.bandwidth_fraction);
-  doubt("prefill", "arithmetic peak", result.prefill.peak_fraction);
-  doubt("decode", "arithmetic peak", result.decode.peak_fraction);
+// Folder to ready executor, and on to the first token of a one-token prompt; the file is in the page cache, the mapping
+// is new.
+Status measure_loads(const std::filesystem::path& path, const BenchOptions& options, int threads, ModelBench& result) {
+  using Clock = std::chrono::steady_clock;
+  BenchOptions bare = options;
+  bare.verify_tokens.clear();  // needs a second executor
+  bare.prompt_tokens = 1;
+  bare.context_tokens = 0;
+  std::vector<double> load, first;
+  for (int i = 0; i < options.rounds; ++i) {
+    const auto begin = Clock::now();
+    HALFTONE_ASSIGN(Runner runner, Runner::load(path, bare, threads));
+    load.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+    HALFTONE_TRY(runner.one_token());
+    first.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+  }
+  result.load_seconds = median_interval(load).median;
+  result.load_to_first_token_seconds = median_interval(first);
+  return {};
 }
 
 Status run_rounds(std::vector<Entry>& entries, const BenchOptions& options, BenchReport& report, Progress& progress) {
@@ -135,15 +90,12 @@ Status run_rounds(std::vector<Entry>& entries, const BenchOptions& options, Benc
     double spread = 0;
     HALFTONE_ASSIGN(const bool steady, entry.runner.warm_up(spread));
     if (!steady) {
-      report.warnings.push_back(fmt::format("{}: decoding did not become steady: the last two bursts differ by {:.0f} %",
-                                            entry.result.model, 100 * spread));
+      report.warnings.push_back(
+          fmt::format("{}: decoding did not become steady: the last two bursts differ by {:.0f} %", entry.result.model,
+                      100 * spread));
     }
   }
-  const auto peaks = measure_compute_peaks(entries.front().runner.executor().pool());
-  report.f32_peak = peaks.f32_fma;
-  report.int8_peak = peaks.int8_dot;
-  const LoadWatch watch;
-  const auto before = memory_counters();
+  const NoiseWatch watch;
   for (int round = 0; round < options.rounds; ++round) {
     for (size_t i = 0; i < entries.size(); ++i) {
       // Another one begins each round, so that none always follows the same neighbour.
@@ -153,66 +105,94 @@ Status run_rounds(std::vector<Entry>& entries, const BenchOptions& options, Benc
       progress.advance(1);
     }
   }
-  const auto load = watch.since_start();
-  if (load && load->other_cpu_fraction > kLoadedFraction) {
-    report.warnings.push_back(busy_text(*load, "during the measurement"));
-  }
-  if (load && load->swapping) report.warnings.push_back("the machine swapped during the measurement");
-  const auto after = memory_counters();
-  if (before && after && after->major_faults - before->major_faults > kFaultsWorthSaying) {
-    report.warnings.push_back(fmt::format("{} pages came from disk during the measurement: the models do not fit in memory together",
-                                          format_count(after->major_faults - before->major_faults)));
+  watch.warn(report.warnings);
+  if (!options.profile) return {};
+  for (Entry& entry : entries) {
+    HALFTONE_ASSIGN(entry.result.profile, entry.runner.profile());
   }
   return {};
 }
 
-Status measure(const std::vector<std::filesystem::path>& models, const BenchOptions& options, std::vector<Entry>& entries,
-               BenchReport& report, Progress& progress) {
-  std::vector<MemoryResult> memory;
-  for (const auto& path : models) {
-    HALFTONE_ASSIGN(memory.emplace_back(), measure_memory(path, options));
-    progress.advance(1);
-  }
+void warn_of_cached_weights(const ModelBench& model, const MachineInfo& machine, BenchReport& report) {
+  if (model.memory.weights_bytes >= machine.l2_bytes * machine.cores + machine.l3_bytes) return;
+  report.warnings.push_back(fmt::format("{}: {} of weights fit in the caches, so bandwidth here is that of the caches",
+                                        model.model, format_bytes(model.memory.weights_bytes)));
+}
+
+Status measure(const std::vector<std::filesystem::path>& models, const BenchOptions& options,
+               std::vector<Entry>& entries, BenchReport& report, Progress& progress) {
+  std::vector<ModelBench> results;
+  std::optional<Runner> runner;
   const MachineInfo machine = machine_info();
-  for (size_t i = 0; i < models.size(); ++i) {
-    HALFTONE_ASSIGN(Runner runner, Runner::load(models[i], options));
-    entries.push_back({std::move(runner), {}, {}});
-    entries.back().result.model = models[i].string();
-    entries.back().result.memory = memory[i];
-    if (memory[i].weights_bytes < machine.l2_bytes * machine.cores + machine.l3_bytes) {
-      report.warnings.push_back(fmt::format("{}: {} of weights fit in the caches, so bandwidth here is that of the caches",
-                                            models[i].string(), format_bytes(memory[i].weights_bytes)));
+  for (const auto& path : models) {
+    for (const int threads : thread_counts(options)) {
+      ModelBench& result = results.emplace_back();
+      result.model = path.string();
+      result.threads = threads == 0 ? machine.cores : threads;
+      runner.reset();
+      HALFTONE_ASSIGN(result.memory, measure_memory(path, options, threads, runner));
+      HALFTONE_TRY(measure_loads(path, options, threads, result));
+      progress.advance(1);
     }
+    warn_of_cached_weights(results.back(), machine, report);
+  }
+  if (results.size() > 1) runner.reset();
+  // Only now, so that each was alone while its memory was measured. The only one stays: a long context is filled once.
+  for (ModelBench& result : results) {
+    if (!runner) {
+      HALFTONE_ASSIGN(runner, Runner::load(result.model, options, result.threads));
+    }
+    result.activations = runner->executor().activations_used();
+    entries.push_back({*std::move(runner), {}, std::move(result)});
+    runner.reset();
   }
   return run_rounds(entries, options, report, progress);
 }
 
+// The limits that stand beside the models: the best of what was measured beside any of them.
+void add_limits(const std::vector<Entry>& entries, BenchReport& report) {
+  for (const Entry& entry : entries) {
+    report.read_bandwidth = std::max(report.read_bandwidth, entry.result.read_bandwidth);
+    std::vector<double> int8, bf16, f32;
+    for (const Round& round : entry.rounds) {
+      int8.push_back(round.peaks.int8_dot);
+      bf16.push_back(round.peaks.bf16_dot);
+      f32.push_back(round.peaks.f32_fma);
+    }
+    report.int8_peak = std::max(report.int8_peak, median_interval(int8).median);
+    report.bf16_peak = std::max(report.bf16_peak, median_interval(bf16).median);
+    report.f32_peak = std::max(report.f32_peak, median_interval(f32).median);
+  }
+}
+
 }  // namespace
 
-Result<BenchReport> bench(const std::vector<std::filesystem::path>& models, const BenchOptions& options, Progress& progress) {
+Result<BenchReport> bench(const std::vector<std::filesystem::path>& models, const BenchOptions& options,
+                          Progress& progress) {
   HALFTONE_TRY(check(models, options));
   BenchReport report;
   report.options = options;
+  report.limits = cached_limits();
   HALFTONE_TRY(check_machine(options, report.warnings));
   HALFTONE_ASSIGN(const Isa isa, active_isa());
   report.isa = name_of(isa);
   if (options.rounds < 6) {
-    report.warnings.push_back(fmt::format("{} rounds carry no 95 % interval of a median (6 do): low and high are the extremes",
-                                          options.rounds));
+    report.warnings.push_back(fmt::format(
+        "{} rounds carry no 95 % interval of a median (6 do): low and high are the extremes", options.rounds));
   }
   std::vector<Entry> entries;
-  progress.begin("measuring", static_cast<int64_t>(models.size()) * (options.rounds + 1), "rounds");
+  const auto measured = static_cast<int64_t>(models.size() * thread_counts(options).size());
+  progress.begin("measuring", measured * (options.rounds + 1), "rounds");
   const Status status = measure(models, options, entries, report, progress);
   progress.end();
   HALFTONE_TRY(status);
-  report.threads = entries.front().runner.executor().threads();
-  std::vector<double> bandwidths;
+  report.threads = entries.front().result.threads;
   for (Entry& entry : entries) {
-    summarise(entry, options, report);
-    bandwidths.push_back(entry.result.read_bandwidth);
-    report.models.push_back(std::move(entry.result));
+    summarise(entry.runner, entry.rounds, options, entry.result, report.warnings);
   }
-  report.read_bandwidth = *std::max_element(bandwidths.begin(), bandwidths.end());
+  add_limits(entries, report);
+  warn_of_weak_machine(report, report.warnings);
+  for (Entry& entry : entries) report.models.push_back(std::move(entry.result));
   return report;
 }
 

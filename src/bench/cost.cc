@@ -27,10 +27,18 @@ double keys_read(int64_t held, int64_t tokens, int64_t chunk, int64_t window) {
   return sum;
 }
 
+// As the plan chooses.
+Activations path_of(const WeightView& weight, Activations wanted) {
+  const auto isa = active_isa();
+  if (!isa.ok() || wanted == Activations::exact) return Activations::exact;
+  const LinearKernel* kernel = select_linear(weight.layout->id, weight.order, wanted, *isa);
+  return kernel == nullptr ? Activations::exact : kernel->activations;
+}
+
 }  // namespace
 
-PhaseCost cost_of(const Model& model, int64_t held, int64_t tokens, int64_t chunk, int64_t outputs, bool int8_path) {
-  constexpr double kKvBytes = 2;  // f16
+PhaseCost cost_of(const Model& model, int64_t held, int64_t tokens, int64_t chunk, int64_t outputs,
+                  Activations activations, KvType kv) {
   PhaseCost cost;
   const Graph& graph = model.graph();
   const auto chunks = static_cast<double>((tokens + chunk - 1) / chunk);
@@ -42,12 +50,17 @@ PhaseCost cost_of(const Model& model, int64_t held, int64_t tokens, int64_t chun
       const double rows = is_output ? static_cast<double>(outputs) : static_cast<double>(tokens);
       const double operations = 2.0 * static_cast<double>(weight.rows) * static_cast<double>(weight.columns) * rows;
       cost.bytes += static_cast<double>(weight.data.size()) * reads;
-      (int8_path && !weight.layout->is_float() ? cost.int8_operations : cost.f32_operations) += operations;
+      const Activations path = path_of(weight, activations);
+      (path == Activations::int8   ? cost.int8_operations
+       : path == Activations::bf16 ? cost.bf16_operations
+                                   : cost.f32_operations) += operations;
     } else if (const auto* attention = std::get_if<Attention>(&node.op)) {
-      const double kv_width = 2.0 * attention->kv_heads * attention->head_dim;
-      cost.bytes += kKvBytes * kv_width * (keys_read(held, tokens, chunk, attention->window) + static_cast<double>(tokens));
-      cost.f32_operations +=
-          4.0 * attention->heads * attention->head_dim * keys_seen(held, tokens, attention->window);
+      const auto token_bytes = static_cast<double>(attention->kv_heads * kv_token_bytes(kv, attention->head_dim));
+      cost.bytes += token_bytes * (keys_read(held, tokens, chunk, attention->window) + static_cast<double>(tokens));
+      // Scores, then values; scores of 8-bit keys are integer dot products.
+      const double half = 2.0 * attention->heads * attention->head_dim * keys_seen(held, tokens, attention->window);
+      (kv == KvType::int8 ? cost.int8_operations : cost.f32_operations) += half;
+      cost.f32_operations += half;
     }
   }
   return cost;

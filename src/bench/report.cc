@@ -17,8 +17,27 @@ Json json_of(const PhaseResult& phase) {
           {"seconds_samples", phase.seconds_samples},
           {"tokens_per_second", json_of(phase.tokens_per_second)},
           {"bytes_per_token", phase.bytes_per_token},
-          {"bandwidth_fraction", phase.bandwidth_fraction},
-          {"peak_fraction", phase.peak_fraction}};
+          {"bandwidth_fraction", phase.bandwidth_fraction.median},
+          {"bandwidth_fraction_interval", json_of(phase.bandwidth_fraction)},
+          {"peak_fraction", phase.peak_fraction.median},
+          {"peak_fraction_interval", json_of(phase.peak_fraction)}};
+}
+
+Json json_of(const LinearResult& linear) {
+  return {{"operations", linear.operations},
+          {"peak_fraction", json_of(linear.peak_fraction)},
+          {"peak_fraction_end_to_end", json_of(linear.peak_fraction_end_to_end)}};
+}
+
+Json json_of(const std::vector<VerifyResult>& results) {
+  Json list = Json::array();
+  for (const VerifyResult& verify : results) {
+    list.push_back({{"activations", verify.activations},
+                    {"tokens", verify.tokens},
+                    {"seconds", json_of(verify.seconds)},
+                    {"ratio_to_one", json_of(verify.ratio_to_one)}});
+  }
+  return list;
 }
 
 Json json_of(const MemoryResult& memory) {
@@ -30,16 +49,23 @@ Json json_of(const MemoryResult& memory) {
 }
 
 Json json_of(const ModelBench& model) {
-  return {{"model", model.model},
-          {"activations", model.activations},
-          {"load_seconds", model.load_seconds},
-          {"first_token_seconds", json_of(model.first_token_seconds)},
-          {"prefill", json_of(model.prefill)},
-          {"decode", json_of(model.decode)},
-          {"read_bandwidth_bytes_per_second", model.read_bandwidth},
-          {"memory", json_of(model.memory)},
-          {"generated_tokens", model.generated_tokens},
-          {"stop_reason", model.stop_reason}};
+  Json json = {{"model", model.model},
+               {"activations", model.activations},
+               {"threads", model.threads},
+               {"context_tokens", model.context_tokens},
+               {"load_seconds", model.load_seconds},
+               {"load_to_first_token_seconds", json_of(model.load_to_first_token_seconds)},
+               {"first_token_seconds", json_of(model.first_token_seconds)},
+               {"prefill", json_of(model.prefill)},
+               {"prefill_linear", json_of(model.linear)},
+               {"decode", json_of(model.decode)},
+               {"verify", json_of(model.verify)},
+               {"read_bandwidth_bytes_per_second", model.read_bandwidth},
+               {"memory", json_of(model.memory)},
+               {"generated_tokens", model.generated_tokens},
+               {"stop_reason", model.stop_reason}};
+  if (model.profile) json["profile"] = halftone::to_json(*model.profile);
+  return json;
 }
 
 }  // namespace
@@ -47,20 +73,26 @@ Json json_of(const ModelBench& model) {
 Json BenchReport::to_json() const {
   Json list = Json::array();
   for (const ModelBench& model : models) list.push_back(json_of(model));
-  return {{"models", std::move(list)},
-          {"read_bandwidth_bytes_per_second", read_bandwidth},
-          {"int8_peak_operations_per_second", int8_peak},
-          {"f32_peak_operations_per_second", f32_peak},
-          {"warnings", warnings}};
+  Json json = {{"models", std::move(list)},
+               {"read_bandwidth_bytes_per_second", read_bandwidth},
+               {"int8_peak_operations_per_second", int8_peak},
+               {"bf16_peak_operations_per_second", bf16_peak},
+               {"f32_peak_operations_per_second", f32_peak},
+               {"warnings", warnings}};
+  if (limits) json["earlier_probe"] = halftone::to_json(*limits);
+  return json;
 }
 
 Json BenchReport::settings_json() const {
   return {{"prompt_tokens", options.prompt_tokens},
           {"decode_tokens", options.decode_tokens},
+          {"context_tokens", options.context_tokens},
+          {"verify_tokens", options.verify_tokens},
           {"rounds", options.rounds},
           {"threads", threads},
           {"isa", isa},
-          {"activations", options.activations == Activations::int8 ? "int8" : "exact"},
+          {"activations", name_of(options.activations)},
+          {"kv", name_of(options.kv)},
           {"allow_noisy", options.allow_noisy}};
 }
 

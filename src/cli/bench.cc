@@ -5,9 +5,13 @@
 
 #include <filesystem>
 
+#include "base/atomic_write.h"
+#include "base/error.h"
 #include "base/units.h"
+#include "bench/page/profile_page.h"
 #include "cli/bench_table.h"
 #include "cli/shell.h"
+#include "device/limits.h"
 
 namespace halftone::cli {
 
@@ -15,26 +19,51 @@ namespace {
 
 struct BenchArguments {
   std::vector<std::string> models;
-  std::string activations = "int8";
+  std::string activations = "int8", kv = "f16", page;
+  bool probe = false;
   BenchOptions options;
 };
 
 constexpr const char* kBenchExample = R"(Example:
   $ halftone bench llama-fp16.ht llama-int4.ht --prompt-tokens 128
-               memory  private   load  first token  prefill tok/s [95 %]  decode tok/s [95 %]  of bandwidth
-  llama-fp16  2.53 GB  58.0 MB  61 ms        2.1 s     62.3 [61.0, 63.9]       9.8 [9.7, 9.9]          92 %
-  llama-int4   755 MB  58.1 MB  20 ms        0.7 s        199 [195, 203]    28.4 [27.9, 28.8]          81 %
+               memory  private   load  first token  prefill tok/s [95 %]  of peak  decode tok/s [95 %]  of bandwidth
+  llama-fp16  2.53 GB  58.0 MB  61 ms        2.1 s     62.3 [61.0, 63.9]     38 %       9.8 [9.7, 9.9]          92 %
+  llama-int4   755 MB  58.1 MB  20 ms        0.7 s        199 [195, 203]     31 %    28.4 [27.9, 28.8]          81 %
   => llama-int4: 0.30 x memory, 2.90 x decode speed, 3.19 x prefill speed of llama-fp16
-  prompt 128 tokens, 64 generated; activations: llama-fp16 exact, llama-int4 int8; avx512, 2 threads; ...)";
+  prompt 128 tokens, 64 generated; activations: llama-fp16 exact, llama-int4 int8; avx512, 2 threads; ...
+  $ halftone bench llama-int4.ht --context 8192 --threads 1,2 --verify 4,8
+  $ halftone bench llama-int4.ht --profile --profile-page where.html
+  $ halftone bench --probe        # the limits of this machine, measured anew and kept for comparison)";
+
+Result<int> run_probe(Shell& shell) {
+  const MachineLimits limits = measure_limits();
+  shell.print(limits_table(limits, shell.colour()));
+  const auto file = store_limits(limits);
+  shell.note(file.ok() ? "kept in " + file->string() : "warning: not kept: " + std::string(file.status().message()));
+  HALFTONE_TRY(shell.write_json({{"probe", true}}, {{"limits", to_json(limits)}}));
+  return kDone;
+}
 
 Result<int> run(Shell& shell, BenchArguments arguments) {
+  if (arguments.probe) return run_probe(shell);
+  if (arguments.models.empty()) {
+    shell.note("halftone: bench: expected MODEL or --probe; `halftone bench --help` shows examples");
+    return kBadUsage;
+  }
   HALFTONE_ASSIGN(arguments.options.activations, parse_activations(arguments.activations));
+  HALFTONE_ASSIGN(arguments.options.kv, kv_type_from_name(arguments.kv));
   arguments.options.threads = shell.threads;
+  arguments.options.profile = arguments.options.profile || !arguments.page.empty();
   const std::vector<std::filesystem::path> paths(arguments.models.begin(), arguments.models.end());
   HALFTONE_ASSIGN(const BenchReport report, bench(paths, arguments.options, shell.progress()));
   shell.progress().end();
   shell.print(bench_table(report, shell.colour()));
+  if (report.options.profile) shell.print(profile_tables(report, shell.colour()));
   for (const std::string& warning : report.warnings) shell.note("warning: " + warning);
+  if (!arguments.page.empty()) {
+    HALFTONE_TRY(write_file_atomic(arguments.page, render_profile_page(report)));
+    shell.note("wrote " + arguments.page);
+  }
   HALFTONE_TRY(shell.write_json(report.settings_json(), report.to_json()));
   return kDone;
 }
@@ -46,13 +75,26 @@ void add_bench(CLI::App& app, Shell& shell) {
   BenchOptions& options = arguments->options;
   CLI::App* verb = shell.verb(app, "bench", "load, first token, prefill, decode, memory; models interleaved",
                               kBenchExample, [&shell, arguments] { return run(shell, *arguments); });
-  verb->add_option("MODEL", arguments->models, "model folders, compared with the first")->required();
+  CLI::Option* models = verb->add_option("MODEL", arguments->models, "model folders, compared with the first");
   verb->add_option("--prompt-tokens", options.prompt_tokens, "length of the prompt")->capture_default_str();
   verb->add_option("--decode-tokens", options.decode_tokens, "tokens generated after it")->capture_default_str();
+  verb->add_option("--context", options.context_tokens, "tokens held before decoding is measured (the prompt's)");
+  verb->add_option("--verify", options.verify_tokens, "cost of 2,4,8 tokens at once over that of one")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  // Hides the option of all verbs, which takes one count.
+  verb->add_option("--threads", options.thread_counts, "thread count, or several to compare: 1,2")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   verb->add_option("--rounds", options.rounds, "measured rounds; 6 carry a 95 % interval")->capture_default_str();
+  verb->add_flag("--profile", options.profile, "time per kind of step, for prefill and decode");
+  verb->add_option("--profile-page", arguments->page, "the same as a self-contained page")->type_name("FILE.html");
+  CLI::Option* probe = verb->add_flag("--probe", arguments->probe, "measure this machine's limits anew, no model");
   verb->add_flag("--allow-noisy", options.allow_noisy,
                  "measure even on a loaded machine or an unoptimised build, and say so");
   add_activations(verb, arguments->activations);
+  add_kv(verb, arguments->kv);
+  models->excludes(probe);
 }
 
 }  // namespace halftone::cli

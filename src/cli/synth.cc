@@ -56,6 +56,7 @@ void add_synth(CLI::App& app, Shell& shell) {
   verb->add_option("--type", arguments->type, "f16, bf16 or f32")
       ->check(CLI::IsMember({"f16", "bf16", "f32"}))
       ->capture_default_str();
+  verb->add_option("--layers", arguments->options.layers, "instead of the shape's own number");
   verb->add_option("--seed", arguments->options.seed, "the same seed gives the same bytes")->capture_default_str();
   verb->add_flag("--replace", arguments->options.replace, "replace an existing folder");
 }

@@ -5,6 +5,7 @@
 
 #include "base/atomic_write.h"
 #include "base/error.h"
+#include "base/thread_pool.h"
 #include "base/units.h"
 #include "cli/shell.h"
 #include "cli/ship_table.h"
@@ -34,6 +35,8 @@ Exit codes: 0 the gate passes or there is none, 3 it fails, 4 too few samples to
 
 Result<std::unique_ptr<ModelScorer>> open(const Shell& shell, const std::string& path, Activations activations) {
   HALFTONE_ASSIGN(auto model, load_language_model(path));
+  ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
+  HALFTONE_TRY(check_finite_weights(*model, pool));
   return ModelScorer::create(std::move(model), {shell.threads, activations});
 }
 

@@ -26,12 +26,12 @@ struct LanguageModel {
   std::vector<std::string> ignored;  // tensors of the file that the graph does not need, all known to be harmless
 };
 
-// Reads, checks every tensor against the config (missing, extra, shape, element type; NaN and infinity in vectors and
-// in the scales of packed tensors) and binds. No weight is copied. Float matrices are not read here:
-// check_finite_weights does that.
+// Reads, checks every tensor against the config (missing, extra, shape, element type; NaN and infinity in vectors) and
+// binds. No weight is copied or read: check_finite_weights does that.
 Result<std::shared_ptr<const LanguageModel>> load_language_model(const std::filesystem::path& path);
 
-// No NaN and no infinity in any weight. Reads every byte; the error names file, tensor and place.
+// No NaN and no infinity in any weight or scale. Reads every float weight, and the scales of packed ones; the error
+// names file, tensor and place.
 Status check_finite_weights(const LanguageModel& model, ThreadPool& pool);
 
 // Family table: config → graph. One file per family in families/.

@@ -156,10 +156,13 @@ Result<SynthReport> write_folder(nlohmann::ordered_json config, const Note& note
 
 Result<SynthReport> synth(std::string_view shape, const std::filesystem::path& out, const SynthOptions& options,
                           Progress& progress) {
+  if (options.layers < 0) return invalid_input("[synth] expected 1 layer or more (0: the shape's own), got {}", options.layers);
   std::vector<std::string_view> known;
   for (const SynthShape& row : synth_shapes()) {
     if (row.name == shape) {
-      return write_folder(nlohmann::ordered_json::parse(row.config), {row.name, row.tokenizer}, out, options, progress);
+      auto config = nlohmann::ordered_json::parse(row.config);
+      if (options.layers > 0) config["num_hidden_layers"] = options.layers;
+      return write_folder(std::move(config), {row.name, row.tokenizer}, out, options, progress);
     }
     known.push_back(row.name);
   }

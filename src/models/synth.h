@@ -20,6 +20,7 @@ struct SynthOptions {
   DType type = DType::bf16;  // or f16, f32
   uint64_t seed = 1;
   bool replace = false;  // of an existing folder
+  int64_t layers = 0;    // instead of the shape's own number, for work on scaling; 0: its own
   int threads = 0;       // 0: available cores; the bytes do not depend on it
 };
 

@@ -76,6 +76,17 @@ TEST(Synth, TinyLoadsAndItsWeightsHaveTheirScale) {
   EXPECT_LT(largest, 6 * deviation);
 }
 
+TEST(Synth, LayersCanBeFewerThanTheShapes) {
+  TempFolder temp;
+  const auto whole = synth("tiny", temp / "whole", {}), one = synth("tiny", temp / "one", {.layers = 1});
+  ASSERT_TRUE(whole.ok() && one.ok());
+  EXPECT_LT(one->parameters, whole->parameters);
+  const auto model = load_language_model(temp / "one");
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  EXPECT_EQ((*model)->config.layers, 1);
+  EXPECT_FALSE(synth("tiny", temp / "none", {.layers = -1}).ok());
+}
+
 TEST(Synth, BytesFollowFromTheSeedAloneNotFromThreads) {
   TempFolder temp;
   const auto hash = [&](const std::string& name, const SynthOptions& options) {

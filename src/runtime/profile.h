@@ -19,7 +19,7 @@ struct StepTotal {
   double seconds = 0;
   double weight_bytes = 0, kv_bytes = 0;           // read, and for keys and values also written
   double activation_bytes = 0;                     // read and written, mostly in caches
-  double int8_operations = 0, f32_operations = 0;  // of linear and attention; a multiply-add is two
+  double int8_operations = 0, f32_operations = 0, bf16_operations = 0;  // of linear and attention; a multiply-add is two
 };
 
 }  // namespace halftone

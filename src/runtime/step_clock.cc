@@ -35,7 +35,7 @@ class StepWork {
       if (is_new) names += (names.empty() ? "" : " + ") + table_name(part.weight);
       total_.weight_bytes += static_cast<double>(weight.data.size());
       moved(part.out.width);
-      (part.kernel->activations == Activations::int8 ? total_.int8_operations : total_.f32_operations) +=
+      operations_of(part.kernel->activations) +=
           2 * tokens_ * static_cast<double>(weight.rows) * static_cast<double>(weight.columns);
     }
     name("linear", names);
@@ -75,6 +75,11 @@ class StepWork {
     if (!total_.op.empty()) return;
     total_.op = op;
     total_.name = text;
+  }
+  double& operations_of(Activations path) const {
+    return path == Activations::int8   ? total_.int8_operations
+           : path == Activations::bf16 ? total_.bf16_operations
+                                       : total_.f32_operations;
   }
   void moved(int64_t width) const { total_.activation_bytes += kFloatBytes * tokens_ * static_cast<double>(width); }
 

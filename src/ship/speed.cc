@@ -46,6 +46,7 @@ Result<SpeedReport> measure_speed(const std::vector<std::filesystem::path>& mode
   }
   json.erase("models");
   json.erase("warnings");
+  json.erase("earlier_probe");  // of another day
   report.limits = std::move(json);
   return report;
 }

@@ -10,50 +10,6 @@
 
 namespace halftone::page {
 
-std::string escape(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
-std::string script_json(const Json& value) {
-  const std::string plain = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-  std::string out;
-  out.reserve(plain.size());
-  for (char c : plain) {
-    if (c == '<')
-      out += "\\u003c";
-    else if (c == '>')
-      out += "\\u003e";
-    else if (c == '&')
-      out += "\\u0026";
-    else
-      out += c;
-  }
-  return out;
-}
-
 const Json& at(const Json& json, std::string_view path) {
   static const Json kNull;
   const Json* here = &json;
@@ -169,27 +125,6 @@ std::string rate_text(double rate) {
 
 std::string chip(std::string_view verdict) {
   return fmt::format(R"(<span class="chip {}">{}</span>)", escape(verdict), escape(verdict));
-}
-
-void Table::row(const std::vector<std::string>& cells, std::string_view css) {
-  rows_ += css.empty() ? std::string("<tr>") : fmt::format(R"(<tr class="{}">)", css);
-  for (size_t i = 0; i < columns_.size(); ++i) {
-    const Column& column = columns_[i];
-    const std::string kind = column.numeric ? "n" : column.css;
-    rows_ += fmt::format(R"(<td{} data-label="{}">{}</td>)", kind.empty() ? "" : fmt::format(R"( class="{}")", kind),
-                         escape(column.header), i < cells.size() ? cells[i] : "");
-  }
-  rows_ += "</tr>\n";
-}
-
-std::string Table::html() const {
-  std::string head;
-  for (const Column& column : columns_)
-    head += fmt::format("<th{}>{}</th>", column.numeric ? R"( class="n")" : "", escape(column.header));
-  return fmt::format(R"(<div class="scroll"><table class="{}"><thead><tr>{}</tr></thead><tbody>
-{}</tbody></table></div>
-)",
-                     css_, head, rows_);
 }
 
 }  // namespace halftone::page

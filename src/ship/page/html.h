@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small tools of the evidence page: escaping, tolerant reads of the report, numbers as people read them.
+// Small tools of the evidence page: tolerant reads of the report, numbers as people read them.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "base/html.h"
 #include "ship/labels.h"
 
 namespace halftone::page {
 
-using Json = nlohmann::ordered_json;
-
-std::string escape(std::string_view text);   // for HTML text and attributes
-std::string script_json(const Json& value);  // for a <script type="application/json">: no "<" survives
 // Value at "a/b/c" or null; the report may come from an older version, and a page is better than none.
 const Json& at(const Json& json, std::string_view path);
 std::string text(const Json& json, std::string_view path, std::string_view fallback = "");
@@ -32,23 +27,5 @@ std::string check_limit(const Json& check);   // "≤ 1.0"
 std::string bytes_text(int64_t bytes);
 std::string rate_text(double tokens_per_second);
 std::string chip(std::string_view verdict);
-
-// A table that becomes cards on a phone. Cells are HTML; headers are text.
-class Table {
- public:
-  struct Column {
-    std::string header;
-    bool numeric = false;
-    std::string css = "";
-  };
-  explicit Table(std::vector<Column> columns, std::string css = "cards")
-      : columns_(std::move(columns)), css_(std::move(css)) {}
-  void row(const std::vector<std::string>& cells, std::string_view css = "");
-  std::string html() const;
-
- private:
-  std::vector<Column> columns_;
-  std::string css_, rows_;
-};
 
 }  // namespace halftone::page

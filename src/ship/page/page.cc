@@ -23,15 +23,7 @@ std::string_view script(std::string_view code) {
 std::string render_page(const nlohmann::ordered_json& report) {
   std::string out;
   out.reserve(1 << 20);
-  const std::string name = page::escape(page::text(report, "results/model/name", "model"));
-  out += "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
-  out += R"(<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data: blob:">
-)";
-  out += fmt::format("<title>{}: halftone evidence</title>\n<style>\n", name);
-  out += page::page_css();
-  out += "</style>\n</head>\n<body>\n";
+  out += page::page_head(page::text(report, "results/model/name", "model") + ": halftone evidence", page::page_css());
   out += page::headline(report);
   out += "<main>\n<noscript><p class=\"note\">Charts need scripts; every figure is in the tables.</p></noscript>\n";
   out += page::gate_section(report);

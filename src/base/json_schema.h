@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@ namespace halftone {
 
 class JsonSchema {
  public:
-  explicit JsonSchema(const std::filesystem::path& file) {
+  explicit JsonSchema(const std::filesystem::path& file) : folder_(file.parent_path()) {
     std::ifstream text(file);
     root_ = nlohmann::json::parse(text, nullptr, false);
     if (root_.is_discarded()) problems_.push_back("cannot read schema " + file.string());
@@ -60,15 +61,25 @@ class JsonSchema {
     }
   }
 
+  // "#/$defs/x" of this file, or another file beside it.
+  void check_reference(const std::string& target, const Json& value, const std::string& where) {
+    if (target.starts_with("#")) return check(root_.at(Json::json_pointer(target.substr(1))), value, where);
+    for (const std::string& problem : JsonSchema(folder_ / target).problems_of(value)) complain(target, problem);
+  }
+
   void check(const Json& schema, const Json& value, const std::string& where) {
-    if (schema.contains("$ref"))
-      return check(root_.at(Json::json_pointer(schema["$ref"].get<std::string>().substr(1))), value, where);
+    if (schema.contains("$ref")) return check_reference(schema["$ref"], value, where);
     for (const auto& [keyword, rule] : schema.items()) {
       if (keyword == "type") {
         check_type(rule, value, where);
       } else if (keyword == "enum") {
         if (std::find(rule.begin(), rule.end(), value) == rule.end())
           complain(where, value.dump() + " is none of " + rule.dump());
+      } else if (keyword == "pattern") {
+        if (value.is_string() && !std::regex_search(value.get<std::string>(), std::regex(rule.get<std::string>())))
+          complain(where, value.dump() + " does not match " + rule.dump());
+      } else if (keyword == "allOf") {
+        for (const Json& part : rule) check(part, value, where);
       } else if (keyword == "minimum") {
         if (value.is_number() && value < rule) complain(where, value.dump() + " is below " + rule.dump());
       } else if (keyword == "maximum") {
@@ -86,6 +97,7 @@ class JsonSchema {
     if (value.is_object()) check_object(schema, value, where);
   }
 
+  std::filesystem::path folder_;
   Json root_;
   std::vector<std::string> problems_;
 };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/atomic_write.h"
+#include "base/json_schema.h"
 #include "base/rng.h"
 #include "base/temp_folder.h"
 #include "base/thread_pool.h"
@@ -19,6 +20,11 @@ namespace fs = std::filesystem;
 
 constexpr const char* kLooseGate = "checks:\n  - {metric: answer_flips, max: 60, unit: percent}\n";
 constexpr const char* kImpossibleGate = "checks:\n  - {metric: choice_accuracy, min: 99, unit: percent}\n";
+
+void expect_schema_kept(const nlohmann::ordered_json& report) {
+  JsonSchema schema(fs::path(HALFTONE_SOURCE_DIR) / "docs/schema/report.json");  // includes the envelope
+  for (const std::string& problem : schema.problems_of(report)) ADD_FAILURE() << problem;
+}
 
 // A model of random weights and some data, in a folder of their own.
 class Ship : public testing::Test {
@@ -75,6 +81,7 @@ TEST_F(Ship, SplitsDecidesConfirmsAndWritesAnArtifact) {
   ASSERT_TRUE(outcome.ok()) << outcome.status().message();
   EXPECT_TRUE(fixed_before);
   ASSERT_EQ(outcome->verdict, Verdict::pass) << outcome->report["results"]["decision"].dump();
+  expect_schema_kept(outcome->report);
   EXPECT_EQ(outcome->report["results"]["decision"]["winner"], "int4");
   EXPECT_TRUE(outcome->report["results"]["confirm"]["opened"].get<bool>());
   ThreadPool pool(2);
@@ -93,6 +100,7 @@ TEST_F(Ship, FewSamplesStopAtTheFirstThatDoesNotPass) {
   chosen.gate = write("gate.yaml", "checks:\n  - {metric: answer_flips, max: 0.1, unit: percent}\n");
   const auto outcome = ship(chosen, no_progress());
   ASSERT_TRUE(outcome.ok()) << outcome.status().message();
+  expect_schema_kept(outcome->report);
   EXPECT_NE(outcome->verdict, Verdict::pass);
   const auto& candidates = outcome->report["results"]["candidates"];
   EXPECT_EQ(candidates[1]["name"], "int4");
@@ -124,6 +132,7 @@ TEST_F(Ship, ABudgetOfBytesKeepsLargeCandidatesFromBeingScored) {
   const auto outcome = ship(chosen, no_progress());
   ASSERT_TRUE(outcome.ok()) << outcome.status().message();
   EXPECT_EQ(outcome->verdict, Verdict::fail);
+  expect_schema_kept(outcome->report);
   EXPECT_EQ(outcome->report["results"]["candidates"][1]["verdict"], "over budget");
   EXPECT_FALSE(outcome->report["results"]["candidates"][1].contains("quality"));
 }
@@ -136,6 +145,7 @@ TEST_F(Ship, JudgesByTextAloneWithTheDefaultGate) {
   chosen.text = write("prompts.txt", text);
   const auto outcome = ship(chosen, no_progress());
   ASSERT_TRUE(outcome.ok()) << outcome.status().message();
+  expect_schema_kept(outcome->report);
   EXPECT_EQ(outcome->report["results"]["primary_metric"], "top_token_agreement");
   EXPECT_EQ(outcome->report["results"]["gate"]["source"], "default for text");
   const auto recheck = recheck_evidence(outcome->evidence);

@@ -11,7 +11,7 @@ namespace halftone {
 
 // One step of the plan, or a stretch between steps ("prepare": checks, KV blocks, rope tables; "caller": what is done
 // with logits and between calls), summed over its calls. Stretches follow each other without a gap, so their seconds sum
-// to the time from the first call of forward to the end of the last.
+// to the time from start_profile to take_profile.
 struct StepTotal {
   std::string_view op;  // "linear", "attention", "norm", ...
   std::string name;     // the weights or the state that it works on; empty where there is none

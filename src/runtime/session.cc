@@ -47,7 +47,7 @@ Sequence Executor::make_sequence() const { return Sequence(state_->model, state_
 
 Status Executor::forward(std::span<Sequence* const> sequences, std::span<const BatchToken> batch,
                          const LogitsConsumer& consume) {
-  if (state_->clock) state_->clock->begin();
+  if (state_->clock) state_->clock->lap("caller");
   const int64_t vocabulary = state_->model->vocabulary();
   for (const BatchToken& token : batch) {
     if (token.token < 0 || token.token >= vocabulary) {
@@ -130,7 +130,9 @@ void Executor::start_profile() { state_->clock = std::make_unique<StepClock>(*st
 
 std::vector<StepTotal> Executor::take_profile() {
   const auto clock = std::move(state_->clock);
-  return clock ? clock->totals() : std::vector<StepTotal>();
+  if (!clock) return {};
+  clock->lap("caller");
+  return clock->take_totals();
 }
 
 int64_t Executor::scratch_bytes() const {

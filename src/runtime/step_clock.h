@@ -22,23 +22,18 @@ struct Reach {
 class StepClock {
  public:
   explicit StepClock(const Model& model) : model_(model) {}
-  // Of a forward call. What the caller did since the one before is the caller's; what it did before the first is not ours.
-  void begin() {
-    if (last_ != Clock::time_point{}) return lap("caller");
-    last_ = Clock::now();
-  }
   void begin_chunk(std::vector<Reach> tokens) { tokens_ = std::move(tokens); }
   // The time since the last lap goes to `step`, which ran for `count` tokens.
   void lap(const Step& step, int64_t count);
   void lap(std::string_view stretch);
-  std::vector<StepTotal> totals() const { return totals_; }  // in order of first execution
+  std::vector<StepTotal> take_totals() { return std::move(totals_); }  // in order of first execution
 
  private:
   using Clock = std::chrono::steady_clock;
   double seconds_since_last();
 
   const Model& model_;
-  Clock::time_point last_{};
+  Clock::time_point last_ = Clock::now();
   std::vector<Reach> tokens_;
   std::map<const Step*, size_t> steps_;  // places in totals_
   std::map<std::string_view, size_t> stretches_;

@@ -17,8 +17,8 @@ struct QuantizeSummary {
   std::string report_json;     // which rule hit which tensor, with errors
 };
 
-// Writes the artifact `target` (complete or not at all). recipe: a preset (fp16 bf16 int8 int8-block int4 int4-channel) or a
-// YAML file. An existing target is replaced only when `replace` is true.
+// Writes the artifact `target` (complete or not at all). recipe: a preset (fp16 int8 int4 int4-affine64 int3 ...; `halftone
+// quantize --help` lists them) or a YAML file. An existing target is replaced only when `replace` is true.
 Result<QuantizeSummary> quantize_model(const ModelPtr& model, std::string_view recipe, const std::filesystem::path& target,
                                        bool replace = false);
 

@@ -81,15 +81,16 @@ Status describe_weight(const StoredTensor& tensor, const WeightView& view, int64
 
 Status describe_scale(const StoredTensor& tensor, const WeightView& view, int64_t panel, const Units& units) {
   const std::byte* scales = view.data.data() + panel * units.stride;
+  const int64_t per_group = view.layout->affine ? 2 * kPanelRows : kPanelRows;
   for (int64_t i = 0; i < units.checked / 2; ++i) {
     uint16_t bits;
     std::memcpy(&bits, scales + 2 * i, 2);
     if ((bits & kF16Exponent) == kF16Exponent)
       return invalid_input(
-          "[model] {}: tensor '{}': expected finite scales, got {} at row {}, group {}; the file is damaged, "
+          "[model] {}: tensor '{}': expected finite {}, got {} at row {}, group {}; the file is damaged, "
           "quantize again",
-          tensor.file.string(), tensor.name, kind_of(f16_to_f32(bits)), panel * kPanelRows + i % kPanelRows,
-          i / kPanelRows);
+          tensor.file.string(), tensor.name, i % per_group < kPanelRows ? "scales" : "bases", kind_of(f16_to_f32(bits)),
+          panel * kPanelRows + i % kPanelRows, i / per_group);
   }
   return {};
 }

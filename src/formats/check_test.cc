@@ -86,12 +86,17 @@ TEST(CheckFinite, FindsBadScalesOfEveryIntegerLayout) {
     tensor.data = data;
     EXPECT_TRUE(check_finite(tensor, pool).ok()) << layout->name;
     const int64_t group = layout->groups(columns) - 1;
-    const auto at = static_cast<size_t>(layout->panel_bytes(columns) + (group * kPanelRows + 3) * 2);
-    data[at + 1] = std::byte{0xfc};  // minus infinity, row 19
-    const Status status = check_finite(tensor, pool);
-    EXPECT_TRUE(
-        contains(status.message(), "expected finite scales, got infinity at row 19, group " + std::to_string(group)))
-        << layout->name << ": " << status.message();
+    for (const bool base : {false, true}) {
+      if (base && !layout->affine) continue;
+      const int64_t in_panel = base ? layout->base_at(group, 3) : layout->scale_at(group, 3);
+      std::byte& upper = data[static_cast<size_t>(layout->panel_bytes(columns) + in_panel + 1)];
+      upper = std::byte{0xfc};  // minus infinity, row 19
+      const Status status = check_finite(tensor, pool);
+      const std::string place = "got infinity at row 19, group " + std::to_string(group);
+      EXPECT_TRUE(contains(status.message(), (base ? "expected finite bases, " : "expected finite scales, ") + place))
+          << layout->name << ": " << status.message();
+      upper = std::byte{0};
+    }
   }
   EXPECT_GT(layouts, 0);
 }

@@ -34,12 +34,14 @@ struct Measure {
   }
 };
 
-void measure_codes(const float* values, const int8_t* codes, int64_t count, float scale, Measure& measure) {
+// A code decodes to float(code + plus) * scale + base: the value of tensor/layout.h, for both kinds of layout.
+void measure_codes(const float* values, const int8_t* codes, int64_t count, int plus, float scale, float base,
+                   Measure& measure) {
+  const auto decoded = [&](int64_t k) { return static_cast<float>(codes[k] + plus) * scale + base; };
   int64_t k = 0;
   for (; k + kLanes <= count; k += kLanes)
-    for (int lane = 0; lane < kLanes; ++lane)
-      measure.add(lane, values[k + lane], static_cast<float>(codes[k + lane]) * scale);
-  for (int lane = 0; k < count; ++k, ++lane) measure.add(lane, values[k], static_cast<float>(codes[k]) * scale);
+    for (int lane = 0; lane < kLanes; ++lane) measure.add(lane, values[k + lane], decoded(k + lane));
+  for (int lane = 0; k < count; ++k, ++lane) measure.add(lane, values[k], decoded(k));
 }
 
 void measure_floats(const float* values, const float* decoded, int64_t count, Measure& measure) {
@@ -98,14 +100,16 @@ void PanelEncoder::encode_codes(const Assignment& assignment, const WeightView& 
   const int64_t width = layout.group == 0 ? columns : layout.group;
   codes_.assign(values_.size(), 0);
   scales_.assign(static_cast<size_t>(groups * kPanelRows), 0);
+  bases_.assign(layout.affine ? scales_.size() : 0, 0);
   assignment.method->choose(layout, {std::span(values_).first(static_cast<size_t>(rows_ * columns)), rows_, columns},
-                            {codes_, scales_});
+                            {codes_, scales_, bases_});
   Measure measure;
   for (int64_t r = 0; r < rows_; ++r) {
     for (int64_t group = 0; group < groups; ++group) {
-      const uint16_t scale = scales_[static_cast<size_t>(r * groups + group)];
+      const auto at = static_cast<size_t>(r * groups + group);
+      const uint16_t scale = scales_[at], base = layout.affine ? bases_[at] : uint16_t{0};
       const int64_t begin = r * columns + group * width;
-      if ((scale & kF16Infinity) == kF16Infinity) {
+      if ((scale & kF16Infinity) == kF16Infinity || (base & kF16Infinity) == kF16Infinity) {
         result.problem = PanelResult::Problem::scale;
         result.row += r;
         result.column = group * width;
@@ -113,11 +117,11 @@ void PanelEncoder::encode_codes(const Assignment& assignment, const WeightView& 
         return;
       }
       measure_codes(values_.data() + begin, codes_.data() + begin, std::min(width, columns - group * width),
-                    f16_to_f32(scale), measure);
+                    layout.affine ? layout.offset : 0, f16_to_f32(scale), f16_to_f32(base), measure);
     }
   }
   measure.finish(result);
-  layout.pack_panel({columns, nullptr, codes_.data(), scales_.data()}, out);
+  layout.pack_panel({columns, nullptr, codes_.data(), scales_.data(), bases_.data()}, out);
 }
 
 void PanelEncoder::encode_floats(const Assignment& assignment, const WeightView& source, std::span<std::byte> out,

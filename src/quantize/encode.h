@@ -35,7 +35,7 @@ class PanelEncoder {
 
   std::vector<float> values_, decoded_;
   std::vector<int8_t> codes_;
-  std::vector<uint16_t> scales_;
+  std::vector<uint16_t> scales_, bases_;
   int64_t rows_ = 0;  // of the panel that exist
 };
 

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 
 #include "base/atomic_write.h"
 #include "base/error.h"
@@ -16,15 +15,35 @@ namespace {
 
 constexpr int64_t kMaxRecipeBytes = 1'000'000;
 
+struct Preset {
+  std::string_view name, layout;
+};
+
+constexpr Preset kPresets[] = {
+    {"fp16", "f16"},
+    {"bf16", "bf16"},
+    {"int8", "int8_channel"},
+    {"int8-block", "int8_block32"},
+    {"int8-affine32", "uint8_affine32"},
+    {"int8-affine64", "uint8_affine64"},
+    {"int8-affine128", "uint8_affine128"},
+    {"int6", "int6_block32"},
+    {"int4", "int4_block32"},
+    {"int4-block64", "int4_block64"},
+    {"int4-block128", "int4_block128"},
+    {"int4-channel", "int4_channel"},
+    {"int4-affine32", "uint4_affine32"},
+    {"int4-affine64", "uint4_affine64"},
+    {"int4-affine128", "uint4_affine128"},
+    {"int3", "int3_block32"},
+};
+
 // A preset is a recipe that needs no file: what is recorded of it is YAML that anyone can change and use.
-constexpr std::array<std::array<std::string_view, 2>, 6> kPresets = {{
-    {"fp16", "name: fp16\nrules:\n  - {match: \"*\", layout: f16}\n"},
-    {"bf16", "name: bf16\nrules:\n  - {match: \"*\", layout: bf16}\n"},
-    {"int8", "name: int8\nrules:\n  - {match: \"*\", layout: int8_channel, method: nearest}\n"},
-    {"int8-block", "name: int8-block\nrules:\n  - {match: \"*\", layout: int8_block32, method: nearest}\n"},
-    {"int4", "name: int4\nrules:\n  - {match: \"*\", layout: int4_block32, method: nearest}\n"},
-    {"int4-channel", "name: int4-channel\nrules:\n  - {match: \"*\", layout: int4_channel, method: nearest}\n"},
-}};
+std::string yaml_of(const Preset& preset) {
+  const bool integers = !find_layout(preset.layout)->is_float();
+  return fmt::format("name: {}\nrules:\n  - {{match: \"*\", layout: {}{}}}\n", preset.name, preset.layout,
+                     integers ? ", method: nearest" : "");
+}
 
 std::string with_underscores(std::string_view text) {
   std::string result(text);
@@ -82,7 +101,7 @@ Result<Rule> read_rule(YamlMap map, size_t number) {
 
 std::vector<std::string> preset_names() {
   std::vector<std::string> names;
-  for (const auto& [name, yaml] : kPresets) names.emplace_back(name);
+  for (const Preset& preset : kPresets) names.emplace_back(preset.name);
   return names;
 }
 
@@ -104,8 +123,9 @@ Result<Recipe> parse_recipe(std::string_view yaml, std::string_view name) {
 }
 
 Result<Recipe> load_recipe(std::string_view name_or_path) {
-  for (const auto& [name, yaml] : kPresets)
-    if (with_underscores(name) == with_underscores(name_or_path)) return parse_recipe(yaml, name);
+  for (const Preset& preset : kPresets)
+    if (with_underscores(preset.name) == with_underscores(name_or_path))
+      return parse_recipe(yaml_of(preset), preset.name);
   const std::filesystem::path path(name_or_path);
   std::error_code error;
   if (!std::filesystem::exists(path, error))

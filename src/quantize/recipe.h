@@ -35,7 +35,7 @@ struct Recipe {
   std::string text;                      // the YAML that says all this
 };
 
-std::vector<std::string> preset_names();  // fp16 bf16 int8 int8-block int4 int4-channel
+std::vector<std::string> preset_names();  // fp16, int8, int4, int4-affine64, int3, ...
 // A preset name (hyphen equals underscore), or a YAML file.
 Result<Recipe> load_recipe(std::string_view name_or_path);
 // `name` stands for the file in messages.

@@ -29,6 +29,16 @@ TEST(Recipe, PresetsLoadByNameWithEitherDash) {
   EXPECT_EQ(load_recipe("int4_channel")->rules[0].layout->name, "int4_channel");
   EXPECT_EQ(load_recipe("int8-block")->rules[0].layout->name, "int8_block32");
   EXPECT_EQ(load_recipe("fp16")->rules[0].layout->name, "f16");
+  EXPECT_EQ(load_recipe("int4_affine64")->rules[0].layout->name, "uint4_affine64");
+}
+
+TEST(Recipe, EveryIntegerLayoutHasAPreset) {
+  for (const Layout* layout : all_layouts()) {
+    if (layout->is_float()) continue;
+    int found = 0;
+    for (const std::string& name : preset_names()) found += load_recipe(name)->rules[0].layout == layout ? 1 : 0;
+    EXPECT_EQ(found, 1) << layout->name;
+  }
 }
 
 TEST(Recipe, ReadsAFile) {

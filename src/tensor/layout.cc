@@ -11,10 +11,11 @@ namespace halftone {
 namespace {
 
 // One row per layout, in the order of LayoutId.
-constexpr const Layout* kLayouts[] = {
-    &kLayoutF32,         &kLayoutF16,         &kLayoutBf16,        &kLayoutInt8Channel,
-    &kLayoutInt8Block32, &kLayoutInt4Channel, &kLayoutInt4Block32,
-};
+constexpr int kFloatLayoutCount = 3;
+#define HALFTONE_LAYOUT_POINTER(with, name, ...) &kIntegerLayouts[static_cast<int>(LayoutId::name) - kFloatLayoutCount],
+constexpr const Layout* kLayouts[] = {&kLayoutF32, &kLayoutF16, &kLayoutBf16,
+                                      HALFTONE_INTEGER_LAYOUTS(HALFTONE_LAYOUT_POINTER, )};
+#undef HALFTONE_LAYOUT_POINTER
 
 bool same_name(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
@@ -46,13 +47,11 @@ int64_t Layout::groups(int64_t columns) const {
 }
 
 int64_t Layout::scale_bytes(int64_t columns) const {
-  return round_up(groups(columns) * kPanelRows * 2, kPanelAlignment);
+  return is_float() ? 0 : round_up(scale_at(groups(columns), 0), kPanelAlignment);
 }
 
 int64_t Layout::panel_bytes(int64_t columns) const {
-  if (id == LayoutId::bf16) return round_up(columns, 2) * kPanelRows * 2;
-  const int64_t stored_columns = is_float() ? columns : round_up(columns, kCodeColumns);
-  return scale_bytes(columns) + round_up(stored_columns * kPanelRows * bits / 8, kPanelAlignment);
+  return scale_bytes(columns) + round_up(round_up(columns, unit) * kPanelRows * bits / 8, kPanelAlignment);
 }
 
 int64_t Layout::bytes(int64_t rows, int64_t columns, Order order) const {
@@ -61,6 +60,12 @@ int64_t Layout::bytes(int64_t rows, int64_t columns, Order order) const {
     return rows * columns * bits / 8;
   }
   return (rows + kPanelRows - 1) / kPanelRows * panel_bytes(columns);
+}
+
+float half_at(std::span<const std::byte> panel, int64_t at) {
+  uint16_t bits;
+  std::memcpy(&bits, panel.data() + at, 2);
+  return f16_to_f32(bits);
 }
 
 std::span<const Layout* const> all_layouts() { return kLayouts; }

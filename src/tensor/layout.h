@@ -6,11 +6,14 @@
 // Order::panel16  16 rows in lanes; rows padded to 16 with zeros; panels follow each other, all multiples of 64 bytes.
 //   f32, f16      [k][16 rows]
 //   bf16          [k / 2][16 rows][2]: pairs of k, what bf16 dot instructions read; an odd last k is paired with zero
-//   int8_*        scales, then [k / 4][16 rows][4]: a dword is 4 consecutive k of one row; code = q + 128
-//   int4_*        scales, then [k / 8][16 rows] dwords; byte j: k + j in the low nibble, k + 4 + j in the high; q + 8
-//   scales        f16 [groups][16 rows], padded to 64 bytes; a group is 32 columns (block32) or the row (channel);
-//                 the last group may be partial. Columns are padded to 8 with the code of zero.
-// A decoded weight is exactly float(q) * scale (8 + 11 significant bits fit a float), so kernels agree on its value.
+//   integers      scales, then codes: 64 bytes at a time are [16 rows][4], a dword being 4 columns of one row, in units
+//                 of 8 (4, 8 bits), 16 (6 bits) or 32 (3 bits) columns, to which columns are padded with the code of 0
+//   scales        f16 [groups][16 rows], padded to 64 bytes; affine: [groups][2][16 rows], scales and then bases
+//
+// The value of a code, exact or rounded once to f32, so that kernels agree on it:
+//   symmetric     float(q) * scale; 8 + 11 significant bits always fit a float
+//   affine        float(u) * scale + base, where u = q + offset is the code as stored (0 .. 2^bits - 1); the product
+//                 fits a float, the sum is rounded
 #pragma once
 
 #include <cstddef>
@@ -18,20 +21,26 @@
 #include <span>
 #include <string_view>
 
+#include "tensor/integer_layouts.h"
+
 namespace halftone {
 
-enum class LayoutId : uint8_t { f32, f16, bf16, int8_channel, int8_block32, int4_channel, int4_block32 };
+#define HALFTONE_LAYOUT_ID(with, name, ...) name,
+enum class LayoutId : uint8_t { f32, f16, bf16, HALFTONE_INTEGER_LAYOUTS(HALFTONE_LAYOUT_ID, ) };
+#undef HALFTONE_LAYOUT_ID
 enum class Order : uint8_t { rows, panel16 };
 
 inline constexpr int kPanelRows = 16;
 
 // Up to 16 rows before packing. Float layouts read `values` (16, columns), rounding to nearest; integer layouts read
-// `codes` (16, columns), signed, and `scales` (16, groups) as f16 bits. Rows beyond the matrix are zeros.
+// `codes` (16, columns), signed, and `scales` (16, groups) as f16 bits; affine ones also `bases`, like scales. Rows
+// beyond the matrix are zeros.
 struct PanelSource {
   int64_t columns;
   const float* values;
   const int8_t* codes;
   const uint16_t* scales;
+  const uint16_t* bases = nullptr;
 };
 
 struct Layout {
@@ -39,23 +48,43 @@ struct Layout {
   LayoutId id;
   int bits;          // of one code
   int group;         // columns that share a scale; 0: the whole row; -1: no scales
-  int offset;        // stored code = q + offset
-  int q_min, q_max;  // symmetric range of signed codes; both 0 for floats
+  bool affine;       // groups have a base beside their scale
+  int offset;        // stored code = q + offset, 2^(bits - 1)
+  int q_min, q_max;  // range of signed codes that methods use (-offset fits, too); both 0 for floats
+  int unit;          // columns are padded to a multiple of it
 
   bool is_float() const { return group < 0; }
-  int64_t groups(int64_t columns) const;       // scales per row
-  int64_t scale_bytes(int64_t columns) const;  // of one panel, padding included
+  int64_t groups(int64_t columns) const;       // per row
+  int64_t scale_bytes(int64_t columns) const;  // of one panel, bases and padding included
   int64_t panel_bytes(int64_t columns) const;
   int64_t bytes(int64_t rows, int64_t columns, Order order) const;
 
-  void (*pack_panel)(const PanelSource& source, std::span<std::byte> panel);
+  // Where in a panel the f16 scale and base of row r are. REQUIRES: an integer layout; base_at: an affine one.
+  int64_t scale_at(int64_t group, int r) const { return (group * (affine ? 2 : 1) * kPanelRows + r) * 2; }
+  int64_t base_at(int64_t group, int r) const { return scale_at(group, r) + kPanelRows * 2; }
+
+  // REQUIRES: `panel` has panel_bytes(columns).
+  void pack_panel(const PanelSource& source, std::span<std::byte> panel) const { pack(*this, source, panel); }
   // Row r of the panel, decoded to (columns) floats.
-  void (*decode_row)(std::span<const std::byte> panel, int r, int64_t columns, float* out);
+  void decode_row(std::span<const std::byte> panel, int r, int64_t columns, float* out) const {
+    decode(*this, panel, r, columns, out);
+  }
+  // Row r of the panel as (columns) signed codes. REQUIRES: an integer layout.
+  void unpack_codes(std::span<const std::byte> panel, int r, int64_t columns, int8_t* codes) const {
+    unpack(*this, panel, r, columns, codes);
+  }
+
+  void (*pack)(const Layout&, const PanelSource&, std::span<std::byte>);
+  void (*decode)(const Layout&, std::span<const std::byte>, int, int64_t, float*);
+  void (*unpack)(const Layout&, std::span<const std::byte>, int, int64_t, int8_t*);  // null for floats
 };
 
 std::span<const Layout* const> all_layouts();
 const Layout& layout_of(LayoutId id);
 const Layout* find_layout(std::string_view name);  // hyphen equals underscore; null when unknown
+
+// f16 bits at byte `at` of a panel, as float: a scale or a base.
+float half_at(std::span<const std::byte> panel, int64_t at);
 
 // A matrix as stored; borrowed from a mapped file. data may be unaligned for Order::rows.
 struct WeightView {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -19,8 +20,11 @@ constexpr int64_t kColumns[] = {1, 2, 7, 8, 31, 32, 33, 64, 172, 256};
 struct Panel {
   std::vector<float> values;
   std::vector<int8_t> codes;
-  std::vector<uint16_t> scales;
+  std::vector<uint16_t> scales, bases;
   std::vector<std::byte> bytes;
+  PanelSource source(int64_t columns) const {
+    return {columns, values.data(), codes.data(), scales.data(), bases.data()};
+  }
 };
 
 // A panel of random numbers that the layout can hold, packed over memory that was not zero.
@@ -35,11 +39,11 @@ Panel random_panel(const Layout& layout, int64_t columns, Rng& rng) {
     }
     for (int64_t i = 0; i < kPanelRows * layout.groups(columns); ++i) {
       panel.scales.push_back(f32_to_f16(static_cast<float>(rng.normal())));
+      panel.bases.push_back(f32_to_f16(static_cast<float>(rng.normal())));
     }
   }
   panel.bytes.assign(static_cast<size_t>(layout.panel_bytes(columns)), std::byte{0xa5});
-  const PanelSource source = {columns, panel.values.data(), panel.codes.data(), panel.scales.data()};
-  layout.pack_panel(source, panel.bytes);
+  layout.pack_panel(panel.source(columns), panel.bytes);
   return panel;
 }
 
@@ -48,9 +52,10 @@ float stored_value(const Layout& layout, const Panel& panel, int64_t columns, in
   if (layout.id == LayoutId::f32) return panel.values[at];
   if (layout.id == LayoutId::f16) return f16_to_f32(f32_to_f16(panel.values[at]));
   if (layout.id == LayoutId::bf16) return bf16_to_f32(f32_to_bf16(panel.values[at]));
-  const int64_t group = layout.group == 0 ? 0 : k / layout.group;
-  return static_cast<float>(panel.codes[at]) *
-         f16_to_f32(panel.scales[static_cast<size_t>(r * layout.groups(columns) + group)]);
+  const auto group = static_cast<size_t>(r * layout.groups(columns) + (layout.group == 0 ? 0 : k / layout.group));
+  const float scale = f16_to_f32(panel.scales[group]);
+  if (!layout.affine) return static_cast<float>(panel.codes[at]) * scale;
+  return static_cast<float>(panel.codes[at] + layout.offset) * scale + f16_to_f32(panel.bases[group]);
 }
 
 TEST(Layout, TableAgreesWithIds) {
@@ -59,13 +64,14 @@ TEST(Layout, TableAgreesWithIds) {
     EXPECT_EQ(static_cast<int>(layout->id), index++);
     EXPECT_EQ(&layout_of(layout->id), layout);
     EXPECT_EQ(find_layout(layout->name), layout);
-    EXPECT_EQ(layout->q_min, -layout->q_max);
+    EXPECT_EQ(layout->q_min, layout->affine ? -layout->offset : -layout->q_max);
     if (!layout->is_float()) {
       EXPECT_EQ(layout->offset, 1 << (layout->bits - 1));
       EXPECT_EQ(layout->q_max, layout->offset - 1);
+      EXPECT_EQ(layout->unit * kPanelRows * layout->bits % (8 * 64), 0) << layout->name;  // units are whole vectors
     }
   }
-  EXPECT_EQ(index, static_cast<int>(LayoutId::int4_block32) + 1);
+  EXPECT_EQ(index, static_cast<int>(LayoutId::uint8_affine128) + 1);
   EXPECT_EQ(find_layout("int4-block32"), &layout_of(LayoutId::int4_block32));
   EXPECT_EQ(find_layout("int4_block3"), nullptr);
   EXPECT_EQ(find_layout(""), nullptr);
@@ -82,6 +88,12 @@ TEST(Layout, BytesOfKnownShapes) {
   EXPECT_EQ(panel(LayoutId::int8_block32, 16, 172), 6 * 32 + 176 * 16);
   EXPECT_EQ(panel(LayoutId::int4_channel, 16, 33), 64 + 40 * 8);
   EXPECT_EQ(panel(LayoutId::int4_block32, 40, 4096), 3 * (128 * 32 + 4096 * 8));
+  EXPECT_EQ(panel(LayoutId::int4_block64, 16, 172), 3 * 32 + 32 + 176 * 8);
+  EXPECT_EQ(panel(LayoutId::int4_block128, 16, 4096), 32 * 32 + 4096 * 8);
+  EXPECT_EQ(panel(LayoutId::int3_block32, 16, 172), 6 * 32 + 192 * 6);
+  EXPECT_EQ(panel(LayoutId::int6_block32, 16, 172), 6 * 32 + 176 * 12);
+  EXPECT_EQ(panel(LayoutId::uint4_affine64, 16, 172), 3 * 64 + 176 * 8);
+  EXPECT_EQ(panel(LayoutId::uint8_affine128, 16, 172), 2 * 64 + 176 * 16);
   EXPECT_EQ(layout_of(LayoutId::bf16).bytes(3, 7, Order::rows), 42);
   for (const Layout* layout : all_layouts()) {
     for (const int64_t columns : kColumns) EXPECT_EQ(layout->panel_bytes(columns) % 64, 0) << layout->name;
@@ -97,12 +109,18 @@ TEST(Layout, PanelsDecodeToWhatWasPacked) {
       SCOPED_TRACE(std::string(layout->name) + " columns " + std::to_string(columns));
       const Panel panel = random_panel(*layout, columns, rng);
       std::vector<float> out(static_cast<size_t>(columns + 1), -77.0f);
+      std::vector<int8_t> codes(static_cast<size_t>(columns + 1), 99);
       for (int r = 0; r < kPanelRows; ++r) {
         layout->decode_row(panel.bytes, r, columns, out.data());
         for (int64_t k = 0; k < columns; ++k) {
           ASSERT_EQ(out[static_cast<size_t>(k)], stored_value(*layout, panel, columns, r, k)) << r << ' ' << k;
         }
         ASSERT_EQ(out.back(), -77.0f) << "wrote past the row";
+        if (layout->is_float()) continue;
+        layout->unpack_codes(panel.bytes, r, columns, codes.data());
+        ASSERT_EQ(codes.back(), 99) << "wrote past the row";
+        for (int64_t k = 0; k < columns; ++k)
+          ASSERT_EQ(codes[static_cast<size_t>(k)], panel.codes[static_cast<size_t>(r * columns + k)]);
       }
     }
   }
@@ -116,7 +134,7 @@ TEST(Layout, EveryByteOfAPanelIsWritten) {
     for (const int64_t columns : kColumns) {
       const Panel panel = random_panel(*layout, columns, rng);
       std::vector<std::byte> again(panel.bytes.size(), std::byte{0x3c});
-      layout->pack_panel({columns, panel.values.data(), panel.codes.data(), panel.scales.data()}, again);
+      layout->pack_panel(panel.source(columns), again);
       EXPECT_EQ(panel.bytes, again) << layout->name << " columns " << columns;
     }
   }
@@ -132,10 +150,12 @@ TEST(Layout, EveryCodeInEveryPosition) {
     for (int q = -layout->offset; q < layout->offset; ++q) {
       Panel panel;
       panel.codes.assign(kPanelRows * kWide, static_cast<int8_t>(q));
-      for (int64_t i = 0; i < kPanelRows * layout->groups(kWide); ++i)
+      for (int64_t i = 0; i < kPanelRows * layout->groups(kWide); ++i) {
         panel.scales.push_back(some[static_cast<size_t>(i) % 5]);
+        panel.bases.push_back(some[static_cast<size_t>(i / 5) % 5]);
+      }
       panel.bytes.resize(static_cast<size_t>(layout->panel_bytes(kWide)));
-      layout->pack_panel({kWide, nullptr, panel.codes.data(), panel.scales.data()}, panel.bytes);
+      layout->pack_panel(panel.source(kWide), panel.bytes);
       std::vector<float> out(kWide);
       for (int r = 0; r < kPanelRows; ++r) {
         layout->decode_row(panel.bytes, r, kWide, out.data());
@@ -154,12 +174,13 @@ TEST(Layout, BytesAsDocumented) {
     const Layout& layout = layout_of(id);
     std::vector<float> values(kPanelRows * kWide);
     std::vector<int8_t> codes(kPanelRows * kWide);
-    std::vector<uint16_t> scales(static_cast<size_t>(kPanelRows * layout.groups(kWide)));
+    std::vector<uint16_t> scales(static_cast<size_t>(kPanelRows * layout.groups(kWide))), bases(scales.size());
     values[kAt] = 1.0f;
-    codes[kAt] = 5;
+    codes[kAt] = static_cast<int8_t>(layout.bits == 3 ? 2 : 5);
     if (!scales.empty()) scales[static_cast<size_t>(3 * layout.groups(kWide) + layout.groups(kWide) - 1)] = 0x3c00;
+    if (layout.affine) bases[static_cast<size_t>(3 * layout.groups(kWide) + layout.groups(kWide) - 1)] = 0xb800;
     std::vector<std::byte> bytes(static_cast<size_t>(layout.panel_bytes(kWide)));
-    layout.pack_panel({kWide, values.data(), codes.data(), scales.data()}, bytes);
+    layout.pack_panel({kWide, values.data(), codes.data(), scales.data(), bases.data()}, bytes);
     return bytes;
   };
   EXPECT_EQ(packed(LayoutId::f32)[4 * (16 * 37 + 3) + 3], std::byte{0x3f});
@@ -174,6 +195,36 @@ TEST(Layout, BytesAsDocumented) {
   EXPECT_EQ(int4[333], std::byte{(8 + 5) << 4 | 8});
   EXPECT_EQ(int4[332], std::byte{0x88});
   EXPECT_EQ(packed(LayoutId::int4_channel)[2 * 3 + 1], std::byte{0x3c});
+  const auto affine = packed(LayoutId::uint4_affine32);
+  EXPECT_EQ(affine[64 + 2 * 3 + 1], std::byte{0x3c});       // scale of the second group
+  EXPECT_EQ(affine[64 + 32 + 2 * 3 + 1], std::byte{0xb8});  // its base
+  EXPECT_EQ(affine[128 + 64 * 4 + 4 * 3 + 1], std::byte{(8 + 5) << 4 | 8});
+}
+
+// The same element in units of 16 and 32 columns, and the codes whose bits are spread over three bytes.
+TEST(Layout, BytesOfUnevenBitsAsDocumented) {
+  constexpr int64_t kWide = 64;
+  const auto packed = [&](LayoutId id, int64_t k, int8_t code) {
+    const Layout& layout = layout_of(id);
+    std::vector<int8_t> codes(kPanelRows * kWide, static_cast<int8_t>(-layout.offset));  // stored as zeros
+    codes[static_cast<size_t>(3 * kWide + k)] = code;
+    const std::vector<uint16_t> scales(static_cast<size_t>(kPanelRows * layout.groups(kWide)));
+    std::vector<std::byte> bytes(static_cast<size_t>(layout.panel_bytes(kWide)));
+    layout.pack_panel({kWide, nullptr, codes.data(), scales.data()}, bytes);
+    return std::vector<std::byte>(bytes.begin() + layout.scale_bytes(kWide), bytes.end());
+  };
+  const auto six = packed(LayoutId::int6_block32, 37, 5);  // unit 2, quad 1, byte 1: one byte
+  EXPECT_EQ(six[192 * 2 + 64 * 1 + 4 * 3 + 1], std::byte{32 + 5});
+  const auto spread = packed(LayoutId::int6_block32, 45, 32 - 5);  // unit 2, quad 3: 59 = 11 10 11 in binary
+  EXPECT_EQ(spread[192 * 2 + 64 * 0 + 4 * 3 + 1], std::byte{3 << 6});
+  EXPECT_EQ(spread[192 * 2 + 64 * 1 + 4 * 3 + 1], std::byte{2 << 6});
+  EXPECT_EQ(spread[192 * 2 + 64 * 2 + 4 * 3 + 1], std::byte{3 << 6});
+  const auto three = packed(LayoutId::int3_block32, 37, 2);  // unit 1, quad 1: the upper three bits of pair 0
+  EXPECT_EQ(three[192 * 1 + 64 * 0 + 4 * 3 + 1], std::byte{(4 + 2) << 3});
+  const auto pair = packed(LayoutId::int3_block32, 61, 1);  // unit 1, quad 7: the upper three bits of pair 3, 10 10 00
+  EXPECT_EQ(pair[192 * 1 + 64 * 0 + 4 * 3 + 1], std::byte{0});
+  EXPECT_EQ(pair[192 * 1 + 64 * 1 + 4 * 3 + 1], std::byte{2 << 6});
+  EXPECT_EQ(pair[192 * 1 + 64 * 2 + 4 * 3 + 1], std::byte{2 << 6});
 }
 
 // A decoded weight is exactly float(q) * scale: the product needs no rounding, so every kernel agrees on it.
@@ -184,6 +235,17 @@ TEST(Layout, DecodedProductIsExact) {
       EXPECT_EQ(static_cast<double>(static_cast<float>(q) * scale),
                 static_cast<double>(q) * static_cast<double>(scale));
     }
+  }
+}
+
+// A fused and an unfused step from code to affine weight round to the same float: the product is representable.
+TEST(Layout, AffineWeightIsRoundedOnce) {
+  Rng rng(12);
+  for (int i = 0; i < 20000; ++i) {
+    const float scale = f16_to_f32(static_cast<uint16_t>(rng.below(0x7c00)));
+    const float base = f16_to_f32(static_cast<uint16_t>(rng.below(0x7c00) | 0x8000));
+    const auto code = static_cast<float>(rng.below(256));
+    EXPECT_EQ(std::fma(code, scale, base), code * scale + base);
   }
 }
 

@@ -3,7 +3,9 @@
 // columns are decoded to scratch (L1) and meet every token of the batch there; y carries the sums from chunk to chunk.
 #include <immintrin.h>
 
+#include "kernels/linear/bytes_avx2.h"
 #include "kernels/linear/linear_args.h"
+#include "kernels/linear/packed_panel.h"
 #include "kernels/linear/unroll.h"
 
 namespace halftone {
@@ -19,11 +21,7 @@ inline __m256 load_halves(const std::byte* at) {
 }
 inline __m256i load_dwords(const std::byte* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
 
-inline int64_t scale_bytes_of(int64_t columns, bool block) {
-  return round_up_to((block ? (columns + 31) / 32 : 1) * 32, 64);
-}
-
-// decode(panel, columns, begin, end, out): columns [begin, end) of 16 rows as f32 [k][16]; begin is a multiple of 8.
+// decode(panel, columns, begin, end, out): columns [begin, end) of 16 rows as f32 [k][16]; begin is a multiple of 32.
 struct F32Panel {
   static int64_t bytes(int64_t columns) { return columns * 64; }
   static void decode(const std::byte* panel, int64_t, int64_t begin, int64_t end, float* out) {
@@ -54,42 +52,39 @@ struct Bf16Panel {
   }
 };
 
-// float(code) * scale - offset * scale is rounded once, and q * scale is representable: exact.
+// One column of dwords. Symmetric: float(code) * scale - offset * scale is rounded once, and q * scale is
+// representable: exact. Affine: `add` is the base.
 template <int kShift, int kMask>
-inline void store_column(__m256i dwords, __m256 scale, __m256 minus_zero_point, float* out) {
+inline void store_column(__m256i dwords, __m256 scale, __m256 add, float* out) {
   const __m256i code = _mm256_and_si256(_mm256_srli_epi32(dwords, kShift), _mm256_set1_epi32(kMask));
-  _mm256_store_ps(out, _mm256_fmadd_ps(_mm256_cvtepi32_ps(code), scale, minus_zero_point));
+  _mm256_store_ps(out, _mm256_fmadd_ps(_mm256_cvtepi32_ps(code), scale, add));
 }
 
-template <bool kBlock>
-struct Int8Panel {
-  static int64_t bytes(int64_t columns) { return scale_bytes_of(columns, kBlock) + round_up_to(columns, 8) * 16; }
+template <class Packed>
+struct IntegerPanel {
+  static constexpr int kQuads = Codes<Packed::kBits>::kQuads, kVectors = Codes<Packed::kBits>::kVectors;
+  static int64_t bytes(int64_t columns) { return Packed::bytes(columns); }
   static void decode(const std::byte* panel, int64_t columns, int64_t begin, int64_t end, float* out) {
-    const std::byte* codes = panel + scale_bytes_of(columns, kBlock);
-    for (int64_t k = begin; k < end; k += 4, out += 64) {
+    const std::byte* codes = panel + Packed::head(columns);
+    for (int64_t k = begin; k < end; k += Packed::kUnit, out += 16 * Packed::kUnit) {
       for (int half = 0; half < 2; ++half) {
-        const __m256 scale = load_halves(panel + (kBlock ? k / 32 * 32 : 0) + half * 16);
-        const __m256 zero = _mm256_mul_ps(scale, _mm256_set1_ps(-128.0f));
-        const __m256i four = load_dwords(codes + k * 16 + half * 32);
-        unroll<4>([&](auto i) { store_column<8 * i.kValue, 255>(four, scale, zero, out + half * 8 + 16 * i); });
-      }
-    }
-  }
-};
-
-template <bool kBlock>
-struct Int4Panel {
-  static int64_t bytes(int64_t columns) { return scale_bytes_of(columns, kBlock) + round_up_to(columns, 8) * 8; }
-  static void decode(const std::byte* panel, int64_t columns, int64_t begin, int64_t end, float* out) {
-    const std::byte* codes = panel + scale_bytes_of(columns, kBlock);
-    for (int64_t k = begin; k < end; k += 8, out += 128) {
-      for (int half = 0; half < 2; ++half) {
-        const __m256 scale = load_halves(panel + (kBlock ? k / 32 * 32 : 0) + half * 16);
-        const __m256 zero = _mm256_mul_ps(scale, _mm256_set1_ps(-8.0f));
-        const __m256i eight = load_dwords(codes + k * 8 + half * 32);
-        unroll<4>([&](auto i) {
-          store_column<8 * i.kValue, 15>(eight, scale, zero, out + half * 8 + 16 * i);
-          store_column<8 * i.kValue + 4, 15>(eight, scale, zero, out + half * 8 + 16 * (i + 4));
+        const std::byte* group = panel + Packed::scale_at(k) + half * 16;
+        const __m256 scale = load_halves(group);
+        const __m256 add = Packed::kAffine ? load_halves(group + 32)
+                                           : _mm256_mul_ps(scale, _mm256_set1_ps(static_cast<float>(-Packed::kOffset)));
+        __m256i bytes[kVectors], quads[kQuads];
+        unroll<kVectors>(
+            [&](auto i) { bytes[i] = load_dwords(codes + k * Packed::kColumnBytes + 64 * i + half * 32); });
+        if constexpr (Packed::kBits == 4) {  // nibbles come from the dwords as quickly as bytes do
+          quads[0] = quads[1] = bytes[0];
+        } else {
+          Codes<Packed::kBits>::template unpack<BytesAvx2>(bytes, quads);
+        }
+        unroll<4 * kQuads>([&](auto column) {
+          constexpr int kColumn = column.kValue, kShift = 8 * (kColumn % 4);
+          constexpr bool kNibbles = Packed::kBits == 4;
+          store_column<kNibbles ? kShift + kColumn / 4 * 4 : kShift, kNibbles ? 15 : 255>(
+              quads[kColumn / 4], scale, add, out + half * 8 + 16 * kColumn);
         });
       }
     }
@@ -260,9 +255,11 @@ void linear_bf16_rows_exact_avx2(const LinearArgs& args) { linear<decode_rows<Bf
 void linear_f32_panel16_exact_avx2(const LinearArgs& args) { linear<decode_panel<F32Panel>>(args); }
 void linear_f16_panel16_exact_avx2(const LinearArgs& args) { linear<decode_panel<F16Panel>>(args); }
 void linear_bf16_panel16_exact_avx2(const LinearArgs& args) { linear<decode_panel<Bf16Panel>>(args); }
-void linear_int8_channel_panel16_exact_avx2(const LinearArgs& args) { linear<decode_panel<Int8Panel<false>>>(args); }
-void linear_int8_block32_panel16_exact_avx2(const LinearArgs& args) { linear<decode_panel<Int8Panel<true>>>(args); }
-void linear_int4_channel_panel16_exact_avx2(const LinearArgs& args) { linear<decode_panel<Int4Panel<false>>>(args); }
-void linear_int4_block32_panel16_exact_avx2(const LinearArgs& args) { linear<decode_panel<Int4Panel<true>>>(args); }
+
+#define LINEAR_EXACT(with, name, bits, group, kind)                                     \
+  void linear_##name##_panel16_exact_avx2(const LinearArgs& args) {                     \
+    linear<decode_panel<IntegerPanel<PackedPanel<bits, group, CodeKind::kind>>>>(args); \
+  }
+HALFTONE_INTEGER_LAYOUTS(LINEAR_EXACT, )
 
 }  // namespace halftone

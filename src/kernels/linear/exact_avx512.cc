@@ -42,7 +42,7 @@ inline void few_tokens(const LinearArgs& args, int64_t panel) {
 #pragma GCC unroll 4
     for (int p = 0; p < kPanels; ++p) {
       prefetch(first[p] + ahead + head + column * Panel::kColumnBytes, 8 * Panel::kColumnBytes);
-      if (Panel::kHasBlocks && k % 32 == 0) prefetch(first[p] + ahead + column, 1);
+      if (Panel::kHasBlocks && k % 32 == 0) prefetch(first[p] + ahead + Panel::scale_at(column), 1);
       eight[p] = Panel(first[p], args.columns).eight(k);
     }
     unroll<8>([&](auto i) __attribute__((always_inline)) {
@@ -355,9 +355,11 @@ void linear_bf16_rows_exact_avx512(const LinearArgs& args) { linear_rows<Bf16Row
 void linear_f32_panel16_exact_avx512(const LinearArgs& args) { linear_panels<F32Panel>(args); }
 void linear_f16_panel16_exact_avx512(const LinearArgs& args) { linear_panels<F16Panel>(args); }
 void linear_bf16_panel16_exact_avx512(const LinearArgs& args) { linear_panels<Bf16Panel>(args); }
-void linear_int8_channel_panel16_exact_avx512(const LinearArgs& args) { linear_panels<Int8Panel<false>>(args); }
-void linear_int8_block32_panel16_exact_avx512(const LinearArgs& args) { linear_panels<Int8Panel<true>>(args); }
-void linear_int4_channel_panel16_exact_avx512(const LinearArgs& args) { linear_panels<Int4Panel<false>>(args); }
-void linear_int4_block32_panel16_exact_avx512(const LinearArgs& args) { linear_panels<Int4Panel<true>>(args); }
+
+#define LINEAR_EXACT(with, name, bits, group, kind)                               \
+  void linear_##name##_panel16_exact_avx512(const LinearArgs& args) {             \
+    linear_panels<PanelOf<PackedPanel<bits, group, CodeKind::kind>>::Type>(args); \
+  }
+HALFTONE_INTEGER_LAYOUTS(LINEAR_EXACT, )
 
 }  // namespace halftone

@@ -3,7 +3,9 @@
 // columns are decoded to scratch (L1) and meet every token of the batch there; y carries the sums from chunk to chunk.
 #include <arm_neon.h>
 
+#include "kernels/linear/bytes_neon.h"
 #include "kernels/linear/linear_args.h"
+#include "kernels/linear/packed_panel.h"
 #include "kernels/linear/unroll.h"
 
 namespace halftone {
@@ -13,15 +15,11 @@ constexpr int64_t kChunkColumns = 128;
 constexpr int kMaxTokens = 4;
 
 inline int64_t round_up_to(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-inline int64_t scale_bytes_of(int64_t columns, bool block) {
-  return round_up_to((block ? (columns + 31) / 32 : 1) * 32, 64);
-}
-inline const uint8_t* bytes_at(const std::byte* at) { return reinterpret_cast<const uint8_t*>(at); }
 inline uint16x4_t load_words(const std::byte* at) { return vreinterpret_u16_u8(vld1_u8(bytes_at(at))); }
 inline float32x4_t halves(uint16x4_t bits) { return vcvt_f32_f16(vreinterpret_f16_u16(bits)); }
 inline float32x4_t bfloats(uint16x4_t bits) { return vreinterpretq_f32_u32(vshll_n_u16(bits, 16)); }
 
-// decode(panel, columns, begin, end, out): columns [begin, end) of 16 rows as f32 [k][16]; begin is a multiple of 8.
+// decode(panel, columns, begin, end, out): columns [begin, end) of 16 rows as f32 [k][16]; begin is a multiple of 32.
 struct F32Panel {
   static int64_t bytes(int64_t columns) { return columns * 64; }
   static void decode(const std::byte* panel, int64_t, int64_t begin, int64_t end, float* out) {
@@ -50,40 +48,32 @@ struct Bf16Panel {
   }
 };
 
-// 16 codes of one column: q = code - offset, times the scales of 16 rows (f16).
-inline void store_column(uint8x16_t codes, uint8_t offset, const std::byte* scales, float* out) {
-  const int8x16_t q = vreinterpretq_s8_u8(vsubq_u8(codes, vdupq_n_u8(offset)));
-  const int16x8_t low = vmovl_s8(vget_low_s8(q)), high = vmovl_s8(vget_high_s8(q));
-  const int16x4_t four[4] = {vget_low_s16(low), vget_high_s16(low), vget_low_s16(high), vget_high_s16(high)};
-  for (int i = 0; i < 4; ++i) {
-    const float32x4_t value = vcvtq_f32_s32(vmovl_s16(four[i]));
-    vst1q_f32(out + 4 * i, vmulq_f32(value, halves(load_words(scales + 8 * i))));
+// Float(code - kOffset) of 16 rows, times scale, plus base (affine).
+template <class Packed>
+struct IntegerPanel {
+  static int64_t bytes(int64_t columns) { return Packed::bytes(columns); }
+  static void store_column(uint8x16_t codes, const float32x4_t (&scales)[4], const float32x4_t (&bases)[4],
+                           float* out) {
+    const uint16x8_t low = vmovl_u8(vget_low_u8(codes)), high = vmovl_u8(vget_high_u8(codes));
+    const uint16x4_t four[4] = {vget_low_u16(low), vget_high_u16(low), vget_low_u16(high), vget_high_u16(high)};
+    unroll<4>([&](auto i) {
+      const int32x4_t q = vsubq_s32(vreinterpretq_s32_u32(vmovl_u16(four[i])), vdupq_n_s32(Packed::kOffset));
+      const float32x4_t value = vcvtq_f32_s32(q);
+      vst1q_f32(out + 4 * i, Packed::kAffine ? vfmaq_f32(bases[i], value, scales[i]) : vmulq_f32(value, scales[i]));
+    });
   }
-}
-
-template <bool kBlock>
-struct Int8Panel {
-  static int64_t bytes(int64_t columns) { return scale_bytes_of(columns, kBlock) + round_up_to(columns, 8) * 16; }
   static void decode(const std::byte* panel, int64_t columns, int64_t begin, int64_t end, float* out) {
-    const std::byte* codes = panel + scale_bytes_of(columns, kBlock);
-    for (int64_t k = begin; k < end; k += 4, out += 64) {
-      const uint8x16x4_t four = vld4q_u8(bytes_at(codes + k * 16));  // byte j of 16 dwords: column k + j
-      for (int j = 0; j < 4; ++j) store_column(four.val[j], 128, panel + (kBlock ? k / 32 * 32 : 0), out + 16 * j);
-    }
-  }
-};
-template <bool kBlock>
-struct Int4Panel {
-  static int64_t bytes(int64_t columns) { return scale_bytes_of(columns, kBlock) + round_up_to(columns, 8) * 8; }
-  static void decode(const std::byte* panel, int64_t columns, int64_t begin, int64_t end, float* out) {
-    const std::byte* codes = panel + scale_bytes_of(columns, kBlock);
-    for (int64_t k = begin; k < end; k += 8, out += 128) {
-      const uint8x16x4_t eight = vld4q_u8(bytes_at(codes + k * 8));
-      const std::byte* scales = panel + (kBlock ? k / 32 * 32 : 0);
-      for (int j = 0; j < 4; ++j) {
-        store_column(vandq_u8(eight.val[j], vdupq_n_u8(15)), 8, scales, out + 16 * j);
-        store_column(vshrq_n_u8(eight.val[j], 4), 8, scales, out + 16 * (j + 4));
-      }
+    const std::byte* codes = panel + Packed::head(columns);
+    for (int64_t k = begin; k < end; k += Packed::kUnit) {
+      const std::byte* group = panel + Packed::scale_at(k);
+      float32x4_t scales[4], bases[4];
+      unroll<4>([&](auto i) {
+        scales[i] = halves(load_words(group + 8 * i));
+        bases[i] = Packed::kAffine ? halves(load_words(group + 32 + 8 * i)) : vdupq_n_f32(0);
+      });
+      for_each_column<Packed::kBits>(codes + k * Packed::kColumnBytes, [&](int column, uint8x16_t code) {
+        store_column(code, scales, bases, out + (k - begin + column) * 16);
+      });
     }
   }
 };
@@ -180,9 +170,11 @@ void linear_bf16_rows_exact_neon(const LinearArgs& args) { linear<decode_rows<Bf
 void linear_f32_panel16_exact_neon(const LinearArgs& args) { linear<decode_panel<F32Panel>>(args); }
 void linear_f16_panel16_exact_neon(const LinearArgs& args) { linear<decode_panel<F16Panel>>(args); }
 void linear_bf16_panel16_exact_neon(const LinearArgs& args) { linear<decode_panel<Bf16Panel>>(args); }
-void linear_int8_channel_panel16_exact_neon(const LinearArgs& args) { linear<decode_panel<Int8Panel<false>>>(args); }
-void linear_int8_block32_panel16_exact_neon(const LinearArgs& args) { linear<decode_panel<Int8Panel<true>>>(args); }
-void linear_int4_channel_panel16_exact_neon(const LinearArgs& args) { linear<decode_panel<Int4Panel<false>>>(args); }
-void linear_int4_block32_panel16_exact_neon(const LinearArgs& args) { linear<decode_panel<Int4Panel<true>>>(args); }
+
+#define LINEAR_EXACT(with, name, bits, group, kind)                                     \
+  void linear_##name##_panel16_exact_neon(const LinearArgs& args) {                     \
+    linear<decode_panel<IntegerPanel<PackedPanel<bits, group, CodeKind::kind>>>>(args); \
+  }
+HALFTONE_INTEGER_LAYOUTS(LINEAR_EXACT, )
 
 }  // namespace halftone

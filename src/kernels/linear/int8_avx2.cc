@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // int8 contract on AVX2: a panel is two registers of 8 rows; dwords of 4 codes times 4 activations broadcast from
-// memory. 4 bits: codes <= 15 go unsigned through maddubs, and the 8 products of a group of 32 add up below 2^15 (8 * 2
-// * 15 * 127 = 30480). 8 bits: unsigned codes would saturate, so the sign of q moves to the activation: 2 * 128 * 127 =
-// 32512 fits.
+// memory. Codes go unsigned through maddubs, and products of 32 columns add up below 2^15 (4 bits: 8 * 2 * 15 * 127 =
+// 30480), at 6 bits those of 8 columns (2 * 2 * 63 * 127 = 32004). 8 bits would saturate, so the sign of code - 128
+// moves to the activation: 2 * 128 * 127 = 32512 fits.
 #include <immintrin.h>
 
+#include "kernels/linear/bytes_avx2.h"
 #include "kernels/linear/linear_args.h"
+#include "kernels/linear/packed_panel.h"
 #include "kernels/linear/unroll.h"
 
 namespace halftone {
@@ -21,33 +23,36 @@ inline __m256i broadcast4(const int8_t* at) {
   return _mm256_set1_epi32(four);
 }
 
-// group(codes, x, columns, sum, isum): adds the integer products of up to 32 columns of 8 rows; `sum` is that of x.
-struct Nibbles {
-  static constexpr int64_t kBytesPerColumn = 8;
-  static void group(const std::byte* codes, const int8_t* x, int64_t columns, int32_t sum, __m256i& isum) {
-    const __m256i mask = _mm256_set1_epi8(15);
-    __m256i words = _mm256_setzero_si256();
-    for (int64_t k = 0; k < columns; k += 8) {
-      const __m256i both = load_dwords(codes + k * kBytesPerColumn);
-      const __m256i low = _mm256_and_si256(both, mask), high = _mm256_and_si256(_mm256_srli_epi16(both, 4), mask);
-      words = _mm256_add_epi16(words, _mm256_maddubs_epi16(low, broadcast4(x + k)));
-      words = _mm256_add_epi16(words, _mm256_maddubs_epi16(high, broadcast4(x + k + 4)));
-    }
-    isum = _mm256_add_epi32(isum, _mm256_madd_epi16(words, _mm256_set1_epi16(1)));
-    isum = _mm256_sub_epi32(isum, _mm256_set1_epi32(8 * sum));
-  }
-};
-struct Bytes {
-  static constexpr int64_t kBytesPerColumn = 16;
-  static void group(const std::byte* codes, const int8_t* x, int64_t columns, int32_t, __m256i& isum) {
-    const __m256i offset = _mm256_set1_epi8(-128), ones = _mm256_set1_epi16(1);
-    for (int64_t k = 0; k < columns; k += 4) {
-      const __m256i q = _mm256_xor_si256(load_dwords(codes + k * kBytesPerColumn), offset);
-      const __m256i words = _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(broadcast4(x + k), q));
+// What add_columns takes from each code.
+template <int kBits>
+constexpr int kTaken = kBits == 8 ? 128 : 0;
+
+// isum += (code - kTaken) * x over up to 32 columns of 8 rows.
+template <int kBits>
+inline void add_columns(const std::byte* codes, const int8_t* x, int64_t columns, __m256i& isum) {
+  constexpr int kQuads = Codes<kBits>::kQuads, kVectors = Codes<kBits>::kVectors;
+  constexpr bool kMayOverflow = kBits > 4;  // sums of a whole group
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i words = _mm256_setzero_si256();
+  for (int64_t k = 0; k < columns; k += 4 * kQuads, codes += 64 * kVectors) {
+    __m256i bytes[kVectors], quads[kQuads];
+    for (int i = 0; i < kVectors; ++i) bytes[i] = load_dwords(codes + 64 * i);
+    Codes<kBits>::template unpack<BytesAvx2>(bytes, quads);
+    unroll<kQuads>([&](auto quad) {
+      const __m256i four = broadcast4(x + k + 4 * quad);
+      if constexpr (kBits == 8) {
+        const __m256i q = _mm256_xor_si256(quads[quad], _mm256_set1_epi8(-128));
+        words = _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(four, q));
+      } else {
+        words = _mm256_add_epi16(words, _mm256_maddubs_epi16(quads[quad], four));
+      }
+      if (!kMayOverflow || (kBits == 6 && quad % 2 == 0)) return;
       isum = _mm256_add_epi32(isum, _mm256_madd_epi16(words, ones));
-    }
+      words = _mm256_setzero_si256();
+    });
   }
-};
+  if (!kMayOverflow) isum = _mm256_add_epi32(isum, _mm256_madd_epi16(words, ones));
+}
 
 inline void store_results(float* y, int64_t rows, __m256 low, __m256 high) {
   alignas(32) float block[16];
@@ -62,14 +67,14 @@ inline __attribute__((always_inline)) void prefetch(const std::byte* at, int64_t
   for (int64_t line = 0; line < bytes; line += 64) _mm_prefetch(reinterpret_cast<const char*>(at + line), _MM_HINT_T0);
 }
 
-template <class Codes, bool kBlock, int kTokens>
+template <class Panel, int kTokens>
 inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
   constexpr int64_t kColumnsAhead = 256;
   constexpr int kSums = 2 * kTokens;  // number 2 t + h: token t, half h of the panel
-  const int64_t padded = (args.columns + 7) / 8 * 8;
-  const int64_t scale_bytes = kBlock ? (args.columns + 63) / 64 * 64 : 64;
-  const std::byte* scales = args.weights + panel * (scale_bytes + padded * Codes::kBytesPerColumn);
-  const std::byte* codes = scales + scale_bytes;
+  constexpr int kLeft = kTaken<Panel::kBits> - Panel::kOffset;
+  const int64_t padded = Panel::padded(args.columns);
+  const std::byte* scales = args.weights + panel * Panel::bytes(args.columns);
+  const std::byte* codes = scales + Panel::head(args.columns);
   const int8_t* x = args.q.codes + token * args.q.code_stride;
   const int32_t* sums = args.q.sums + token * args.q.sum_stride;
   const float* x_scales = args.q.scales + token * args.q.scale_stride;
@@ -79,33 +84,45 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
     const int64_t block_end = block + kActivationBlock < padded ? block + kActivationBlock : padded;
     __m256 s[kSums];
     __m256i isum[kSums];
+    int32_t xsum[kTokens] = {};
     unroll<kSums>([&](auto i) {
       s[i] = _mm256_setzero_ps();
       isum[i] = _mm256_setzero_si256();
     });
-    for (int64_t group = block; group < block_end; group += kActivationGroup) {
-      const int64_t columns = group + kActivationGroup < padded ? kActivationGroup : padded - group;
+    for (int64_t k = block; k < block_end; k += kActivationGroup) {
+      const int64_t next = k + kActivationGroup < block_end ? k + kActivationGroup : block_end;
+      const std::byte* group = scales + Panel::scale_at(k);
+      const bool ends = Panel::kBlock && (next == block_end || at_group<Panel>(next));
       if (kTokens == 1) {
-        prefetch(codes + (group + kColumnsAhead) * Codes::kBytesPerColumn, 32 * Codes::kBytesPerColumn);
-        if (kBlock) prefetch(scales + group + kColumnsAhead, 1);
+        prefetch(codes + (k + kColumnsAhead) * Panel::kColumnBytes, 32 * Panel::kColumnBytes);
+        if (Panel::kBlock) prefetch(group + Panel::scale_at(kColumnsAhead), 1);
       }
+      unroll<kTokens>([&](auto t) { xsum[t] += sums[t * args.q.sum_stride + k / kActivationGroup]; });
       unroll<kSums>([&](auto i) {
         constexpr int kToken = i.kValue / 2, kHalf = i.kValue % 2;
-        if (kBlock) isum[i] = _mm256_setzero_si256();
-        Codes::group(codes + group * Codes::kBytesPerColumn + kHalf * 32, x + kToken * args.q.code_stride + group,
-                     columns, sums[kToken * args.q.sum_stride + group / kActivationGroup], isum[i]);
-        if (!kBlock) return;
-        s[i] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(isum[i]), load_halves(scales + group + kHalf * 16), s[i]);
+        add_columns<Panel::kBits>(codes + k * Panel::kColumnBytes + kHalf * 32, x + kToken * args.q.code_stride + k,
+                                  next - k, isum[i]);
+        if (!ends) return;
+        const __m256i left = _mm256_set1_epi32(kLeft * xsum[kToken]);
+        s[i] =
+            _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(isum[i], left)), load_halves(group + kHalf * 16), s[i]);
+        isum[i] = _mm256_setzero_si256();
+        if (!Panel::kAffine) return;
+        s[i] = _mm256_fmadd_ps(_mm256_set1_ps(static_cast<float>(xsum[kToken])), load_halves(group + 32 + kHalf * 16),
+                               s[i]);
       });
+      if (ends) unroll<kTokens>([&](auto t) { xsum[t] = 0; });
     }
     unroll<kSums>([&](auto i) {
       const __m256 x_scale = _mm256_set1_ps(x_scales[i / 2 * args.q.scale_stride + block / kActivationBlock]);
-      acc[i] = _mm256_fmadd_ps(kBlock ? s[i] : _mm256_cvtepi32_ps(isum[i]), x_scale, acc[i]);
+      const __m256i left = _mm256_set1_epi32(kLeft * xsum[i / 2]);  // channel layouts
+      acc[i] =
+          _mm256_fmadd_ps(Panel::kBlock ? s[i] : _mm256_cvtepi32_ps(_mm256_add_epi32(isum[i], left)), x_scale, acc[i]);
     });
   }
   unroll<kTokens>([&](auto t) {
     __m256 low = acc[2 * t], high = acc[2 * t + 1];
-    if (!kBlock) {
+    if (!Panel::kBlock) {
       low = _mm256_mul_ps(low, load_halves(scales));
       high = _mm256_mul_ps(high, load_halves(scales + 16));
     }
@@ -113,20 +130,21 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
   });
 }
 
-template <class Codes, bool kBlock>
+template <class Panel>
 inline void linear(const LinearArgs& args) {
   for (int64_t panel = args.panel_begin; panel < args.panel_end; ++panel) {
     int64_t token = 0;
-    for (; token + 2 <= args.tokens; token += 2) tile<Codes, kBlock, 2>(args, panel, token);
-    if (token < args.tokens) tile<Codes, kBlock, 1>(args, panel, token);
+    for (; token + 2 <= args.tokens; token += 2) tile<Panel, 2>(args, panel, token);
+    if (token < args.tokens) tile<Panel, 1>(args, panel, token);
   }
 }
 
 }  // namespace
 
-void linear_int8_channel_panel16_int8_avx2(const LinearArgs& args) { linear<Bytes, false>(args); }
-void linear_int8_block32_panel16_int8_avx2(const LinearArgs& args) { linear<Bytes, true>(args); }
-void linear_int4_channel_panel16_int8_avx2(const LinearArgs& args) { linear<Nibbles, false>(args); }
-void linear_int4_block32_panel16_int8_avx2(const LinearArgs& args) { linear<Nibbles, true>(args); }
+#define LINEAR_INT8(with, name, bits, group, kind)                 \
+  void linear_##name##_panel16_int8_avx2(const LinearArgs& args) { \
+    linear<PackedPanel<bits, group, CodeKind::kind>>(args);        \
+  }
+HALFTONE_INTEGER_LAYOUTS(LINEAR_INT8, )
 
 }  // namespace halftone

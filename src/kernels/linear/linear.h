@@ -2,12 +2,16 @@
 // y[t][r] = sum over k of x[t][k] * w[r][k]; tokens in rows of x and y, weights (rows, columns).
 //
 // Three numeric contracts, each the same bits on every ISA, batch size, thread count and storage order:
-//   exact  acc = 0; for k ascending: acc = fma(x[t][k], w[r][k], acc); w = float(q) * scale is representable.
+//   exact  acc = 0; for k ascending: acc = fma(x[t][k], w[r][k], acc); w is the decoded weight of tensor/layout.h:
+//          float(q) * scale, which is representable, or fma(float(u), scale, base), rounded once.
 //   int8   activations are int8, one scale per 128 columns (QuantizedActivations). Per block of 128 columns, in order,
-//          isum being the exact integer sum of xq * q over a group of 32 (or, for channel layouts, over the block):
-//            block-scaled layouts: s = 0; for each group in order: s = fma(float(isum), w_scale, s);
-//                                  then acc = fma(s, x_scale, acc)
-//            channel layouts:      acc = fma(float(isum), x_scale, acc); at the end y = acc * w_scale
+//          isum being the exact integer sum of xq * q over a group of 32, 64 or 128 (or, for channel layouts, over the
+//          block), xsum the sum of xq over the group:
+//            block layouts:    s = 0; for each group in order: s = fma(float(isum), w_scale, s);
+//                              then acc = fma(s, x_scale, acc)
+//            affine layouts:   the same with isum of the stored codes, xq * u, and one more step per group:
+//                              s = fma(float(isum), w_scale, s); s = fma(float(xsum), w_base, s)
+//            channel layouts:  acc = fma(float(isum), x_scale, acc); at the end y = acc * w_scale
 //   bf16   approximate, for bf16 panels: x is rounded to bf16, to nearest even, and for each pair of columns (k, k +
 //   1):
 //          acc = f(x[k + 1], w[k + 1], acc); acc = f(x[k], w[k], acc), f being a fma that takes subnormal inputs for

@@ -14,7 +14,7 @@ inline constexpr int64_t kActivationGroup = 32;   // columns per stored sum
 inline constexpr int64_t kLinearChunkBytes = 32768;
 
 // int8 kernels for many tokens: 2 panels of 2048 columns as bytes, their scales as f32, and what tiles sum up.
-inline constexpr int64_t kLinearStripBytes = 81920;
+inline constexpr int64_t kLinearStripBytes = 90112;
 // The same columns of x, for so many tokens at a time; the stride is no multiple of what cache sets repeat after.
 inline constexpr int64_t kLinearTokens = 516, kLinearTokenFloats = 256 + 16;
 inline constexpr int64_t kLinearScratchBytes = kLinearChunkBytes + kLinearTokens * kLinearTokenFloats * 4;

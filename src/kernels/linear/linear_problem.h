@@ -18,8 +18,9 @@ struct RandomWeights {
   Order order;
   int64_t rows, columns;
   std::vector<float> values;     // (padded rows, columns)
-  std::vector<int8_t> codes;     // (padded rows, columns)
+  std::vector<int8_t> codes;     // (padded rows, columns), signed
   std::vector<uint16_t> scales;  // (padded rows, groups)
+  std::vector<uint16_t> bases;   // affine: like scales
   std::vector<std::byte> bytes;
 
   RandomWeights(const Layout& layout, Order order, int64_t rows, int64_t columns, uint64_t seed);
@@ -49,6 +50,7 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
   if (layout.is_float()) values.resize(padded * static_cast<size_t>(columns));
   if (!layout.is_float()) codes.resize(padded * static_cast<size_t>(columns));
   scales.resize(padded * static_cast<size_t>(groups));
+  if (layout.affine) bases.resize(scales.size());
   for (size_t i = 0; i < values.size() && i < static_cast<size_t>(rows * columns); ++i) {
     const float value = static_cast<float>(rng.uniform()) - 0.5f;
     values[i] = layout.id == LayoutId::f16    ? f16_to_f32(f32_to_f16(value))
@@ -60,6 +62,7 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
   }
   for (size_t i = 0; i < static_cast<size_t>(rows * groups); ++i) {
     scales[i] = f32_to_f16(static_cast<float>(rng.uniform()) * 0.02f - 0.005f);
+    if (layout.affine) bases[i] = f32_to_f16(static_cast<float>(rng.uniform()) - 0.8f);
   }
   bytes.resize(static_cast<size_t>(layout.bytes(rows, columns, order)));
   if (order == Order::rows) {
@@ -74,6 +77,7 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
   for (size_t p = 0; p < static_cast<size_t>(panels); ++p) {
     const size_t first = p * static_cast<size_t>(kPanelRows * columns);
     PanelSource source = {columns, nullptr, nullptr, nullptr};
+    if (layout.affine) source.bases = &bases[p * static_cast<size_t>(kPanelRows * groups)];
     if (layout.is_float()) source.values = &values[first];
     if (!layout.is_float()) source.codes = &codes[first];
     if (!layout.is_float()) source.scales = &scales[p * static_cast<size_t>(kPanelRows * groups)];
@@ -85,7 +89,10 @@ inline float RandomWeights::weight(int64_t row, int64_t column) const {
   const auto at = static_cast<size_t>(row * columns + column);
   if (layout->is_float()) return values[at];
   const int64_t group = layout->group == 0 ? 0 : column / layout->group;
-  return static_cast<float>(codes[at]) * f16_to_f32(scales[static_cast<size_t>(row * layout->groups(columns) + group)]);
+  const auto of_group = static_cast<size_t>(row * layout->groups(columns) + group);
+  const float scale = f16_to_f32(scales[of_group]);
+  if (!layout->affine) return static_cast<float>(codes[at]) * scale;
+  return static_cast<float>(codes[at] + layout->offset) * scale + f16_to_f32(bases[of_group]);
 }
 
 inline RandomTokens::RandomTokens(int64_t tokens, int64_t columns, uint64_t seed)

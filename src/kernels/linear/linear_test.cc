@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -18,7 +19,7 @@ namespace {
 
 constexpr uint64_t kSeed = 2024;
 constexpr int64_t kRows[] = {1, 15, 16, 17, 40};
-constexpr int64_t kColumns[] = {1, 7, 8, 31, 32, 33, 128, 172, 256, 300};
+constexpr int64_t kColumns[] = {1, 7, 8, 31, 32, 33, 128, 172, 200, 256, 300};
 constexpr int64_t kTokens[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 33};
 constexpr int64_t kMostTokens = 33;
 
@@ -71,24 +72,29 @@ float expected_value(const RandomWeights& w, const RandomTokens& in, Activations
       acc = std::fma(in.x[static_cast<size_t>(t * w.columns + k)], w.weight(r, k), acc);
     return acc;
   }
-  const bool block = w.layout->group == 32;
-  const int64_t groups = w.layout->groups(w.columns);
-  const auto scale = [&](int64_t group) { return f16_to_f32(w.scales[static_cast<size_t>(r * groups + group)]); };
+  const Layout& layout = *w.layout;
+  const int64_t groups = layout.groups(w.columns), group = layout.group;
+  const auto half = [&](const std::vector<uint16_t>& of, int64_t g) {
+    return f16_to_f32(of[static_cast<size_t>(r * groups + g)]);
+  };
   for (int64_t b = 0; b < w.columns; b += kActivationBlock) {
     const int64_t end = std::min(b + kActivationBlock, w.columns);
     float s = 0;
-    int32_t isum = 0;
+    int32_t isum = 0, xsum = 0;
     for (int64_t k = b; k < end; ++k) {
-      isum += in.codes.data()[t * in.code_stride + k] * w.codes[static_cast<size_t>(r * w.columns + k)];
-      if (block && ((k + 1) % 32 == 0 || k + 1 == end)) {
-        s = std::fma(static_cast<float>(isum), scale(k / 32), s);
-        isum = 0;
+      const int x = in.codes.data()[t * in.code_stride + k], q = w.codes[static_cast<size_t>(r * w.columns + k)];
+      isum += x * (layout.affine ? q + layout.offset : q);
+      xsum += x;
+      if (group > 0 && ((k + 1) % group == 0 || k + 1 == end)) {
+        s = std::fma(static_cast<float>(isum), half(w.scales, k / group), s);
+        if (layout.affine) s = std::fma(static_cast<float>(xsum), half(w.bases, k / group), s);
+        isum = xsum = 0;
       }
     }
-    acc = std::fma(block ? s : static_cast<float>(isum), in.scales[static_cast<size_t>(t * in.scale_stride + b / 128)],
-                   acc);
+    const float x_scale = in.scales[static_cast<size_t>(t * in.scale_stride + b / 128)];
+    acc = std::fma(group > 0 ? s : static_cast<float>(isum), x_scale, acc);
   }
-  return block ? acc : acc * scale(0);
+  return group > 0 ? acc : acc * half(w.scales, 0);
 }
 
 std::vector<float> expected_values(const RandomWeights& w, const RandomTokens& in, Activations activations) {
@@ -162,6 +168,20 @@ std::vector<const LinearKernel*> runnable_kernels() {
   return runnable;
 }
 
+// Runnable rows that must agree: of one layout, order and contract, so that what they are compared with is made once.
+std::vector<std::vector<const LinearKernel*>> kernels_by_problem() {
+  std::vector<std::vector<const LinearKernel*>> problems;
+  for (const LinearKernel* kernel : runnable_kernels()) {
+    const auto same = [&](const std::vector<const LinearKernel*>& of) {
+      return of[0]->layout == kernel->layout && of[0]->order == kernel->order &&
+             of[0]->activations == kernel->activations;
+    };
+    const auto found = std::find_if(problems.begin(), problems.end(), same);
+    found == problems.end() ? problems.push_back({kernel}) : found->push_back(kernel);
+  }
+  return problems;
+}
+
 std::string describe(const LinearKernel& kernel, int64_t rows, int64_t columns, int64_t tokens) {
   return std::string(kernel.name) + " rows " + std::to_string(rows) + " columns " + std::to_string(columns) +
          " tokens " + std::to_string(tokens) + " seed " + std::to_string(kSeed);
@@ -169,19 +189,21 @@ std::string describe(const LinearKernel& kernel, int64_t rows, int64_t columns, 
 
 TEST(Linear, EveryKernelHasTheBitsOfTheContract) {
   int ran = 0;
-  for (const LinearKernel* kernel : runnable_kernels()) {
+  for (const auto& kernels : kernels_by_problem()) {
     for (const int64_t rows : kRows) {
       for (const int64_t columns : kColumns) {
-        const RandomWeights w(layout_of(kernel->layout), kernel->order, rows, columns,
+        const RandomWeights w(layout_of(kernels[0]->layout), kernels[0]->order, rows, columns,
                               kSeed + static_cast<uint64_t>(columns));
         const RandomTokens in(kMostTokens, columns, kSeed);
-        const std::vector<float> expected = expected_values(w, in, kernel->activations);
+        const std::vector<float> expected = expected_values(w, in, kernels[0]->activations);
         const Guarded weights(w.bytes.data(), w.bytes.size());
-        for (const int64_t tokens : kTokens) {
-          SCOPED_TRACE(describe(*kernel, rows, columns, tokens));
-          run_and_compare(*kernel, w, weights.as(), in, tokens, rows > 16 ? tokens % 3 : 0, expected);
-          if (::testing::Test::HasFatalFailure()) return;
-          ++ran;
+        for (const LinearKernel* kernel : kernels) {
+          for (const int64_t tokens : kTokens) {
+            SCOPED_TRACE(describe(*kernel, rows, columns, tokens));
+            run_and_compare(*kernel, w, weights.as(), in, tokens, rows > 16 ? tokens % 3 : 0, expected);
+            if (::testing::Test::HasFatalFailure()) return;
+            ++ran;
+          }
         }
       }
     }
@@ -190,28 +212,36 @@ TEST(Linear, EveryKernelHasTheBitsOfTheContract) {
   std::printf("linear: %d runs, seed %d\n", ran, static_cast<int>(kSeed));
 }
 
-// Crosses every chunk of columns, block of tokens and group of panels that the kernels use.
+// Every value of the first and last tokens, one row in 16 of the others, else NaN: the plain chain is slow.
+std::vector<float> some_expected_values(const RandomWeights& w, const RandomTokens& in, Activations activations) {
+  std::vector<float> expected;
+  for (int64_t t = 0; t < in.tokens; ++t) {
+    for (int64_t r = 0; r < w.rows; ++r) {
+      const bool check = t < 2 || t > in.tokens - 3 || r % 16 == t % 16;
+      expected.push_back(check ? expected_value(w, in, activations, t, r) : NAN);
+    }
+  }
+  return expected;
+}
+
+// Crosses every chunk of columns, block of tokens and group of panels that the kernels use; the reference has none.
 TEST(Linear, LargerShapesCrossEveryBlocking) {
   constexpr int64_t kWideRows = 16 * 11 + 5, kWide = 2120;
-  for (const LinearKernel* kernel : runnable_kernels()) {
-    const RandomWeights w(layout_of(kernel->layout), kernel->order, kWideRows, kWide, kSeed);
+  for (const auto& kernels : kernels_by_problem()) {
+    const RandomWeights w(layout_of(kernels[0]->layout), kernels[0]->order, kWideRows, kWide, kSeed);
     const RandomTokens in(99, kWide, kSeed + 1);
-    std::vector<float> expected;
-    for (int64_t t = 0; t < in.tokens; ++t) {
-      for (int64_t r = 0; r < w.rows; ++r) {
-        // Every value of the first and last tokens, one row in 16 of the others: the plain chain is slow.
-        const bool check = t < 2 || t > 96 || r % 16 == t % 16;
-        expected.push_back(check ? expected_value(w, in, kernel->activations, t, r) : NAN);
-      }
-    }
+    const std::vector<float> expected = some_expected_values(w, in, kernels[0]->activations);
     std::vector<float> y(static_cast<size_t>(in.tokens * w.rows));
     AlignedBuffer<std::byte> scratch(static_cast<size_t>(linear_scratch_bytes(kWide)));
-    for (const int64_t tokens : {int64_t{1}, int64_t{3}, int64_t{9}, in.tokens}) {
-      SCOPED_TRACE(describe(*kernel, kWideRows, kWide, tokens));
-      kernel->run({w.bytes.data(), w.rows, kWide, 0, 12, tokens, in.x.data(), kWide, in.quantized(), y.data(), w.rows,
-                   scratch.data()});
-      for (size_t i = 0; i < static_cast<size_t>(tokens * w.rows); ++i) {
-        ASSERT_TRUE(std::isnan(expected[i]) || y[i] == expected[i]) << i;
+    for (const LinearKernel* kernel : kernels) {
+      if (kernel->isa == Isa::scalar) continue;
+      for (const int64_t tokens : {int64_t{1}, int64_t{3}, int64_t{9}, in.tokens}) {
+        SCOPED_TRACE(describe(*kernel, kWideRows, kWide, tokens));
+        kernel->run({w.bytes.data(), w.rows, kWide, 0, 12, tokens, in.x.data(), kWide, in.quantized(), y.data(), w.rows,
+                     scratch.data()});
+        for (size_t i = 0; i < static_cast<size_t>(tokens * w.rows); ++i) {
+          ASSERT_TRUE(std::isnan(expected[i]) || y[i] == expected[i]) << i;
+        }
       }
     }
   }

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/linear/bytes_avx512.h"
+#include "kernels/linear/packed_panel.h"
 #include "kernels/linear/unroll.h"
 
 namespace halftone {
@@ -25,11 +27,6 @@ inline __attribute__((always_inline)) void prefetch(const std::byte* at, int64_t
   for (int64_t line = 0; line < bytes; line += 64) _mm_prefetch(reinterpret_cast<const char*>(at + line), _MM_HINT_T0);
 }
 
-inline int64_t scale_bytes_of(int64_t columns, bool block) {
-  const int64_t groups = block ? (columns + 31) / 32 : 1;
-  return round_up_to(groups * 32, 64);
-}
-
 // kColumnBytes of codes per column follow head() bytes of scales. kAhead: columns between what is computed and what is
 // prefetched. eight(k).column<i>() is column k + i, decoded when asked for; k is a multiple of 8. some(k, n, out): the
 // n < 8 columns from k that end the panel, reading none beyond, as [8][16].
@@ -37,6 +34,7 @@ struct F32Panel {
   const std::byte* data;
   static constexpr int64_t kColumnBytes = 64, kAhead = 64;
   static constexpr bool kHasBlocks = false;
+  static int64_t scale_at(int64_t) { return 0; }
   static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return columns * 64; }
   F32Panel(const std::byte* panel, int64_t) : data(panel) {}
@@ -57,6 +55,7 @@ struct F16Panel {
   const std::byte* data;
   static constexpr int64_t kColumnBytes = 32, kAhead = 128;
   static constexpr bool kHasBlocks = false;
+  static int64_t scale_at(int64_t) { return 0; }
   static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return round_up_to(columns * 32, 64); }
   F16Panel(const std::byte* panel, int64_t) : data(panel) {}
@@ -77,6 +76,7 @@ struct Bf16Panel {
   const std::byte* data;
   static constexpr int64_t kColumnBytes = 32, kAhead = 128;
   static constexpr bool kHasBlocks = false;
+  static int64_t scale_at(int64_t) { return 0; }
   static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return round_up_to(columns, 2) * 32; }
   Bf16Panel(const std::byte* panel, int64_t) : data(panel) {}
@@ -114,47 +114,70 @@ inline __m512 magic_code(__m512i dwords) {
       _mm512_ternarylogic_epi32(dwords, _mm512_set1_epi32(kMask), _mm512_set1_epi32(kExponent), kAndOr));
 }
 
-template <bool kBlock>
-struct Int8Panel {
+// What all integer panels know. Eight is made of the scale, the base (affine) and vectors of dwords.
+template <class Packed>
+struct IntegerPanel {
   const std::byte *scales, *codes;
-  static constexpr int64_t kColumnBytes = 16, kAhead = 256;
-  static constexpr bool kHasBlocks = kBlock;
-  static int64_t head(int64_t columns) { return scale_bytes_of(columns, kBlock); }
-  static int64_t bytes(int64_t columns) { return head(columns) + round_up_to(columns, 8) * 16; }
-  Int8Panel(const std::byte* panel, int64_t columns) : scales(panel), codes(panel + head(columns)) {}
+  static constexpr int64_t kColumnBytes = Packed::kColumnBytes, kAhead = Packed::kBits == 8 ? 128 : 256;
+  static constexpr bool kHasBlocks = Packed::kBlock;
+  static int64_t head(int64_t columns) { return Packed::head(columns); }
+  static int64_t bytes(int64_t columns) { return Packed::bytes(columns); }
+  static int64_t scale_at(int64_t k) { return Packed::scale_at(k); }
+  IntegerPanel(const std::byte* panel, int64_t columns) : scales(panel), codes(panel + head(columns)) {}
+  __m512 scale(int64_t k) const { return load_halves(scales + Packed::scale_at(k)); }
+  __m512 base(int64_t k) const {
+    return Packed::kAffine ? load_halves(scales + Packed::scale_at(k) + 32) : _mm512_setzero_ps();
+  }
+  // Vector i of the unit that column k is in.
+  __m512i vector(int64_t k, int i) const { return load_codes(codes + k / Packed::kUnit * Packed::kUnitBytes + 64 * i); }
+};
+
+template <class Eight>
+inline void store_eight(const Eight& eight, float* out) {
+  unroll<8>([&](auto i) { _mm512_store_ps(out + i * 16, eight.template column<i.kValue>()); });
+}
+
+// 8 and 6 bits: two quads, one code per byte (6 bits: below two others).
+template <class Packed>
+struct BytePanel : IntegerPanel<Packed> {
+  using IntegerPanel<Packed>::IntegerPanel;
   struct Eight {
-    const std::byte* at;
-    __m512 scale, zero;
+    __m512i quads[2];
+    __m512 scale, add;
     template <int kColumn>
     __m512 column() const {
-      const __m512i four = load_codes(at + kColumn / 4 * 64);
+      const __m512i four = quads[kColumn / 4];
       constexpr int kByte = kColumn % 4;
       const __m512i second = kByte == 0   ? _mm512_slli_epi32(four, 8)
                              : kByte == 1 ? four
                                           : _mm512_srli_epi32(four, kByte == 2 ? 8 : 16);
-      return _mm512_fmadd_ps(magic_code<8, 8>(second), scale, zero);
+      const __m512 code = magic_code<8, Packed::kBits>(second);
+      if (!Packed::kAffine) return _mm512_fmadd_ps(code, scale, add);
+      return _mm512_fmadd_ps(_mm512_sub_ps(code, _mm512_set1_ps(kMagic<8>)), scale, add);
     }
   };
   Eight eight(int64_t k) const {
-    const __m512 scale = load_halves(scales + (kBlock ? k / 32 * 32 : 0));
-    return {codes + k * 16, scale, _mm512_mul_ps(scale, _mm512_set1_ps(-kMagic<8> - 128))};
+    const __m512 scale = this->scale(k);
+    const __m512 zero = _mm512_mul_ps(scale, _mm512_set1_ps(-kMagic<8> - static_cast<float>(Packed::kOffset)));
+    Eight all = {{}, scale, Packed::kAffine ? this->base(k) : zero};
+    if (Packed::kBits == 8 || k % 16 == 0) {
+      all.quads[0] = this->vector(k, 0);
+      all.quads[1] = this->vector(k, 1);
+    } else {
+      const __m512i bytes[3] = {this->vector(k, 0), this->vector(k, 1), this->vector(k, 2)};
+      all.quads[0] = bytes[2];
+      all.quads[1] = Codes<6>::fourth<BytesAvx512>(bytes);
+    }
+    return all;
   }
-  void some(int64_t k, int, float* out) const {
-    const Eight all = eight(k);
-    unroll<8>([&](auto i) { _mm512_store_ps(out + i * 16, all.template column<i.kValue>()); });
-  }
+  void some(int64_t k, int, float* out) const { store_eight(eight(k), out); }
 };
 
-template <bool kBlock>
-struct Int4Panel {
-  const std::byte *scales, *codes;
-  static constexpr int64_t kColumnBytes = 8, kAhead = 256;
-  static constexpr bool kHasBlocks = kBlock;
-  static int64_t head(int64_t columns) { return scale_bytes_of(columns, kBlock); }
-  static int64_t bytes(int64_t columns) { return head(columns) + round_up_to(columns, 8) * 8; }
-  Int4Panel(const std::byte* panel, int64_t columns) : scales(panel), codes(panel + head(columns)) {}
-  // Columns 1, 5, 2 lie at bits 8, 12, 16 as they are; 6, 3, 7 after a shift to the right, 0 and 4 after one to the
-  // left.
+// 4 bits, symmetric: columns 1, 5, 2 lie at bits 8, 12, 16 as they are; 6, 3, 7 after a shift to the right, 0 and 4
+// after one to the left.
+template <class Packed>
+struct NibblePanel : IntegerPanel<Packed> {
+  using IntegerPanel<Packed>::IntegerPanel;
   struct Eight {
     __m512i middle, upper, lower;
     __m512 scale, zero8, zero12, zero16;
@@ -170,8 +193,8 @@ struct Int4Panel {
     }
   };
   Eight eight(int64_t k) const {
-    const __m512 scale = load_halves(scales + (kBlock ? k / 32 * 32 : 0));
-    const __m512i codes8 = load_codes(codes + k * 8);
+    const __m512 scale = this->scale(k);
+    const __m512i codes8 = this->vector(k, 0);
     return {codes8,
             _mm512_srli_epi32(codes8, 12),
             _mm512_slli_epi32(codes8, 8),
@@ -180,10 +203,51 @@ struct Int4Panel {
             _mm512_mul_ps(scale, _mm512_set1_ps(-kMagic<12> - 8)),
             _mm512_mul_ps(scale, _mm512_set1_ps(-kMagic<16> - 8))};
   }
-  void some(int64_t k, int, float* out) const {
-    const Eight all = eight(k);
-    unroll<8>([&](auto i) { _mm512_store_ps(out + i * 16, all.template column<i.kValue>()); });
+  void some(int64_t k, int, float* out) const { store_eight(eight(k), out); }
+};
+
+// A permute reads the low 4 bits of an index, so a shifted dword is one, and the table holds what codes stand for:
+// 4 bits affine, 3 bits with any bit above them.
+template <class Packed>
+struct TablePanel : IntegerPanel<Packed> {
+  using IntegerPanel<Packed>::IntegerPanel;
+  struct Eight {
+    __m512i dwords;
+    __m512 scale, base;
+    template <int kColumn>
+    __m512 column() const {
+      constexpr int kShift = 8 * (kColumn % 4) + (kColumn < 4 ? 0 : Packed::kBits);
+      const __m512 table = Packed::kBits == 4 ? _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+                                              : _mm512_setr_ps(-4, -3, -2, -1, 0, 1, 2, 3, -4, -3, -2, -1, 0, 1, 2, 3);
+      const __m512 code = _mm512_permutexvar_ps(_mm512_srli_epi32(dwords, kShift), table);
+      return Packed::kAffine ? _mm512_fmadd_ps(code, scale, base) : _mm512_mul_ps(code, scale);
+    }
+  };
+  Eight eight(int64_t k) const {
+    static_assert(Packed::kAffine == (Packed::kBits == 4));
+    const int64_t pair = k % Packed::kUnit / 8;
+    if (pair < 3) return {this->vector(k, static_cast<int>(pair)), this->scale(k), this->base(k)};
+    const __m512i bytes[3] = {this->vector(k, 0), this->vector(k, 1), this->vector(k, 2)};
+    return {Codes<6>::fourth<BytesAvx512>(bytes), this->scale(k), this->base(k)};
   }
+  void some(int64_t k, int, float* out) const { store_eight(eight(k), out); }
+};
+
+template <class Packed, int kBits = Packed::kBits, bool kAffine = Packed::kAffine>
+struct PanelOf {
+  using Type = BytePanel<Packed>;
+};
+template <class Packed>
+struct PanelOf<Packed, 4, false> {
+  using Type = NibblePanel<Packed>;
+};
+template <class Packed>
+struct PanelOf<Packed, 4, true> {
+  using Type = TablePanel<Packed>;
+};
+template <class Packed>
+struct PanelOf<Packed, 3, false> {
+  using Type = TablePanel<Packed>;
 };
 
 }  // namespace

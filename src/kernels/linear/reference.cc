@@ -36,53 +36,47 @@ void exact_reference(const LinearArgs& args, LayoutId id, Order order) {
   }
 }
 
-// Codes and scales of one row, read from its panel as docs/layouts.md lays them.
-struct IntegerRow {
+// Scales and bases of one row.
+struct GroupScales {
   const Layout& layout;
-  const std::byte* panel;
+  std::span<const std::byte> panel;
   int r;
-  const std::byte* codes;
-
-  IntegerRow(const Layout& layout, const LinearArgs& args, int64_t row)
-      : layout(layout),
-        panel(args.weights + row / kPanelRows * layout.panel_bytes(args.columns)),
-        r(static_cast<int>(row % kPanelRows)),
-        codes(panel + layout.scale_bytes(args.columns)) {}
-
-  int code(int64_t k) const {
-    if (layout.bits == 8) return static_cast<int>(codes[k / 4 * 64 + r * 4 + k % 4]) - layout.offset;
-    return (static_cast<int>(codes[k / 8 * 64 + r * 4 + k % 4]) >> (k & 4) & 15) - layout.offset;
-  }
-  float scale(int64_t group) const {
-    const std::byte* at = panel + (group * kPanelRows + r) * 2;
-    return f16_to_f32(static_cast<uint16_t>(static_cast<int>(at[0]) | static_cast<int>(at[1]) << 8));
-  }
+  float scale(int64_t group) const { return half_at(panel, layout.scale_at(group, r)); }
+  float base(int64_t group) const { return half_at(panel, layout.base_at(group, r)); }
 };
 
-float int8_dot(const IntegerRow& row, const int8_t* x, const float* x_scales, int64_t columns) {
-  const int64_t group = row.layout.group == 0 ? kActivationBlock : row.layout.group;
+float int8_dot(const int8_t* q, const GroupScales& row, const int8_t* x, const float* x_scales, int64_t columns) {
+  const Layout& layout = row.layout;
+  const int64_t group = layout.group == 0 ? kActivationBlock : layout.group;
+  const int plus = layout.affine ? layout.offset : 0;  // affine codes count as stored
   float acc = 0;
   for (int64_t block = 0; block < columns; block += kActivationBlock) {
     const int64_t block_end = block + kActivationBlock < columns ? block + kActivationBlock : columns;
     float s = 0;
     for (int64_t begin = block; begin < block_end; begin += group) {
       const int64_t end = begin + group < block_end ? begin + group : block_end;
-      int32_t isum = 0;
-      for (int64_t k = begin; k < end; ++k) isum += x[k] * row.code(k);
-      s = row.layout.group == 0 ? static_cast<float>(isum)
-                                : std::fma(static_cast<float>(isum), row.scale(begin / group), s);
+      int32_t isum = 0, xsum = 0;
+      for (int64_t k = begin; k < end; ++k) isum += x[k] * (q[k] + plus), xsum += x[k];
+      s = layout.group == 0 ? static_cast<float>(isum)
+                            : std::fma(static_cast<float>(isum), row.scale(begin / group), s);
+      if (layout.affine) s = std::fma(static_cast<float>(xsum), row.base(begin / group), s);
     }
     acc = std::fma(s, x_scales[block / kActivationBlock], acc);
   }
-  return row.layout.group == 0 ? acc * row.scale(0) : acc;
+  return layout.group == 0 ? acc * row.scale(0) : acc;
 }
 
 void int8_reference(const LinearArgs& args, LayoutId id, Order) {
+  const Layout& layout = layout_of(id);
+  const auto panel_bytes = static_cast<size_t>(layout.panel_bytes(args.columns));
+  auto* codes = reinterpret_cast<int8_t*>(args.scratch);
   for (int64_t r = args.panel_begin * kPanelRows; r < end_row(args); ++r) {
-    const IntegerRow row(layout_of(id), args, r);
+    const std::byte* panel = args.weights + static_cast<size_t>(r / kPanelRows) * panel_bytes;
+    const GroupScales row = {layout, {panel, panel_bytes}, static_cast<int>(r % kPanelRows)};
+    layout.unpack_codes(row.panel, row.r, args.columns, codes);
     for (int64_t t = 0; t < args.tokens; ++t) {
       const int8_t* x = args.q.codes + t * args.q.code_stride;
-      args.y[t * args.y_stride + r] = int8_dot(row, x, args.q.scales + t * args.q.scale_stride, args.columns);
+      args.y[t * args.y_stride + r] = int8_dot(codes, row, x, args.q.scales + t * args.q.scale_stride, args.columns);
     }
   }
 }

@@ -10,8 +10,9 @@
 
 namespace halftone {
 
-// Rows (rows, columns) of finite floats in; signed codes (rows, columns) and scales (rows, groups) as f16 bits out. A
-// scale may be negative. A scale of infinity says that the group cannot be expressed; the caller makes it an error.
+// Rows (rows, columns) of finite floats in; signed codes (rows, columns) and scales (rows, groups) as f16 bits out, and
+// for affine layouts bases like scales (else empty). A scale may be negative. A scale or base of infinity says that the
+// group cannot be expressed; the caller makes it an error.
 struct MethodInput {
   std::span<const float> values;
   int64_t rows, columns;
@@ -19,6 +20,7 @@ struct MethodInput {
 struct MethodOutput {
   std::span<int8_t> codes;
   std::span<uint16_t> scales;
+  std::span<uint16_t> bases = {};
 };
 
 struct Method {

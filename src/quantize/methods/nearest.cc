@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Round to nearest, symmetric: no paper, the baseline of all of them.
-// The scale is rounded to f16 before codes are chosen, so codes are nearest to what will really be decoded. A 4-bit
-// group is tried with max|w| at 7 and with its extreme at -8 (a negative scale when that is positive); the smaller
-// squared error stays. Loops run over 16 lanes with a fixed tree of sums: compilers can vectorise them, and every
-// machine gets the same codes.
+// Round to nearest: no paper, the baseline of all of them.
+// Scales (and bases) are rounded to f16 before codes are chosen, so codes are nearest to what will really be decoded.
+// Symmetric groups of up to 6 bits are tried with max|w| at 7 (of 4 bits) and with its extreme at -8 (a negative scale
+// when that is positive); the smaller squared error stays. Affine groups span min .. max. Loops run over 16 lanes with
+// a fixed tree of sums: compilers can vectorise them, and every machine gets the same codes.
 #include <algorithm>
 #include <cmath>
 
@@ -57,8 +57,11 @@ float fold(float* lanes, Combine combine) {
   return lanes[0];
 }
 
-Range extremes(const float* values, int64_t count) {
-  float low[kSumLanes] = {}, high[kSumLanes] = {};
+// Least and greatest, and `seed`.
+Range extremes(const float* values, int64_t count, float seed) {
+  float low[kSumLanes], high[kSumLanes];
+  std::fill_n(low, kSumLanes, seed);
+  std::fill_n(high, kSumLanes, seed);
   int64_t k = 0;
   for (; k + kSumLanes <= count; k += kSumLanes) {
     for (int lane = 0; lane < kSumLanes; ++lane) {
@@ -98,8 +101,8 @@ void write_codes(const float* values, int64_t count, const Scale& scale, Range r
 }
 
 // One group that shares a scale. Infinity as scale: it does not fit f16.
-uint16_t choose_group(const Layout& layout, const float* values, int64_t count, int8_t* codes) {
-  const Range found = extremes(values, count);
+uint16_t choose_symmetric(const Layout& layout, const float* values, int64_t count, int8_t* codes) {
+  const Range found = extremes(values, count, 0);
   const float largest = std::max(-found.low, found.high);
   if (largest == 0) {
     std::fill(codes, codes + count, int8_t{0});
@@ -107,7 +110,7 @@ uint16_t choose_group(const Layout& layout, const float* values, int64_t count, 
   }
   Range range{static_cast<float>(layout.q_min), static_cast<float>(layout.q_max)};
   Scale best = scale_of(scale_bits(largest, range.high));
-  if (layout.bits == 4) {
+  if (layout.bits <= 6) {  // at 8 bits one code more is nothing
     const Range wide{-static_cast<float>(layout.offset), range.high};
     const uint16_t sign = found.high > -found.low ? 0x8000 : 0;
     const Scale other = scale_of(static_cast<uint16_t>(scale_bits(largest, -wide.low) | sign));
@@ -121,6 +124,28 @@ uint16_t choose_group(const Layout& layout, const float* values, int64_t count, 
   return best.bits;
 }
 
+struct AffineScale {
+  uint16_t scale, base;
+};
+
+// One affine group: the base is the least weight, rounded, and the scale reaches from there to the greatest.
+AffineScale choose_affine(const Layout& layout, const float* values, int64_t count, int8_t* codes) {
+  const Range found = extremes(values, count, values[0]);
+  const uint16_t base_bits = f32_to_f16(found.low);
+  const float base = f16_to_f32(base_bits), reach = found.high - base;
+  const Range range{0, static_cast<float>(2 * layout.offset - 1)};
+  if (!(reach > 0)) {
+    std::fill(codes, codes + count, static_cast<int8_t>(-layout.offset));
+    return {0, base_bits};
+  }
+  const Scale scale = scale_of(scale_bits(reach, range.high));
+  for (int64_t k = 0; k < count; ++k) {
+    const auto code = static_cast<int>(rounded_code(values[k] - base, scale.inverse, range));
+    codes[k] = static_cast<int8_t>(code - layout.offset);
+  }
+  return {scale.bits, base_bits};
+}
+
 }  // namespace
 
 void choose_nearest(const Layout& layout, const MethodInput& input, const MethodOutput& output) {
@@ -130,9 +155,15 @@ void choose_nearest(const Layout& layout, const MethodInput& input, const Method
     const float* values = input.values.data() + row * input.columns;
     int8_t* codes = output.codes.data() + row * input.columns;
     for (int64_t group = 0; group < groups; ++group) {
-      const int64_t begin = group * width;
-      output.scales[static_cast<size_t>(row * groups + group)] =
-          choose_group(layout, values + begin, std::min(width, input.columns - begin), codes + begin);
+      const int64_t begin = group * width, count = std::min(width, input.columns - begin);
+      const auto at = static_cast<size_t>(row * groups + group);
+      if (!layout.affine) {
+        output.scales[at] = choose_symmetric(layout, values + begin, count, codes + begin);
+        continue;
+      }
+      const AffineScale chosen = choose_affine(layout, values + begin, count, codes + begin);
+      output.scales[at] = chosen.scale;
+      output.bases[at] = chosen.base;
     }
   }
 }

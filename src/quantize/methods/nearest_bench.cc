@@ -14,15 +14,16 @@ namespace {
 
 constexpr int64_t kRows = 16, kColumns = 2048;
 
-// No weight is further from its code than half a step, or (int4) a whole one where the range ends.
+// No weight is further from its code than half a step, or (symmetric) a whole one where the range ends.
 bool right(const Layout& layout, const std::vector<float>& values, const std::vector<int8_t>& codes,
-           const std::vector<uint16_t>& scales) {
+           const std::vector<uint16_t>& scales, const std::vector<uint16_t>& bases) {
   const int64_t groups = layout.groups(kColumns), width = layout.group == 0 ? kColumns : layout.group;
   for (int64_t i = 0; i < kRows * kColumns; ++i) {
     const auto group = static_cast<size_t>(i / kColumns * groups + i % kColumns / width);
     const float scale = f16_to_f32(scales[group]);
-    const float off =
-        std::fabs(static_cast<float>(codes[static_cast<size_t>(i)]) * scale - values[static_cast<size_t>(i)]);
+    const float base = layout.affine ? f16_to_f32(bases[group]) : 0;
+    const int code = codes[static_cast<size_t>(i)] + (layout.affine ? layout.offset : 0);
+    const float off = std::fabs(static_cast<float>(code) * scale + base - values[static_cast<size_t>(i)]);
     if (off > 1.01f * std::fabs(scale)) return false;
   }
   return true;
@@ -35,11 +36,12 @@ void nearest(benchmark::State& state) {
   for (float& value : values) value = static_cast<float>(rng.normal());
   std::vector<int8_t> codes(values.size());
   std::vector<uint16_t> scales(static_cast<size_t>(kRows * layout.groups(kColumns)));
+  std::vector<uint16_t> bases(layout.affine ? scales.size() : 0);
   for (auto _ : state) {
-    find_method("nearest")->choose(layout, {values, kRows, kColumns}, {codes, scales});
+    find_method("nearest")->choose(layout, {values, kRows, kColumns}, {codes, scales, bases});
     benchmark::ClobberMemory();
   }
-  if (!right(layout, values, codes, scales)) state.SkipWithError("wrong codes: this speed is worth nothing");
+  if (!right(layout, values, codes, scales, bases)) state.SkipWithError("wrong codes: this speed is worth nothing");
   state.SetLabel(std::string(layout.name));
   state.SetItemsProcessed(state.iterations() * kRows * kColumns);
 }

@@ -13,16 +13,19 @@ namespace {
 
 struct Chosen {
   std::vector<int8_t> codes;
-  std::vector<uint16_t> scales;
+  std::vector<uint16_t> scales, bases;
   float scale(size_t group) const { return f16_to_f32(scales[group]); }
+  float base(size_t group) const { return f16_to_f32(bases[group]); }
 };
 
 Chosen choose(LayoutId id, const std::vector<float>& values, int64_t rows = 1) {
   const Layout& layout = layout_of(id);
   const int64_t columns = static_cast<int64_t>(values.size()) / rows;
   Chosen chosen{std::vector<int8_t>(values.size()),
-                std::vector<uint16_t>(static_cast<size_t>(rows * layout.groups(columns)))};
-  find_method("nearest")->choose(layout, {values, rows, columns}, {chosen.codes, chosen.scales});
+                std::vector<uint16_t>(static_cast<size_t>(rows * layout.groups(columns))),
+                {}};
+  if (layout.affine) chosen.bases.resize(chosen.scales.size());
+  find_method("nearest")->choose(layout, {values, rows, columns}, {chosen.codes, chosen.scales, chosen.bases});
   return chosen;
 }
 
@@ -122,7 +125,7 @@ TEST(Nearest, Int4TakesTheBetterOfTwoScales) {
 
 TEST(Nearest, TinyWeightsKeepTheirSignAndSize) {
   for (const float size : {1e-4f, 1e-6f, 3e-7f}) {  // scales in and below the subnormal numbers of f16
-    for (const LayoutId id : {LayoutId::int8_block32, LayoutId::int4_block32}) {
+    for (const LayoutId id : {LayoutId::int8_block32, LayoutId::int4_block32, LayoutId::int6_block32}) {
       std::vector<float> values = {size, -size, size / 2, 0};
       const Chosen chosen = choose(id, values);
       for (size_t i = 0; i < values.size(); ++i)
@@ -138,6 +141,64 @@ TEST(Nearest, AScaleBeyondF16IsInfinity) {
   const Chosen only_eight = choose(LayoutId::int4_block32, {7.6f * 65504, 0});  // fits at -8, not at 7
   EXPECT_FALSE(std::isinf(only_eight.scale(0)));
   EXPECT_EQ(only_eight.codes[0], -8);
+}
+
+TEST(Nearest, EveryBitWidthReachesItsRange) {
+  for (const Layout* layout : all_layouts()) {
+    if (layout->is_float() || layout->affine) continue;
+    const auto lowest = static_cast<float>(layout->bits == 8 ? layout->q_min : -layout->offset);
+    const auto highest = static_cast<float>(layout->q_max);
+    const Chosen chosen = choose(layout->id, {lowest, highest, 0, 1, -1, highest - 1});
+    EXPECT_EQ(chosen.scale(0), 1.0f) << layout->name;
+    const auto code = [](float value) { return static_cast<int8_t>(value); };
+    EXPECT_EQ(chosen.codes, (std::vector<int8_t>{code(lowest), code(highest), 0, 1, -1, code(highest - 1)}))
+        << layout->name;
+  }
+}
+
+TEST(Nearest, AffineCodesOfAHandMadeGroup) {
+  const Chosen chosen = choose(LayoutId::uint4_affine32, {-1, 6.5f, 0, 0.4f, -0.9f, 3.1f});
+  EXPECT_EQ(chosen.base(0), -1.0f);
+  EXPECT_EQ(chosen.scale(0), 0.5f);
+  EXPECT_EQ(chosen.codes, (std::vector<int8_t>{0 - 8, 15 - 8, 2 - 8, 3 - 8, 0 - 8, 8 - 8}));
+}
+
+TEST(Nearest, AffineGroupsMayLieOnOneSideOfZero) {
+  const Chosen above = choose(LayoutId::uint8_affine64, {10, 265, 11});  // nothing is spent on what lies below 10
+  EXPECT_EQ(above.base(0), 10.0f);
+  EXPECT_EQ(above.scale(0), 1.0f);
+  EXPECT_EQ(above.codes, (std::vector<int8_t>{-128, 127, -127}));
+  const Chosen equal = choose(LayoutId::uint4_affine64, std::vector<float>(64, -0.3125f));
+  EXPECT_EQ(equal.base(0), -0.3125f);
+  EXPECT_EQ(equal.scale(0), 0.0f);
+  EXPECT_EQ(equal.codes, std::vector<int8_t>(64, -8));
+}
+
+// No weight is further off than half a step and what rounding the ends of the range to f16 moves.
+TEST(Nearest, AffineErrorIsHalfAStep) {
+  Rng rng(13);
+  for (const Layout* layout : all_layouts()) {
+    if (!layout->affine) continue;
+    for (int trial = 0; trial < 100; ++trial) {
+      std::vector<float> values(3 * 172);  // the last group of a row is partial
+      const double shift = rng.normal(), spread = std::exp(4 * rng.normal());
+      for (float& value : values) value = static_cast<float>(rng.normal() * spread + shift);
+      const Chosen chosen = choose(layout->id, values, 3);
+      const int64_t groups = layout->groups(172);
+      for (size_t i = 0; i < values.size(); ++i) {
+        const auto group = i / 172 * static_cast<size_t>(groups) + i % 172 / static_cast<size_t>(layout->group);
+        const float code = static_cast<float>(chosen.codes[i] + layout->offset);
+        const float off = std::fabs(code * chosen.scale(group) + chosen.base(group) - values[i]);
+        const float ends = std::fabs(chosen.base(group)) + 256 * chosen.scale(group);
+        ASSERT_LE(off, 0.501f * chosen.scale(group) + ends / 2048) << layout->name << " seed 13, trial " << trial;
+      }
+    }
+  }
+}
+
+TEST(Nearest, ABaseBeyondF16IsInfinity) {
+  EXPECT_TRUE(std::isinf(choose(LayoutId::uint4_affine32, {-1e7f, 1}).base(0)));
+  EXPECT_TRUE(std::isinf(choose(LayoutId::uint8_affine32, {0, 1e8f}).scale(0)));
 }
 
 TEST(Nearest, LanesDoNotChangeTheResult) {

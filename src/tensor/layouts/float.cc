@@ -15,20 +15,20 @@ void check_size(const Layout& layout, int64_t columns, size_t bytes) {
 
 int64_t bf16_index(int64_t k, int r) { return k / 2 * (kPanelRows * 2) + r * 2 + k % 2; }
 
-void pack_f32(const PanelSource& source, std::span<std::byte> panel) {
-  check_size(kLayoutF32, source.columns, panel.size());
+void pack_f32(const Layout& layout, const PanelSource& source, std::span<std::byte> panel) {
+  check_size(layout, source.columns, panel.size());
   for (int r = 0; r < kPanelRows; ++r) {
     const float* row = source.values + r * source.columns;
     for (int64_t k = 0; k < source.columns; ++k) std::memcpy(panel.data() + (k * kPanelRows + r) * 4, row + k, 4);
   }
 }
 
-void decode_f32(std::span<const std::byte> panel, int r, int64_t columns, float* out) {
+void decode_f32(const Layout&, std::span<const std::byte> panel, int r, int64_t columns, float* out) {
   for (int64_t k = 0; k < columns; ++k) std::memcpy(out + k, panel.data() + (k * kPanelRows + r) * 4, 4);
 }
 
-void pack_f16(const PanelSource& source, std::span<std::byte> panel) {
-  check_size(kLayoutF16, source.columns, panel.size());
+void pack_f16(const Layout& layout, const PanelSource& source, std::span<std::byte> panel) {
+  check_size(layout, source.columns, panel.size());
   for (int r = 0; r < kPanelRows; ++r) {
     const float* row = source.values + r * source.columns;
     for (int64_t k = 0; k < source.columns; ++k) {
@@ -40,7 +40,7 @@ void pack_f16(const PanelSource& source, std::span<std::byte> panel) {
   std::memset(panel.data() + used, 0, panel.size() - used);
 }
 
-void decode_f16(std::span<const std::byte> panel, int r, int64_t columns, float* out) {
+void decode_f16(const Layout&, std::span<const std::byte> panel, int r, int64_t columns, float* out) {
   for (int64_t k = 0; k < columns; ++k) {
     uint16_t bits;
     std::memcpy(&bits, panel.data() + (k * kPanelRows + r) * 2, 2);
@@ -48,8 +48,8 @@ void decode_f16(std::span<const std::byte> panel, int r, int64_t columns, float*
   }
 }
 
-void pack_bf16(const PanelSource& source, std::span<std::byte> panel) {
-  check_size(kLayoutBf16, source.columns, panel.size());
+void pack_bf16(const Layout& layout, const PanelSource& source, std::span<std::byte> panel) {
+  check_size(layout, source.columns, panel.size());
   for (int r = 0; r < kPanelRows; ++r) {
     const float* row = source.values + r * source.columns;
     for (int64_t k = 0; k < round_up(source.columns, 2); ++k) {
@@ -59,7 +59,7 @@ void pack_bf16(const PanelSource& source, std::span<std::byte> panel) {
   }
 }
 
-void decode_bf16(std::span<const std::byte> panel, int r, int64_t columns, float* out) {
+void decode_bf16(const Layout&, std::span<const std::byte> panel, int r, int64_t columns, float* out) {
   for (int64_t k = 0; k < columns; ++k) {
     uint16_t bits;
     std::memcpy(&bits, panel.data() + bf16_index(k, r) * 2, 2);
@@ -67,10 +67,15 @@ void decode_bf16(std::span<const std::byte> panel, int r, int64_t columns, float
   }
 }
 
+constexpr Layout float_layout(std::string_view name, LayoutId id, int bits, int unit, decltype(Layout::pack) pack,
+                              decltype(Layout::decode) decode) {
+  return {name, id, bits, -1, false, 0, 0, 0, unit, pack, decode, nullptr};
+}
+
 }  // namespace
 
-const Layout kLayoutF32 = {"f32", LayoutId::f32, 32, -1, 0, 0, 0, pack_f32, decode_f32};
-const Layout kLayoutF16 = {"f16", LayoutId::f16, 16, -1, 0, 0, 0, pack_f16, decode_f16};
-const Layout kLayoutBf16 = {"bf16", LayoutId::bf16, 16, -1, 0, 0, 0, pack_bf16, decode_bf16};
+const Layout kLayoutF32 = float_layout("f32", LayoutId::f32, 32, 1, pack_f32, decode_f32);
+const Layout kLayoutF16 = float_layout("f16", LayoutId::f16, 16, 1, pack_f16, decode_f16);
+const Layout kLayoutBf16 = float_layout("bf16", LayoutId::bf16, 16, 2, pack_bf16, decode_bf16);
 
 }  // namespace halftone

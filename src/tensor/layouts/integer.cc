@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// Integer panels: scales (and bases), then codes. Codes are stored unsigned, q + offset, in units of 4 kQuads columns:
+// byte j of a row's dwords holds the columns j, j + 4, j + 8, ... of the unit, kQuads codes in kBytes bytes, which lie
+// 64 bytes apart. What a policy below does to bytes, kernels do to whole vectors of them.
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "tensor/dtype.h"
+#include "tensor/layouts/layouts.h"
+
+namespace halftone {
+namespace {
+
+constexpr int64_t kVectorBytes = kPanelRows * 4;
+
+struct EightBits {
+  static constexpr int kQuads = 2, kBytes = 2;
+  static void pack(const uint8_t* codes, uint8_t* bytes) { bytes[0] = codes[0], bytes[1] = codes[1]; }
+  static void unpack(const uint8_t* bytes, uint8_t* codes) { codes[0] = bytes[0], codes[1] = bytes[1]; }
+};
+
+struct FourBits {
+  static constexpr int kQuads = 2, kBytes = 1;
+  static void pack(const uint8_t* codes, uint8_t* bytes) { bytes[0] = static_cast<uint8_t>(codes[0] | codes[1] << 4); }
+  static void unpack(const uint8_t* bytes, uint8_t* codes) { codes[0] = bytes[0] & 15, codes[1] = bytes[0] >> 4; }
+};
+
+// Three codes in the low bits of three bytes; the fourth has two of its bits at the top of each.
+struct SixBits {
+  static constexpr int kQuads = 4, kBytes = 3;
+  static void pack(const uint8_t* codes, uint8_t* bytes) {
+    for (int i = 0; i < 3; ++i) bytes[i] = static_cast<uint8_t>(codes[i] | (codes[3] >> 2 * i & 3) << 6);
+  }
+  static void unpack(const uint8_t* bytes, uint8_t* codes) {
+    for (int i = 0; i < 3; ++i) codes[i] = bytes[i] & 63;
+    codes[3] = static_cast<uint8_t>(bytes[0] >> 6 | bytes[1] >> 6 << 2 | bytes[2] >> 6 << 4);
+  }
+};
+
+// Two codes are one of six bits.
+struct ThreeBits {
+  static constexpr int kQuads = 8, kBytes = 3;
+  static void pack(const uint8_t* codes, uint8_t* bytes) {
+    uint8_t pairs[4];
+    for (int i = 0; i < 4; ++i) pairs[i] = static_cast<uint8_t>(codes[2 * i] | codes[2 * i + 1] << 3);
+    SixBits::pack(pairs, bytes);
+  }
+  static void unpack(const uint8_t* bytes, uint8_t* codes) {
+    uint8_t pairs[4];
+    SixBits::unpack(bytes, pairs);
+    for (int i = 0; i < 4; ++i) codes[2 * i] = pairs[i] & 7, codes[2 * i + 1] = pairs[i] >> 3;
+  }
+};
+
+void pack_halves(const uint16_t* from, int64_t groups, int64_t group, std::byte* to) {
+  for (int r = 0; r < kPanelRows; ++r) std::memcpy(to + 2 * r, from + r * groups + group, 2);
+}
+
+void pack_scales(const Layout& layout, const PanelSource& source, std::span<std::byte> panel) {
+  const int64_t groups = layout.groups(source.columns);
+  HALFTONE_CHECK(static_cast<int64_t>(panel.size()) == layout.panel_bytes(source.columns));
+  for (int64_t group = 0; group < groups; ++group) {
+    pack_halves(source.scales, groups, group, panel.data() + layout.scale_at(group, 0));
+    if (layout.affine) pack_halves(source.bases, groups, group, panel.data() + layout.base_at(group, 0));
+  }
+  const int64_t used = layout.scale_at(groups, 0);
+  std::memset(panel.data() + used, 0, static_cast<size_t>(layout.scale_bytes(source.columns) - used));
+}
+
+template <class Bits>
+void pack_integers(const Layout& layout, const PanelSource& source, std::span<std::byte> panel) {
+  pack_scales(layout, source, panel);
+  std::byte* unit = panel.data() + layout.scale_bytes(source.columns);
+  for (int64_t begin = 0; begin < source.columns; begin += 4 * Bits::kQuads, unit += Bits::kBytes * kVectorBytes) {
+    for (int64_t lane = 0; lane < kVectorBytes; ++lane) {
+      const int8_t* row = source.codes + lane / 4 * source.columns;
+      uint8_t codes[Bits::kQuads], bytes[Bits::kBytes];
+      for (int quad = 0; quad < Bits::kQuads; ++quad) {
+        const int64_t k = begin + 4 * quad + lane % 4;
+        const int q = k < source.columns ? row[k] : 0;
+        HALFTONE_CHECK(q >= -layout.offset && q < layout.offset);
+        codes[quad] = static_cast<uint8_t>(q + layout.offset);
+      }
+      Bits::pack(codes, bytes);
+      for (int i = 0; i < Bits::kBytes; ++i) unit[i * kVectorBytes + lane] = static_cast<std::byte>(bytes[i]);
+    }
+  }
+}
+
+// body(k, stored code) of each column of row r.
+template <class Bits, class Body>
+void for_each_code(const Layout& layout, std::span<const std::byte> panel, int r, int64_t columns, const Body& body) {
+  const std::byte* unit = panel.data() + layout.scale_bytes(columns) + 4 * r;
+  for (int64_t begin = 0; begin < columns; begin += 4 * Bits::kQuads, unit += Bits::kBytes * kVectorBytes) {
+    for (int64_t j = 0; j < 4; ++j) {
+      uint8_t codes[Bits::kQuads], bytes[Bits::kBytes];
+      for (int i = 0; i < Bits::kBytes; ++i) bytes[i] = static_cast<uint8_t>(unit[i * kVectorBytes + j]);
+      Bits::unpack(bytes, codes);
+      for (int quad = 0; quad < Bits::kQuads && begin + 4 * quad + j < columns; ++quad)
+        body(begin + 4 * quad + j, static_cast<int>(codes[quad]));
+    }
+  }
+}
+
+template <class Bits>
+void unpack_integers(const Layout& layout, std::span<const std::byte> panel, int r, int64_t columns, int8_t* out) {
+  for_each_code<Bits>(layout, panel, r, columns,
+                      [&](int64_t k, int code) { out[k] = static_cast<int8_t>(code - layout.offset); });
+}
+
+template <class Bits>
+void decode_integers(const Layout& layout, std::span<const std::byte> panel, int r, int64_t columns, float* out) {
+  const int zero = layout.affine ? 0 : layout.offset;
+  for_each_code<Bits>(layout, panel, r, columns,
+                      [&](int64_t k, int code) { out[k] = static_cast<float>(code - zero); });
+  const int64_t width = layout.group == 0 ? columns : layout.group;
+  for (int64_t begin = 0; begin < columns; begin += width) {
+    const int64_t group = begin / width, end = begin + width < columns ? begin + width : columns;
+    const float scale = half_at(panel, layout.scale_at(group, r));
+    if (layout.affine) {
+      const float base = half_at(panel, layout.base_at(group, r));
+      for (int64_t k = begin; k < end; ++k) out[k] = std::fma(out[k], scale, base);
+    } else {
+      for (int64_t k = begin; k < end; ++k) out[k] *= scale;
+    }
+  }
+}
+
+enum class Kind : uint8_t { symmetric, affine };
+
+template <class Bits>
+constexpr Layout integer_layout(std::string_view name, LayoutId id, int bits, int group, Kind kind) {
+  const int offset = 1 << (bits - 1);
+  const bool affine = kind == Kind::affine;
+  return {name,
+          id,
+          bits,
+          group,
+          affine,
+          offset,
+          affine ? -offset : 1 - offset,
+          offset - 1,
+          4 * Bits::kQuads,
+          pack_integers<Bits>,
+          decode_integers<Bits>,
+          unpack_integers<Bits>};
+}
+
+template <int kBits>
+struct BitsOf;
+template <>
+struct BitsOf<3> : ThreeBits {};
+template <>
+struct BitsOf<4> : FourBits {};
+template <>
+struct BitsOf<6> : SixBits {};
+template <>
+struct BitsOf<8> : EightBits {};
+
+}  // namespace
+
+#define HALFTONE_LAYOUT_ROW(with, name, bits, group, kind) \
+  integer_layout<BitsOf<bits>>(#name, LayoutId::name, bits, group, Kind::kind),
+constinit const Layout kIntegerLayouts[kIntegerLayoutCount] = {HALFTONE_INTEGER_LAYOUTS(HALFTONE_LAYOUT_ROW, )};
+#undef HALFTONE_LAYOUT_ROW
+
+}  // namespace halftone

@@ -275,18 +275,18 @@ Result<ModelProfile> Runner::profile() {
   for (int repeat = 0; repeat < kProfileRepeats; ++repeat) {
     Sequence sequence = executor_->make_sequence();
     const auto prompt = std::span(tokens_).first(static_cast<size_t>(options_.prompt_tokens));
-    const auto begin = Clock::now();
     executor_->start_profile();
+    const auto begin = Clock::now();
     HALFTONE_TRY(prefill(*executor_, sequence, prompt, [](std::span<const float>) {}));
-    const std::vector<StepTotal> prefill_steps = executor_->take_profile();
-    profile.prefill.add(options_.prompt_tokens, seconds_since(begin), prefill_steps);
+    const double prefill_seconds = seconds_since(begin);
+    profile.prefill.add(options_.prompt_tokens, prefill_seconds, executor_->take_profile());
 
     HALFTONE_ASSIGN(Sequence held, decode_start(next));
-    const auto decode_begin = Clock::now();
     executor_->start_profile();
+    const auto decode_begin = Clock::now();
     HALFTONE_TRY(decode(held, next, options_.decode_tokens));
-    const std::vector<StepTotal> decode_steps = executor_->take_profile();
-    profile.decode.add(options_.decode_tokens, seconds_since(decode_begin), decode_steps);
+    const double decode_seconds = seconds_since(decode_begin);
+    profile.decode.add(options_.decode_tokens, decode_seconds, executor_->take_profile());
   }
   return profile;
 }

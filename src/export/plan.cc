@@ -21,11 +21,8 @@ constexpr std::array kArchitectures = {
     Architecture{"qwen3", "qwen3", false},
 };
 
-// Layouts whose weights are q * scale with q in -128..127 and scales at the panel's beginning.
-bool has_plain_scales(const Layout& layout) {
-  return layout.id == LayoutId::int8_channel || layout.id == LayoutId::int8_block32 ||
-         layout.id == LayoutId::int4_channel || layout.id == LayoutId::int4_block32;
-}
+// Layouts whose weights are q * scale with q in -128..127.
+bool is_symmetric(const Layout& layout) { return !layout.is_float() && !layout.affine; }
 
 // The type that holds a layout's numbers as they are; null when there is none.
 const GgmlType* type_as_stored(const Layout& layout) {
@@ -39,8 +36,8 @@ const GgmlType* type_as_stored(const Layout& layout) {
     default:
       break;
   }
-  if (!has_plain_scales(layout)) return nullptr;
-  return &ggml_type(layout.bits == 4 ? GgmlTypeId::q4_0 : GgmlTypeId::q8_0);
+  if (!is_symmetric(layout)) return nullptr;
+  return &ggml_type(layout.bits <= 4 ? GgmlTypeId::q4_0 : GgmlTypeId::q8_0);
 }
 
 Fidelity fidelity_of(const Layout& layout, const GgmlType& type) {
@@ -52,9 +49,8 @@ Fidelity fidelity_of(const Layout& layout, const GgmlType& type) {
   // A code times its scale is exactly a float, and rarely an f16.
   if (type.is_float())
     return type.id == static_cast<uint32_t>(GgmlTypeId::f32) ? Fidelity::bit_exact : Fidelity::rounding;
-  const bool fits = type.id == static_cast<uint32_t>(GgmlTypeId::q8_0) || layout.bits == 4;
-  return has_plain_scales(layout) && layout.group % kGgmlBlock == 0 && fits ? Fidelity::bit_exact
-                                                                            : Fidelity::requantized;
+  const bool fits = type.id == static_cast<uint32_t>(GgmlTypeId::q8_0) || layout.bits <= 4;
+  return is_symmetric(layout) && layout.group % kGgmlBlock == 0 && fits ? Fidelity::bit_exact : Fidelity::requantized;
 }
 
 class Planner {

@@ -19,14 +19,6 @@ std::string place_of(const PlannedTensor& tensor) {
 
 bool is_type(const PlannedTensor& tensor, GgmlTypeId id) { return tensor.type->id == static_cast<uint32_t>(id); }
 
-// Scales of a row of a panel: f16 [group][16 rows] at its beginning (tensor/layout.h).
-uint16_t scale_bits_at(const WeightView& view, int64_t row, int64_t group) {
-  const int64_t panel = row / kPanelRows * view.layout->panel_bytes(view.columns);
-  uint16_t bits;
-  std::memcpy(&bits, view.data.data() + panel + 2 * (group * kPanelRows + row % kPanelRows), 2);
-  return bits;
-}
-
 }  // namespace
 
 const std::vector<float>& RowEncoder::source_values(const PlannedTensor& tensor, int64_t row) {
@@ -77,24 +69,24 @@ Status RowEncoder::encode_floats(const PlannedTensor& tensor, int64_t row, std::
   return {};
 }
 
-// A weight is exactly float(q) * scale, so q is the weight over the scale. Where the scale is zero every code is the
-// same number, and zero is taken.
+// The codes as they are; a scale is repeated for every block of its group.
 Status RowEncoder::carry_codes(const PlannedTensor& tensor, int64_t row) {
   const WeightView view = tensor.source->view();
-  const int64_t columns = tensor.columns(), width = view.layout->group == 0 ? columns : view.layout->group;
+  const Layout& layout = *view.layout;
+  const int64_t columns = tensor.columns(), width = layout.group == 0 ? columns : layout.group;
+  const int64_t from = tensor.source_row(row), panel_bytes = layout.panel_bytes(columns);
+  const auto panel =
+      view.data.subspan(static_cast<size_t>(from / kPanelRows * panel_bytes), static_cast<size_t>(panel_bytes));
+  const int lane = static_cast<int>(from % kPanelRows);
   codes_.resize(values_.size());
   scales_.resize(static_cast<size_t>(columns / kGgmlBlock));
-  for (int64_t begin = 0; begin < columns; begin += kGgmlBlock) {
-    const uint16_t bits = scale_bits_at(view, tensor.source_row(row), begin / width);
-    if ((bits & kHalfExponent) == kHalfExponent)
+  layout.unpack_codes(panel, lane, columns, codes_.data());
+  for (size_t block = 0; block < scales_.size(); ++block) {
+    const int64_t begin = static_cast<int64_t>(block) * kGgmlBlock;
+    std::memcpy(&scales_[block], panel.data() + layout.scale_at(begin / width, lane), sizeof(uint16_t));
+    if ((scales_[block] & kHalfExponent) == kHalfExponent)
       return invalid_input("{}: expected finite scales, got NaN or infinity at row {}, column {}; the file is damaged",
-                           place_of(tensor), tensor.source_row(row), begin);
-    const float scale = f16_to_f32(bits);
-    scales_[static_cast<size_t>(begin / kGgmlBlock)] = bits;
-    for (int64_t k = begin; k < begin + kGgmlBlock; ++k) {
-      const float value = values_[static_cast<size_t>(k)];
-      codes_[static_cast<size_t>(k)] = scale == 0 ? int8_t{0} : static_cast<int8_t>(value / scale);
-    }
+                           place_of(tensor), from, begin);
   }
   return {};
 }

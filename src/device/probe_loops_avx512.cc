@@ -9,8 +9,9 @@
 namespace halftone {
 namespace {
 
-// Two units of latency 4 need 8. Chains begin differently, or the compiler would find them equal and keep one.
-constexpr int kChains = 12;
+// Two units of latency 4 need 8 chains; 24 read up to 14 % more than 12. In two rows: g++ writes out loops of at most
+// 16 and would keep the sums in memory. They begin differently, or the compiler would find them equal and keep one.
+constexpr int kRows = 2, kColumns = 12, kChains = kRows * kColumns;
 
 // Four streams, each prefetched: a kernel walks as many panels at once, and a reader that is weaker than a kernel is no
 // limit. Measured beside one stream without: 2 to 4 % faster.
@@ -47,38 +48,59 @@ uint64_t read(const void* data, size_t bytes) {
 
 double f32_fma(int64_t iterations) {
   const __m512 factor = _mm512_set1_ps(0.5f), one = _mm512_set1_ps(1.0f);
-  __m512 sums[kChains];
-  for (int i = 0; i < kChains; ++i) sums[i] = _mm512_set1_ps(static_cast<float>(i));
+  __m512 sums[kRows][kColumns];
+  float first = 0;
+  for (auto& row : sums) {
+    for (auto& sum : row) sum = _mm512_set1_ps(first++);
+  }
   for (int64_t n = 0; n < iterations; ++n) {
-    for (auto& sum : sums) sum = _mm512_fmadd_ps(sum, factor, one);
+    for (auto& row : sums) {
+      for (auto& sum : row) sum = _mm512_fmadd_ps(sum, factor, one);
+    }
   }
   double result = 0;
-  for (const auto& sum : sums) result += static_cast<double>(_mm512_cvtss_f32(sum));
+  for (const auto& row : sums) {
+    for (const auto& sum : row) result += static_cast<double>(_mm512_cvtss_f32(sum));
+  }
   return result;
 }
 
 int64_t int8_dot(int64_t iterations) {
   const __m512i left = _mm512_set1_epi8(3), right = _mm512_set1_epi8(-2);
-  __m512i sums[kChains];
-  for (int i = 0; i < kChains; ++i) sums[i] = _mm512_set1_epi32(i);
+  __m512i sums[kRows][kColumns];
+  int first = 0;
+  for (auto& row : sums) {
+    for (auto& sum : row) sum = _mm512_set1_epi32(first++);
+  }
   for (int64_t n = 0; n < iterations; ++n) {
-    for (auto& sum : sums) sum = _mm512_dpbusd_epi32(sum, left, right);
+    for (auto& row : sums) {
+      for (auto& sum : row) sum = _mm512_dpbusd_epi32(sum, left, right);
+    }
   }
   int64_t result = 0;
-  for (const auto& sum : sums) result += _mm512_cvtsi512_si32(sum);
+  for (const auto& row : sums) {
+    for (const auto& sum : row) result += _mm512_cvtsi512_si32(sum);
+  }
   return result;
 }
 
 // Beyond this file's flags: the caller asks the CPU first.
 __attribute__((target("avx512bf16"))) double bf16_dot(int64_t iterations) {
   const __m512bh left = reinterpret_cast<__m512bh>(_mm512_set1_epi32(0x3f003f00)), right = left;  // pairs of 0.5
-  __m512 sums[kChains];
-  for (int i = 0; i < kChains; ++i) sums[i] = _mm512_set1_ps(static_cast<float>(i));
+  __m512 sums[kRows][kColumns];
+  float first = 0;
+  for (auto& row : sums) {
+    for (auto& sum : row) sum = _mm512_set1_ps(first++);
+  }
   for (int64_t n = 0; n < iterations; ++n) {
-    for (auto& sum : sums) sum = _mm512_dpbf16_ps(sum, left, right);
+    for (auto& row : sums) {
+      for (auto& sum : row) sum = _mm512_dpbf16_ps(sum, left, right);
+    }
   }
   double result = 0;
-  for (const auto& sum : sums) result += static_cast<double>(_mm512_cvtss_f32(sum));
+  for (const auto& row : sums) {
+    for (const auto& sum : row) result += static_cast<double>(_mm512_cvtss_f32(sum));
+  }
   return result;
 }
 

@@ -94,6 +94,17 @@ inline __attribute__((always_inline)) __m512i broadcast_start(const int32_t* at)
   return start;
 }
 
+// Activations straight from memory cost the front end one instruction less each, and two reads instead of one. Where
+// another process shares the core both are short: one token of 4 (blocks: two) measured best, 2 to 3 % before none.
+template <class Scale>
+constexpr bool reads_twice(int token) {
+  return token % 4 < (Scale::kBlock ? 2 : 1);
+}
+inline __attribute__((always_inline)) __m512i dot_at(__m512i sum, __m512i codes, const int8_t* x) {
+  asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(codes), "m"(*reinterpret_cast<const int32_t*>(x)));
+  return sum;
+}
+
 template <class Scale, int kTokens>
 void wide_tile(const LinearArgs& args, WideScratch& m, const Strip& strip, int64_t token) {
   constexpr int64_t kSumGroups = Scale::kSumColumns / kActivationGroup;
@@ -128,7 +139,13 @@ void wide_tile(const LinearArgs& args, WideScratch& m, const Strip& strip, int64
           const __m512i w0 = load_codes(codes0 + k * 64), w1 = load_codes(codes1 + k * 64);
 #pragma GCC unroll 8
           for (int t = 0; t < kTokens; ++t) {
-            const __m512i four = broadcast4((t < 3 ? x : t < 6 ? x3 : x6) + t % 3 * stride + k * 4);
+            const int8_t* at = (t < 3 ? x : t < 6 ? x3 : x6) + t % 3 * stride + k * 4;
+            if (reads_twice<Scale>(t)) {
+              isum[0][t] = dot_at(isum[0][t], w0, at);
+              isum[1][t] = dot_at(isum[1][t], w1, at);
+              continue;
+            }
+            const __m512i four = broadcast4(at);
             isum[0][t] = _mm512_dpbusd_epi32(isum[0][t], w0, four);
             isum[1][t] = _mm512_dpbusd_epi32(isum[1][t], w1, four);
           }

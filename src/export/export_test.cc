@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file_map.h"
+#include "base/json_schema.h"
 #include "export/verify.h"
 #include "formats/gguf/gguf.h"
 #include "generate/tiny_model.h"
@@ -173,8 +174,10 @@ TEST_F(Export, QwenKeepsItsRowsAndItsNames) {
 
 TEST_F(Export, CodesAndScalesOfAnArtifactAreCarriedOver) {
   const auto model = synthetic(small_config());
-  for (const auto& [recipe, type] : {std::pair("int4", "q4_0"), std::pair("int8-block", "q8_0"),
-                                     std::pair("int4-channel", "q4_0"), std::pair("int8", "q8_0")}) {
+  for (const auto& [recipe, type] :
+       {std::pair("int4", "q4_0"), std::pair("int8-block", "q8_0"), std::pair("int4-channel", "q4_0"),
+        std::pair("int8", "q8_0"), std::pair("int4-block64", "q4_0"), std::pair("int4-block128", "q4_0"),
+        std::pair("int3", "q4_0"), std::pair("int6", "q8_0")}) {
     const auto artifact = quantized(*model, recipe);
     const ExportReport report = exported(*artifact, "stored");
     EXPECT_EQ(count(report, Fidelity::bit_exact, type), kMatrices) << recipe;
@@ -186,6 +189,13 @@ TEST_F(Export, CodesAndScalesOfAnArtifactAreCarriedOver) {
     EXPECT_EQ(count(exported(*artifact, "f32"), Fidelity::bit_exact, "f32"), kMatrices) << recipe;
     EXPECT_EQ(count(exported(*artifact, "f16"), Fidelity::rounding, "f16"), kMatrices) << recipe;
   }
+}
+
+TEST_F(Export, JsonFollowsItsSchema) {
+  const auto model = synthetic(small_config());
+  JsonSchema schema(fs::path(HALFTONE_SOURCE_DIR) / "docs/schema/export.json");
+  for (const char* type : {"f32", "bf16", "q4_0"})
+    for (const std::string& problem : schema.problems_of(exported(*model, type).to_json())) ADD_FAILURE() << problem;
 }
 
 TEST_F(Export, AFloatModelGetsTheCodesThatQuantizeWouldChoose) {

@@ -23,7 +23,7 @@ struct RowErrors {
 // Half a unit in the last place where the type is normal, half of its smallest number below.
 float rounding_bound(const GgmlType& type, float value) {
   const bool half = type.id == static_cast<uint32_t>(GgmlTypeId::f16);
-  return half ? std::max(std::fabs(value) * 0x1p-11f, 0x1p-25f) : std::max(std::fabs(value) * 0x1p-9f, 0x1p-134f);
+  return half ? std::max(std::fabs(value) * 0x1p-11f, 0x1p-25f) : std::max(std::fabs(value) * 0x1p-8f, 0x1p-134f);
 }
 
 class TensorCheck {

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 
 #include "device/probe_loops.h"
 
@@ -11,25 +10,20 @@ namespace halftone {
 namespace {
 
 // Two units of latency 4 need 8 chains; 24 hide what the scheduler loses.
-constexpr int kChains = 24;
+constexpr int64_t kChains = 24;
 
-// Each chain steps `iterations` times. Sums are parameters, since g++ writes out loops over arrays of at most 16.
+// Each chain steps `iterations` times. Sums are parameters: g++ writes out no loop over an array of so many. They begin
+// with different numbers that the compiler does not know: it would keep one of equals, and computes the first step of
+// known ones apart, which makes it store the sums at every step.
 template <class Step, class... Sum>
-inline __attribute__((always_inline)) double run_each(int64_t iterations, Step step, Sum... sum) {
-  for (int64_t n = 0; n < iterations; ++n) ((sum = step(sum)), ...);
-  return static_cast<double>(_mm512_cvtss_f32((sum + ...)));
-}
-
-// Chains begin with different numbers that the compiler does not know: it would keep one of equals, and computes the
-// first step of known ones apart, storing the sums at every step.
-template <class Step, size_t... kChain>
-inline __attribute__((always_inline)) double run_all(int64_t iterations, Step step, std::index_sequence<kChain...>) {
-  return run_each(iterations, step, _mm512_set1_ps(static_cast<float>(iterations + int64_t{kChain}))...);
-}
-
-template <class Step>
-inline __attribute__((always_inline)) double run_chains(int64_t iterations, Step step) {
-  return run_all(iterations, step, std::make_index_sequence<kChains>());
+inline __attribute__((always_inline)) double run_chains(int64_t iterations, Step step, Sum... sum) {
+  constexpr int64_t kCount = sizeof...(Sum);
+  if constexpr (kCount < kChains) {
+    return run_chains(iterations, step, sum..., _mm512_set1_ps(static_cast<float>(iterations + kCount)));
+  } else {
+    for (int64_t n = 0; n < iterations; ++n) ((sum = step(sum)), ...);
+    return static_cast<double>(_mm512_cvtss_f32((sum + ...)));
+  }
 }
 
 // Four streams, each prefetched: a kernel walks as many panels at once, and a reader that is weaker than a kernel is no

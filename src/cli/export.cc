@@ -24,8 +24,8 @@ constexpr const char* kExportExample = R"(Example:
   $ halftone export tinyworld-int4.ht --to gguf -o tinyworld-q4_0.gguf
   type  tensors    weights    bytes  numbers    worst error
   f32         9      2,304  9.22 kB  bit-exact            -
-  q4_0       29  3,342,336  1.88 MB  bit-exact            -
-  wrote tinyworld-q4_0.gguf: llama, 1.93 MB in 42 ms, read back and compared with the source
+  q4_0       29  3,407,872  1.92 MB  bit-exact            -
+  wrote tinyworld-q4_0.gguf: llama, 1.98 MB in 42 ms, read back and compared with the source
 Every number is read back: bit-exact; rounding only (f16, bf16: half a unit in the last place); quantized (float weights to
 q8_0 or q4_0, as asked); re-quantized (a second loss, only with --allow-requantize).)";
 

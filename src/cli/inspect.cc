@@ -22,11 +22,11 @@ struct InspectArguments {
 
 constexpr const char* kInspectExample = R"(Example:
   $ halftone inspect models/tinyworld
-  models/tinyworld: llama, 3,344,640 parameters, 6.69 MB, 16.00 bits per weight
+  models/tinyworld: llama, 3,410,176 parameters, 6.82 MB, 16.00 bits per weight
   4 layers, hidden 256, 4 heads of 64 (2 for keys and values), feed-forward 704
-  task: next token; context 256 tokens, KV cache 2.05 kB per token, vocabulary 1,536, tokenizer bpe
+  task: next token; context 256 tokens, KV cache 2.05 kB per token, vocabulary 1,792, tokenizer bpe
   part                  layout  tensors  parameters    bytes  scales  padding  bits/weight
-  embedding and output  f16           1     393,216   786 kB       -        -        16.00
+  embedding and output  f16           1     458,752   918 kB       -        -        16.00
   ...
   $ halftone inspect models/tinyworld --tokens prompt.txt     ids of the text, one line
   $ halftone inspect --isa                                    instruction sets: compiled, supported, active)";

@@ -21,14 +21,14 @@ struct ShipArguments {
 constexpr const char* kShipExample = R"(Example:
   $ halftone ship models/tinyworld -o out/tinyworld.ht
   Gate, fixed first: choice_accuracy.loss <= 1 points; choice_accuracy.loss <= 3 points on exposure=rare; ...
-  Deciding on 2,335 samples; 4,729 others stay sealed.
+  Deciding on 2,111 samples; 4,238 others stay sealed.
 
   recipe          MB  points vs float [95 %]  rare loss  confident flips  decode tok/s   memory  verdict
-  float16       6.69                  91.9 %                                       553  15.4 MB  reference
-  int8          3.40       +0.0 [-0.2, +0.2]        0.0            0.0 %         1,218  12.3 MB  pass
-  int4          1.89       -0.3 [-0.7, -0.0]        0.2           0.09 %         1,079  10.8 MB  pass, smallest
+  float16       6.82                  90.0 %                                     2,937  16.6 MB  reference
+  int8          3.46       -0.0 [-0.5, +0.4]        1.2            0.0 %         5,846  13.3 MB  pass, smallest
+  int4          1.93       -1.0 [-1.9, -0.2]        3.2           0.05 %         7,707  11.9 MB  inconclusive
   ...
-  Sealed 4,729 questions, opened once: int4 -0.3 [-0.6, +0.0]  PASS
+  Sealed 4,238 questions, opened once: int8 +0.1 [-0.1, +0.4]  PASS
   Wrote out/tinyworld.ht, with evidence/report.html and samples.jsonl
   $ halftone ship ~/my-model --text my_prompts.txt --max-bytes 1.2GB --min-decode 30tok/s
 Exit codes: 0 an artifact ships, 3 the gate fails, 4 too few samples to tell.)";
@@ -110,7 +110,7 @@ void add_ship(CLI::App& app, Shell& shell) {
                    "YAML file, or choices:FILE.csv, divergence:FILE.txt, perplexity:FILE.txt");
   verb->add_option("--text", options.text, "any text of yours: candidates are judged by how far they move from float");
   verb->add_option("--gate", options.gate, "YAML file of limits");
-  verb->add_option("--recipes", options.recipes, "presets or YAML files, comma-separated [int8,int4,int4-channel]")
+  verb->add_option("--recipes", options.recipes, "presets or YAML files, comma-separated [int8,int4,int4-channel,int3]")
       ->delimiter(',');
   verb->add_option("--max-bytes", arguments->max_bytes, "largest artifact, with unit")->type_name("1.2GB");
   verb->add_option("--max-memory", arguments->max_memory, "most memory while running, with unit")->type_name("1.5GB");

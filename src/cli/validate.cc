@@ -25,10 +25,10 @@ struct ValidateArguments {
 constexpr const char* kValidateExample = R"(Example:
   $ halftone validate models/tinyworld int8.ht --suite models/tinyworld/suite.yaml --gate models/tinyworld/gate.yaml
   metric                          float  candidate      change [95 %]      n
-  Right answers                  91.9 %     91.9 %  +0.0 [-0.2, +0.2]  2,335  questions
+  Right answers                  89.9 %     89.9 %  +0.1 [-0.2, +0.3]  6,349  questions
   ...
   check             limit  value  one-sided 95 %      n  verdict
-  loss               <= 1    0.0     [-0.2, 0.2]  2,335  pass
+  loss               <= 1  -0.06     [-0.3, 0.1]  6,349  pass
   ...
   gate: pass
 Exit codes: 0 the gate passes or there is none, 3 it fails, 4 too few samples to tell.)";

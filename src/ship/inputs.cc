@@ -77,7 +77,7 @@ void add_budgets(ShipJob& job) {
 }
 
 Status read_recipes(ShipJob& job) {
-  const std::vector<std::string> standard = {"int8", "int4", "int4-channel"};
+  const std::vector<std::string> standard = {"int8", "int4", "int4-channel", "int3"};
   std::set<std::string> names;
   for (const std::string& name : job.options.recipes.empty() ? standard : job.options.recipes) {
     ShipCandidate candidate;

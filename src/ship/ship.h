@@ -22,7 +22,7 @@ struct ShipOptions {
   std::vector<std::string> suites;   // YAML files or shorthands; empty, and no text: suite.yaml of the model's folder
   std::filesystem::path text;        // divergence on this text, default gate
   std::filesystem::path gate;        // empty: gate.yaml beside the model's suite.yaml, or the default gate for text
-  std::vector<std::string> recipes;  // presets or YAML files; empty: int8, int4, int4-channel
+  std::vector<std::string> recipes;  // presets or YAML files; empty: int8, int4, int4-channel, int3
   std::optional<int64_t> max_bytes, max_memory_bytes;
   std::optional<double> min_decode_tokens_per_second;
   SpeedOptions speed;  // threads and activations hold for the scores too

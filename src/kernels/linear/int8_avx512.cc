@@ -48,9 +48,9 @@ inline __attribute__((always_inline)) void prefetch_group(const std::byte* scale
   }
 }
 
-// kFresh: these weights come from memory, not from a cache that an earlier tile filled.
-template <class Panel, bool kFresh, int kPanels, int kTokens>
-inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
+// fresh: these weights come from memory, not from a cache that an earlier tile filled.
+template <class Panel, int kPanels, int kTokens>
+inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fresh) {
   constexpr bool kBlock = Panel::kBlock;
   const int64_t head = Panel::head(args.columns), panel_bytes = Panel::bytes(args.columns);
   const int64_t padded = Panel::padded(args.columns);
@@ -75,7 +75,7 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
     for (int64_t group = block; group < block_end; group += kActivationGroup) {
       const bool first = group % Panel::kSumColumns == 0;
       const bool whole = (group + kActivationGroup) % Panel::kSumColumns == 0 || group + kActivationGroup >= block_end;
-      if (kFresh) prefetch_group<Panel, kPanels>(scales, padded, group);
+      if (fresh) prefetch_group<Panel, kPanels>(scales, padded, group);
 #pragma GCC unroll 8
       for (int t = 0; t < kTokens; ++t) {
         const int32_t sum = sums[t * args.q.sum_stride + group / kActivationGroup];
@@ -122,33 +122,30 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
   }
 }
 
-using TileFn = void (*)(const LinearArgs&, int64_t, int64_t);
-template <class Panel, bool kFresh, int kPanels>
-constexpr TileFn kTiles[kTileTokens] = {tile<Panel, kFresh, kPanels, 1>, tile<Panel, kFresh, kPanels, 2>,
-                                        tile<Panel, kFresh, kPanels, 3>, tile<Panel, kFresh, kPanels, 4>,
-                                        tile<Panel, kFresh, kPanels, 5>, tile<Panel, kFresh, kPanels, 6>};
-
-inline void all_tokens(const LinearArgs& args, int64_t panel, const TileFn* first, const TileFn* next) {
-  int64_t token = 0, tiles_left = (args.tokens + kTileTokens - 1) / kTileTokens;
-  for (const TileFn* tiles = first; token < args.tokens; --tiles_left, tiles = next) {
-    const int64_t count = (args.tokens - token + tiles_left - 1) / tiles_left;
-    tiles[count - 1](args, panel, token);
-    token += count;
-  }
-}
+// Two panels and 1 to 6 tokens.
+using TileFn = void (*)(const LinearArgs&, int64_t, int64_t, bool);
+template <class Panel>
+constexpr TileFn kTiles[kTileTokens] = {tile<Panel, 2, 1>, tile<Panel, 2, 2>, tile<Panel, 2, 3>,
+                                        tile<Panel, 2, 4>, tile<Panel, 2, 5>, tile<Panel, 2, 6>};
 
 template <class Panel>
 inline void linear(const LinearArgs& args) {
   // Unpacking pays when many tokens read what it stores.
   if (args.tokens > (Panel::kBits == 4 ? 32 : kTileTokens)) return wide<Panel>(args);
-  constexpr const TileFn *kPair = kTiles<Panel, true, 2>, *kPairAgain = kTiles<Panel, false, 2>;
-  constexpr const TileFn* kSingle = kTiles<Panel, true, 1>;
   int64_t panel = args.panel_begin;
   if (args.tokens == 1) {  // bound by memory: more panels in flight
-    for (; panel + 4 <= args.panel_end; panel += 4) tile<Panel, true, 4, 1>(args, panel, 0);
+    for (; panel + 4 <= args.panel_end; panel += 4) tile<Panel, 4, 1>(args, panel, 0, true);
   }
-  for (; panel + 2 <= args.panel_end; panel += 2) all_tokens(args, panel, kPair, kPairAgain);
-  if (panel < args.panel_end) all_tokens(args, panel, kSingle, kSingle);
+  for (; panel + 2 <= args.panel_end; panel += 2) {
+    int64_t tiles_left = (args.tokens + kTileTokens - 1) / kTileTokens;
+    for (int64_t token = 0; token < args.tokens; --tiles_left) {
+      const int64_t count = (args.tokens - token + tiles_left - 1) / tiles_left;
+      kTiles<Panel>[count - 1](args, panel, token, token == 0);
+      token += count;
+    }
+  }
+  if (panel == args.panel_end) return;
+  for (int64_t token = 0; token < args.tokens; ++token) tile<Panel, 1, 1>(args, panel, token, token == 0);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ struct RandomWeights {
   std::vector<int8_t> codes;     // (padded rows, columns), signed
   std::vector<uint16_t> scales;  // (padded rows, groups)
   std::vector<uint16_t> bases;   // affine: like scales
+  std::vector<float> scale_values, base_values;
   std::vector<std::byte> bytes;
 
   RandomWeights(const Layout& layout, Order order, int64_t rows, int64_t columns, uint64_t seed);
@@ -64,6 +65,8 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
     scales[i] = f32_to_f16(static_cast<float>(rng.uniform()) * 0.02f - 0.005f);
     if (layout.affine) bases[i] = f32_to_f16(static_cast<float>(rng.uniform()) - 0.8f);
   }
+  for (const uint16_t half : scales) scale_values.push_back(f16_to_f32(half));
+  for (const uint16_t half : bases) base_values.push_back(f16_to_f32(half));
   bytes.resize(static_cast<size_t>(layout.bytes(rows, columns, order)));
   if (order == Order::rows) {
     for (size_t i = 0; i < static_cast<size_t>(rows * columns); ++i) {
@@ -90,9 +93,9 @@ inline float RandomWeights::weight(int64_t row, int64_t column) const {
   if (layout->is_float()) return values[at];
   const int64_t group = layout->group == 0 ? 0 : column / layout->group;
   const auto of_group = static_cast<size_t>(row * layout->groups(columns) + group);
-  const float scale = f16_to_f32(scales[of_group]);
+  const float scale = scale_values[of_group];
   if (!layout->affine) return static_cast<float>(codes[at]) * scale;
-  return static_cast<float>(codes[at] + layout->offset) * scale + f16_to_f32(bases[of_group]);
+  return static_cast<float>(codes[at] + layout->offset) * scale + base_values[of_group];
 }
 
 inline RandomTokens::RandomTokens(int64_t tokens, int64_t columns, uint64_t seed)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A room is a folder of src/ and one static library. Files find their place by name, so that adding one edits no CMake:
 #   x.cc library   x_test.cc unit test   x_bench.cc micro-benchmark   x_fuzz.cc fuzz target
-#   x_avx2.cc, x_avx512.cc, x_neon.cc: compiled with that ISA's flags, only where the machine can have it
+#   x_avx2.cc, x_avx512.cc, x_neon.cc, x_neon_dot.cc, x_neon_i8mm.cc: compiled with that ISA's flags, only where the machine can have it
 
 set(HALFTONE_FLAGS_avx2 -mavx2 -mfma -mf16c)
 set(HALFTONE_FLAGS_avx512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma -mf16c)
@@ -10,20 +10,24 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND HALFTONE_FLAGS_avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()
 set(HALFTONE_FLAGS_neon "")
+set(HALFTONE_FLAGS_neon_dot -march=armv8.2-a+dotprod)
+set(HALFTONE_FLAGS_neon_i8mm -march=armv8.2-a+dotprod+i8mm)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(HALFTONE_ISAS avx2 avx512)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
-  set(HALFTONE_ISAS neon)
+  set(HALFTONE_ISAS neon neon_dot neon_i8mm)
 endif()
 
 function(room_sources out folder)
   file(GLOB_RECURSE found CONFIGURE_DEPENDS ${folder}/*.cc)
   list(FILTER found EXCLUDE REGEX "_(test|bench|fuzz)\\.cc$")
-  foreach(isa avx2 avx512 neon)
+  foreach(isa avx2 avx512 neon neon_dot neon_i8mm)
     set(of_isa ${found})
     list(FILTER of_isa INCLUDE REGEX "_${isa}\\.cc$")
     if(isa IN_LIST HALFTONE_ISAS)
       set_property(SOURCE ${of_isa} PROPERTY COMPILE_OPTIONS ${HALFTONE_FLAGS_${isa}})
+      # CMake leaves files with flags of their own out of unity builds, but base NEON has none.
+      set_property(SOURCE ${of_isa} PROPERTY SKIP_UNITY_BUILD_INCLUSION ON)
     elseif(of_isa)
       list(REMOVE_ITEM found ${of_isa})
     endif()

@@ -24,5 +24,7 @@ extern const ProbeLoops kProbeLoopsScalar;
 extern const ProbeLoops kProbeLoopsAvx2;
 extern const ProbeLoops kProbeLoopsAvx512;
 extern const ProbeLoops kProbeLoopsNeon;
+extern const ProbeLoops kProbeLoopsNeonDot;
+extern const ProbeLoops kProbeLoopsNeonI8mm;
 
 }  // namespace halftone

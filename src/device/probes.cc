@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "device/arm_features.h"
 #include "device/probe_loops.h"
 
 namespace halftone {
@@ -33,6 +34,8 @@ const ProbeLoops& best_loops() {
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return kProbeLoopsAvx2;
   return kProbeLoopsScalar;
 #elif defined(__aarch64__)
+  if (arm_features().i8mm) return kProbeLoopsNeonI8mm;
+  if (arm_features().dot) return kProbeLoopsNeonDot;
   return kProbeLoopsNeon;
 #else
   return kProbeLoopsScalar;
@@ -77,6 +80,8 @@ std::string_view probe_isa() {
   if (loops == &kProbeLoopsAvx512) return "avx512";
   if (loops == &kProbeLoopsAvx2) return "avx2";
 #elif defined(__aarch64__)
+  if (loops == &kProbeLoopsNeonI8mm) return "neon_i8mm";
+  if (loops == &kProbeLoopsNeonDot) return "neon_dot";
   if (loops == &kProbeLoopsNeon) return "neon";
 #endif
   return loops == &kProbeLoopsScalar ? "scalar" : "";

@@ -25,6 +25,6 @@ struct ComputePeaks {
 inline constexpr int kPeakPasses = 4;
 ComputePeaks measure_compute_peaks(ThreadPool& pool, int passes = kPeakPasses);
 
-std::string_view probe_isa();  // of the loops: "scalar", "avx2", "avx512", "neon"
+std::string_view probe_isa();  // of the loops, as kernels/isa.h names them
 
 }  // namespace halftone

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "device/arm_features.h"
 #include "device/probe_loops.h"
 
 namespace halftone {
@@ -21,6 +22,8 @@ std::vector<const ProbeLoops*> runnable_loops() {
   if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw")) loops.push_back(&kProbeLoopsAvx512);
 #elif defined(__aarch64__)
   loops.push_back(&kProbeLoopsNeon);
+  if (arm_features().dot) loops.push_back(&kProbeLoopsNeonDot);
+  if (arm_features().i8mm) loops.push_back(&kProbeLoopsNeonI8mm);
 #endif
   return loops;
 }

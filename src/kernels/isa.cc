@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "device/arm_features.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -13,7 +14,7 @@
 namespace halftone {
 namespace {
 
-constexpr std::string_view kNames[] = {"scalar", "avx2", "avx512", "neon"};
+constexpr std::string_view kNames[] = {"scalar", "avx2", "avx512", "neon", "neon_dot", "neon_i8mm"};
 constexpr int kNotForced = -1;
 std::atomic<int> forced_isa = kNotForced;
 
@@ -58,7 +59,11 @@ bool machine_runs(Isa isa) {
 }
 
 #elif defined(__aarch64__)
-bool machine_runs(Isa isa) { return isa == Isa::scalar || isa == Isa::neon; }
+bool machine_runs(Isa isa) {
+  const ArmFeatures& found = arm_features();
+  return isa == Isa::scalar || isa == Isa::neon || (isa == Isa::neon_dot && found.dot) ||
+         (isa == Isa::neon_i8mm && found.i8mm);
+}
 #else
 bool machine_runs(Isa isa) { return isa == Isa::scalar; }
 #endif
@@ -80,7 +85,7 @@ std::vector<Isa> compiled_isas() {
 #if defined(__x86_64__)
   return {Isa::scalar, Isa::avx2, Isa::avx512};
 #elif defined(__aarch64__)
-  return {Isa::scalar, Isa::neon};
+  return {Isa::scalar, Isa::neon, Isa::neon_dot, Isa::neon_i8mm};
 #else
   return {Isa::scalar};
 #endif
@@ -123,7 +128,8 @@ Status force_isa(Isa isa) {
 }
 
 bool isa_runs(Isa needed, Isa active) {
-  return needed == Isa::scalar || needed == active || (needed == Isa::avx2 && active == Isa::avx512);
+  const auto arm = [](Isa isa) { return isa >= Isa::neon; };
+  return needed == Isa::scalar || (needed <= active && arm(needed) == arm(active));
 }
 
 bool has_bf16_dot() {

@@ -10,7 +10,7 @@
 namespace halftone {
 
 // Ordered from slowest to fastest of each architecture. A kernel row names the least ISA that it needs.
-enum class Isa : uint8_t { scalar, avx2, avx512, neon };
+enum class Isa : uint8_t { scalar, avx2, avx512, neon, neon_dot, neon_i8mm };
 
 std::string_view name_of(Isa isa);
 std::vector<Isa> compiled_isas();   // in this binary

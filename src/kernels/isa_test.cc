@@ -34,6 +34,13 @@ TEST_F(IsaTest, SupportedIsASubsetOfCompiledAndStartsWithScalar) {
   }
 }
 
+// HALFTONE_ISA=neon_dot kernels_test says nothing of neon_dot where the machine does not have it.
+TEST_F(IsaTest, WhatTheCallerChoseIsSupported) {
+  const Result<Isa> active = active_isa();
+  ASSERT_TRUE(active.ok()) << active.status().message();
+  EXPECT_TRUE(saved_.empty() || name_of(*active) == saved_);
+}
+
 TEST_F(IsaTest, EnvironmentChooses) {
   for (const Isa isa : supported_isas()) {
     ::setenv("HALFTONE_ISA", std::string(name_of(isa)).c_str(), 1);
@@ -71,8 +78,13 @@ TEST_F(IsaTest, AnotherMachinesIsaIsRefused) {
 TEST_F(IsaTest, WhatRunsWhere) {
   EXPECT_TRUE(isa_runs(Isa::scalar, Isa::neon));
   EXPECT_TRUE(isa_runs(Isa::avx2, Isa::avx512));
+  EXPECT_TRUE(isa_runs(Isa::neon, Isa::neon_dot));
+  EXPECT_TRUE(isa_runs(Isa::neon_dot, Isa::neon_i8mm));
+  EXPECT_FALSE(isa_runs(Isa::neon_i8mm, Isa::neon_dot));
+  EXPECT_FALSE(isa_runs(Isa::avx512, Isa::neon_i8mm));
   EXPECT_FALSE(isa_runs(Isa::avx512, Isa::avx2));
   EXPECT_FALSE(isa_runs(Isa::avx2, Isa::neon));
+  EXPECT_FALSE(isa_runs(Isa::avx2, Isa::scalar));
   EXPECT_FALSE(isa_runs(Isa::neon, Isa::avx512));
 }
 

@@ -86,15 +86,30 @@ std::vector<double> query(const RandomKv& kv, int row) {
   return q;
 }
 
+// The stored keys and values before `end` as numbers, (keys, head_dim).
+struct Decoded {
+  std::vector<double> k, v;
+  Decoded(const RandomKv& kv, int64_t end) {
+    for (int64_t j = 0; j < end; ++j) {
+      for (int d = 0; d < kv.head_dim; ++d) {
+        k.push_back(static_cast<double>(kv.k_at(j, d)));
+        v.push_back(static_cast<double>(kv.v_at(j, d)));
+      }
+    }
+  }
+};
+
 // Plain attention in double on the stored (rounded) keys and values, for one token.
-std::vector<double> plain(const RandomKv& kv, int group, int token, int64_t first, int64_t end) {
+std::vector<double> plain(const RandomKv& kv, const Decoded& decoded, int group, int token, int64_t first,
+                          int64_t end) {
+  const auto number = [&](int64_t key, int d) { return static_cast<size_t>(key * kv.head_dim + d); };
   std::vector<double> out;
   for (int h = 0; h < group; ++h) {
     const std::vector<double> q = query(kv, token * RandomKv::kMostHeads + h);
     std::vector<double> p;
     for (int64_t j = first; j < end; ++j) {
       double score = 0;
-      for (int d = 0; d < kv.head_dim; ++d) score += q[static_cast<size_t>(d)] * static_cast<double>(kv.k_at(j, d));
+      for (int d = 0; d < kv.head_dim; ++d) score += q[static_cast<size_t>(d)] * decoded.k[number(j, d)];
       p.push_back(score * static_cast<double>(kv.scale));
     }
     const double most = *std::max_element(p.begin(), p.end());
@@ -102,8 +117,7 @@ std::vector<double> plain(const RandomKv& kv, int group, int token, int64_t firs
     for (double& x : p) total += x = std::exp(x - most);
     for (int d = 0; d < kv.head_dim; ++d) {
       double sum = 0;
-      for (int64_t j = first; j < end; ++j)
-        sum += p[static_cast<size_t>(j - first)] * static_cast<double>(kv.v_at(j, d));
+      for (int64_t j = first; j < end; ++j) sum += p[static_cast<size_t>(j - first)] * decoded.v[number(j, d)];
       out.push_back(sum / total);
     }
   }
@@ -114,10 +128,11 @@ void check(const RandomKv& kv, const Case& c) {
   SCOPED_TRACE(::testing::Message() << name_of(kv.type) << " group " << c.group << " head_dim " << kv.head_dim
                                     << " tokens " << c.tokens << " at " << c.position << " window " << c.window
                                     << " seed " << kv.seed);
+  const Decoded decoded(kv, c.position + c.tokens);
   std::vector<double> expected;
   for (int t = 0; t < c.tokens; ++t) {
     const int64_t end = c.position + t + 1, first = c.window > 0 ? std::max<int64_t>(0, end - c.window) : 0;
-    const auto token = plain(kv, c.group, t, first, end);
+    const auto token = plain(kv, decoded, c.group, t, first, end);
     expected.insert(expected.end(), token.begin(), token.end());
   }
   std::vector<float> first_bits;

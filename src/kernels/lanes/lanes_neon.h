@@ -102,7 +102,8 @@ inline float fold(Lanes x, const Op& op) {
   return vgetq_lane_f32(op(v, vextq_f32(v, v, 1)), 0);
 }
 
-// 16 integer sums of products of 8-bit numbers, with base instructions: a product of 4 dwords by one, pairs added.
+// 16 integer sums of products of 8-bit numbers, of 4 dwords by one: with sdot in files compiled for it, else products
+// of 16 bits whose pairs are added.
 struct Sums {
   int32x4_t v[4];
 };
@@ -121,8 +122,12 @@ inline Sums dot4(Codes codes, const int8_t* x, Sums sums) {
   const int8x8_t all = vreinterpret_s8_s32(vdup_n_s32(four));
   Sums out;
   for (int i = 0; i < 4; ++i) {
+#if defined(__ARM_FEATURE_DOTPROD)
+    out.v[i] = vdotq_lane_s32(sums.v[i], codes.v[i], all, 0);
+#else
     const int16x8_t low = vmull_s8(vget_low_s8(codes.v[i]), all), high = vmull_s8(vget_high_s8(codes.v[i]), all);
     out.v[i] = vaddq_s32(sums.v[i], vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)));
+#endif
   }
   return out;
 }

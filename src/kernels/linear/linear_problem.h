@@ -11,8 +11,8 @@
 
 namespace halftone {
 
-// What a matrix was made from: values of float layouts, codes and scales of integer ones, rows padded to panels with
-// zeros.
+// What a matrix was made from: codes and scales of integer layouts, and every weight as a number, rows padded to panels
+// with zeros.
 struct RandomWeights {
   const Layout* layout;
   Order order;
@@ -21,10 +21,14 @@ struct RandomWeights {
   std::vector<int8_t> codes;     // (padded rows, columns), signed
   std::vector<uint16_t> scales;  // (padded rows, groups)
   std::vector<uint16_t> bases;   // affine: like scales
+  std::vector<float> scale_values, base_values;
   std::vector<std::byte> bytes;
 
   RandomWeights(const Layout& layout, Order order, int64_t rows, int64_t columns, uint64_t seed);
-  float weight(int64_t row, int64_t column) const;
+  float weight(int64_t row, int64_t column) const { return values[static_cast<size_t>(row * columns + column)]; }
+
+ private:
+  void decode();
 };
 
 // A batch in both forms.
@@ -47,11 +51,11 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
   const int64_t panels = (rows + kPanelRows - 1) / kPanelRows, groups = layout.groups(columns);
   const auto padded = static_cast<size_t>(panels * kPanelRows);
   const uint64_t code_count = 2 * static_cast<uint64_t>(layout.offset);  // the lowest code is legal in a file
-  if (layout.is_float()) values.resize(padded * static_cast<size_t>(columns));
+  values.resize(padded * static_cast<size_t>(columns));
   if (!layout.is_float()) codes.resize(padded * static_cast<size_t>(columns));
   scales.resize(padded * static_cast<size_t>(groups));
   if (layout.affine) bases.resize(scales.size());
-  for (size_t i = 0; i < values.size() && i < static_cast<size_t>(rows * columns); ++i) {
+  for (size_t i = 0; layout.is_float() && i < static_cast<size_t>(rows * columns); ++i) {
     const float value = static_cast<float>(rng.uniform()) - 0.5f;
     values[i] = layout.id == LayoutId::f16    ? f16_to_f32(f32_to_f16(value))
                 : layout.id == LayoutId::bf16 ? bf16_to_f32(f32_to_bf16(value))
@@ -64,6 +68,9 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
     scales[i] = f32_to_f16(static_cast<float>(rng.uniform()) * 0.02f - 0.005f);
     if (layout.affine) bases[i] = f32_to_f16(static_cast<float>(rng.uniform()) - 0.8f);
   }
+  for (const uint16_t half : scales) scale_values.push_back(f16_to_f32(half));
+  for (const uint16_t half : bases) base_values.push_back(f16_to_f32(half));
+  if (!layout.is_float()) decode();
   bytes.resize(static_cast<size_t>(layout.bytes(rows, columns, order)));
   if (order == Order::rows) {
     for (size_t i = 0; i < static_cast<size_t>(rows * columns); ++i) {
@@ -85,14 +92,16 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
   }
 }
 
-inline float RandomWeights::weight(int64_t row, int64_t column) const {
-  const auto at = static_cast<size_t>(row * columns + column);
-  if (layout->is_float()) return values[at];
-  const int64_t group = layout->group == 0 ? 0 : column / layout->group;
-  const auto of_group = static_cast<size_t>(row * layout->groups(columns) + group);
-  const float scale = f16_to_f32(scales[of_group]);
-  if (!layout->affine) return static_cast<float>(codes[at]) * scale;
-  return static_cast<float>(codes[at] + layout->offset) * scale + f16_to_f32(bases[of_group]);
+inline void RandomWeights::decode() {
+  const int64_t groups = layout->groups(columns), width = layout->group == 0 ? columns : layout->group;
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t k = 0; k < columns; ++k) {
+      const auto at = static_cast<size_t>(row * columns + k), of_group = static_cast<size_t>(row * groups + k / width);
+      const int plus = layout->affine ? layout->offset : 0;
+      const float scaled = static_cast<float>(codes[at] + plus) * scale_values[of_group];
+      values[at] = layout->affine ? scaled + base_values[of_group] : scaled;
+    }
+  }
 }
 
 inline RandomTokens::RandomTokens(int64_t tokens, int64_t columns, uint64_t seed)

@@ -124,6 +124,8 @@ void bf16_reference(const LinearArgs& args, LayoutId id, Order order) {
 #define LINEAR_DEFINE_avx2(layout, order, activations)
 #define LINEAR_DEFINE_avx512(layout, order, activations)
 #define LINEAR_DEFINE_neon(layout, order, activations)
+#define LINEAR_DEFINE_neon_dot(layout, order, activations)
+#define LINEAR_DEFINE_neon_i8mm(layout, order, activations)
 #define LINEAR_KERNEL(isa, layout, order, activations) LINEAR_DEFINE_##isa(layout, order, activations)
 #include "kernels/linear/kernels.inc"
 

@@ -25,12 +25,13 @@ struct BenchArguments {
 };
 
 constexpr const char* kBenchExample = R"(Example:
-  $ halftone bench llama-fp16.ht llama-int4.ht --prompt-tokens 128
-               memory  private   load  first token  prefill tok/s [95 %]  of peak  decode tok/s [95 %]  of bandwidth
-  llama-fp16  2.53 GB  58.0 MB  61 ms        2.1 s     62.3 [61.0, 63.9]     38 %       9.8 [9.7, 9.9]          92 %
-  llama-int4   755 MB  58.1 MB  20 ms        0.7 s        199 [195, 203]     31 %    28.4 [27.9, 28.8]          81 %
-  => llama-int4: 0.30 x memory, 2.90 x decode speed, 3.19 x prefill speed of llama-fp16
-  prompt 128 tokens, 64 generated; activations: llama-fp16 exact, llama-int4 int8; avx512, 2 threads; ...
+  $ halftone bench models/tinyworld tinyworld-int4.ht --prompt-tokens 128 --decode-tokens 32 --rounds 3
+                   memory  private    load  first token     prefill tok/s [95 %]  of peak (linear)   decode tok/s [95 %]   of bandwidth
+  tinyworld       11.6 MB  4.73 MB  2.7 ms       6.4 ms  20,123 [19,995, 21,563]       36 % (47 %)  2,764 [2,629, 2,767]  67 % [62, 77]
+  tinyworld-int4  6.86 MB  4.94 MB  2.4 ms       3.6 ms  35,525 [25,872, 37,609]       15 % (25 %)  7,616 [7,499, 8,059]  40 % [38, 70]
+  => tinyworld-int4: 0.59 x memory, 2.76 x decode speed, 1.77 x prefill speed of tinyworld
+  limits measured beside it: read 42.2 GB/s; 8-bit dot 1.40, bf16 dot 0.16, f32 FMA 0.34 Top/s
+  ...
   $ halftone bench llama-int4.ht --context 8192 --threads 1,2 --verify 4,8
   $ halftone bench llama-int4.ht --profile --profile-page where.html
   $ halftone bench --probe        # the limits of this machine, measured anew and kept for comparison)";

@@ -24,9 +24,11 @@ constexpr const char* kShipExample = R"(Example:
   Deciding on 2,111 samples; 4,238 others stay sealed.
 
   recipe          MB  points vs float [95 %]  rare loss  confident flips  decode tok/s   memory  verdict
-  float16       6.82                  90.0 %                                     2,937  16.6 MB  reference
-  int8          3.46       -0.0 [-0.5, +0.4]        1.2            0.0 %         5,846  13.3 MB  pass, smallest
-  int4          1.93       -1.0 [-1.9, -0.2]        3.2           0.05 %         7,707  11.9 MB  inconclusive
+  float16       6.82                  90.0 %                                     2,593  16.6 MB  reference
+  int8          3.46       -0.0 [-0.5, +0.4]        1.2            0.0 %         5,388  13.4 MB  pass, smallest
+  int4          1.93       -1.0 [-1.9, -0.2]        3.2           0.05 %         7,526  11.9 MB  inconclusive
+  int4-channel  1.76       -1.0 [-1.9, -0.1]        2.1            0.4 %         8,463  11.8 MB  inconclusive
+  int3          1.50       -3.1 [-4.2, -2.0]        8.5            1.2 %         7,754  12.5 MB  FAIL
   ...
   Sealed 4,238 questions, opened once: int8 +0.1 [-0.1, +0.4]  PASS
   Wrote out/tinyworld.ht, with evidence/report.html and samples.jsonl

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A job is open while chunks are dealt. Workers join an open job by counting themselves in one atomic word, so that the
-// caller waits only for workers that really took part: one that the system wakes late costs nothing.
+// A job is open while chunks are left. Workers join an open job by counting themselves in one atomic word, so that the
+// caller waits only for workers that really took part: one that the system wakes late costs nothing. Each thread has a
+// range of chunks of its own, which it takes in order, so that what it prefetches is what it needs next; who has none
+// left takes from the ends of the others' ranges.
 #include "base/thread_pool.h"
 
 #include <algorithm>
@@ -25,6 +27,11 @@ constexpr uint64_t kActiveMask = kOpen - 1;
 constexpr uint64_t job_of(uint64_t ticket) { return ticket >> 32; }
 constexpr bool is_open(uint64_t ticket) { return (ticket & kOpen) != 0; }
 constexpr uint64_t active_of(uint64_t ticket) { return ticket & kActiveMask; }
+
+// Chunks that are left of a thread's range: first << 32 | end.
+constexpr uint64_t range_of(uint64_t first, uint64_t end) { return first << 32 | end; }
+constexpr int64_t first_of(uint64_t left) { return static_cast<int64_t>(left >> 32); }
+constexpr int64_t end_of(uint64_t left) { return static_cast<int64_t>(left & 0xffffffff); }
 
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -61,8 +68,11 @@ struct ThreadPool::State {
   const Body* body = nullptr;
   int64_t count = 0, chunk = 1;
 
+  struct alignas(64) Range {
+    std::atomic<uint64_t> left{0};
+  };
+  std::vector<Range> ranges;  // one per thread
   alignas(64) std::atomic<uint64_t> ticket{0};
-  alignas(64) std::atomic<int64_t> next{0};
   alignas(64) std::mutex sleep;
   std::condition_variable job_opened, job_left;
   std::atomic<int> sleepers{0};
@@ -70,15 +80,39 @@ struct ThreadPool::State {
   std::atomic<bool> stop{false};
   std::vector<std::thread> workers;
 
+  explicit State(int threads) : ranges(static_cast<size_t>(threads)) {}
+
+  // Shares the chunks out among the first `threads`.
+  void deal(int threads) {
+    const auto chunks = static_cast<uint64_t>((count + chunk - 1) / chunk), parts = static_cast<uint64_t>(threads);
+    HALFTONE_CHECK(chunks <= 0xffffffff);
+    for (uint64_t i = 0; i < ranges.size(); ++i) {
+      const uint64_t left = i < parts ? range_of(chunks * i / parts, chunks * (i + 1) / parts) : 0;
+      ranges[i].left.store(left, std::memory_order_relaxed);
+    }
+  }
+
+  // Number of a chunk that nobody else takes; -1 when none is left.
+  int64_t take(int thread) {
+    for (size_t i = 0; i < ranges.size(); ++i) {
+      std::atomic<uint64_t>& range = ranges[(static_cast<size_t>(thread) + i) % ranges.size()].left;
+      uint64_t left = range.load(std::memory_order_relaxed);
+      while (first_of(left) < end_of(left)) {
+        const uint64_t rest = i == 0 ? left + range_of(1, 0) : left - 1;
+        if (range.compare_exchange_weak(left, rest, std::memory_order_relaxed))
+          return i == 0 ? first_of(left) : end_of(left) - 1;
+      }
+    }
+    return -1;
+  }
+
   void take_chunks(int thread) {
     const void* const outer_pool = current_pool;
     const int outer_thread = current_thread;
     current_pool = this;
     current_thread = thread;
-    for (;;) {
-      const int64_t begin = next.fetch_add(chunk, std::memory_order_relaxed);
-      if (begin >= count) break;
-      (*body)(begin, std::min(begin + chunk, count), thread);
+    for (int64_t taken = take(thread); taken >= 0; taken = take(thread)) {
+      (*body)(taken * chunk, std::min((taken + 1) * chunk, count), thread);
     }
     current_pool = outer_pool;
     current_thread = outer_thread;
@@ -140,7 +174,7 @@ struct ThreadPool::State {
   }
 };
 
-ThreadPool::ThreadPool(int threads) : threads_(threads), state_(std::make_unique<State>()) {
+ThreadPool::ThreadPool(int threads) : threads_(threads), state_(std::make_unique<State>(std::max(threads, 1))) {
   HALFTONE_CHECK(threads >= 1);
   for (int i = 1; i < threads; ++i) state_->workers.emplace_back([state = state_.get(), i] { state->work(i); });
 }
@@ -166,8 +200,8 @@ void ThreadPool::parallel_for(int64_t count, int64_t chunk, const std::function<
   state.body = &body;
   state.count = count;
   state.chunk = chunk;
-  state.next.store(0, std::memory_order_relaxed);
   const bool alone = threads_ == 1 || count <= chunk;
+  state.deal(alone ? 1 : threads_);
   if (!alone) {
     const uint64_t job = job_of(state.ticket.load()) + 1;
     state.ticket.store(job << 32 | kOpen);

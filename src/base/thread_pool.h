@@ -17,8 +17,9 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int threads() const { return threads_; }
-  // Calls body(begin, end, thread) over [0, count) in chunks of at most `chunk`, dealt dynamically; thread in [0,
-  // threads()). Returns when all are done. Workers spin for at most 50 us between jobs, then sleep.
+  // Calls body(begin, end, thread) over [0, count) in chunks of at most `chunk`; thread in [0, threads()). Each thread
+  // takes neighbouring chunks in order, and those of others when it has none left. Returns when all are done. Workers
+  // spin for at most 50 us between jobs, then sleep.
   void parallel_for(int64_t count, int64_t chunk, const std::function<void(int64_t, int64_t, int)>& body);
 
  private:

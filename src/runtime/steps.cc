@@ -5,6 +5,11 @@
 #include "runtime/executor_state.h"
 
 namespace halftone {
+namespace {
+
+constexpr int64_t kStreamingTokens = 8;
+
+}  // namespace
 
 void Executor::State::prepare() {
   const int threads = pool.threads();
@@ -102,8 +107,10 @@ void Executor::State::run_step(const LinearStep& step, float* base, int64_t coun
     first_panel.push_back(first_panel.back() + (model->weight(part.weight).rows + kPanelRows - 1) / kPanelRows);
   }
   const int64_t panels = first_panel.back();
-  // Kernels keep 4 panels in flight when one token streams the weights.
-  const int64_t chunk = std::clamp<int64_t>(panels / (8 * pool.threads()), 4, 32) / 4 * 4;
+  // Kernels keep 4 panels in flight when few tokens stream the weights, and small chunks let threads end together; many
+  // tokens unpack what they multiply, and a larger chunk pays for that.
+  const int64_t chunk =
+      count <= kStreamingTokens ? 4 : std::clamp<int64_t>(panels / (8 * pool.threads()), 4, 32) / 4 * 4;
   pool.parallel_for(panels, chunk, [&](int64_t begin, int64_t end, int thread) {
     for (size_t i = 0; i < step.parts.size(); ++i) {
       const int64_t from = std::max(begin, first_panel[i]), to = std::min(end, first_panel[i + 1]);

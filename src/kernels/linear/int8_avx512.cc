@@ -9,16 +9,52 @@ namespace {
 
 constexpr int kTileTokens = 6;
 
+// Codes that come later, in two steps: into L2, and from there into L1. One step alone reads at 85 % of the speed; so
+// do 20 lines at once, or L2 before L1 (measured against a read loop of the same bytes).
+struct Ahead {
+  static constexpr int kNear = 128, kFar = 512;  // columns
+  const std::byte *near_codes, *far_codes;       // null: nothing to fetch
+  int64_t panel_bytes;
+
+  template <int kVectors>
+  inline __attribute__((always_inline)) void fetch(int panel, int64_t at) const {
+    prefetch(near_codes + panel * panel_bytes + at, 64 * kVectors);
+    prefetch_far(far_codes + panel * panel_bytes + at, 64 * kVectors);
+  }
+};
+
+// After the group of each panel; at the end of a panel, the beginning of the panels that come next.
+template <class Panel, int kPanels>
+inline __attribute__((always_inline)) Ahead ahead_of(const std::byte* scales, int64_t padded, int64_t group) {
+  const int64_t head = Panel::head(padded), panel_bytes = Panel::bytes(padded);
+  const int64_t near_column = group + Ahead::kNear, far_column = group + Ahead::kFar;
+  const bool near_turns = near_column >= padded, far_turns = far_column >= padded;
+  const int64_t near_place = near_column - (near_turns ? padded & -32 : 0);
+  const int64_t far_place = far_column - (far_turns ? padded & -32 : 0);
+  const std::byte* near_panel = scales + (near_turns ? kPanels * panel_bytes : 0);
+  const std::byte* far_panel = scales + (far_turns ? kPanels * panel_bytes : 0);
+  for (int p = 0; Panel::kBlock && p < kPanels; ++p) {
+    prefetch(near_panel + p * panel_bytes + Panel::scale_at(near_place), 1);
+    prefetch_far(far_panel + p * panel_bytes + Panel::scale_at(far_place), 1);
+  }
+  return {near_panel + head + near_place * Panel::kColumnBytes, far_panel + head + far_place * Panel::kColumnBytes,
+          panel_bytes};
+}
+
 // One unit of columns from k. Units of many quads go panel by panel: the registers would not hold those of all.
 template <class Panel, int kPanels, int kTokens>
-inline void add_unit(const std::byte* const (&codes)[kPanels], const int8_t* x, int64_t stride, int64_t k,
-                     __m512i (&isum)[kPanels][kTokens]) {
+inline __attribute__((always_inline)) void add_unit(const std::byte* const (&codes)[kPanels], const int8_t* x,
+                                                    int64_t stride, int64_t k, const Ahead& ahead, int64_t group,
+                                                    __m512i (&isum)[kPanels][kTokens]) {
   constexpr int kQuads = Codes<Panel::kBits>::kQuads, kTogether = kQuads <= 2 ? kPanels : 1;
 #pragma GCC unroll 4
   for (int first = 0; first < kPanels; first += kTogether) {
     __m512i quads[kTogether][kQuads];
 #pragma GCC unroll 4
-    for (int p = 0; p < kTogether; ++p) load_unit<Panel::kBits>(codes[first + p] + k * Panel::kColumnBytes, quads[p]);
+    for (int p = 0; p < kTogether; ++p) {
+      load_unit<Panel::kBits>(codes[first + p] + k * Panel::kColumnBytes, quads[p]);
+      if (ahead.near_codes) ahead.fetch<Codes<Panel::kBits>::kVectors>(first + p, (k - group) * Panel::kColumnBytes);
+    }
 #pragma GCC unroll 8
     for (int quad = 0; quad < kQuads; ++quad) {
 #pragma GCC unroll 8
@@ -30,21 +66,6 @@ inline void add_unit(const std::byte* const (&codes)[kPanels], const int8_t* x, 
         }
       }
     }
-  }
-}
-
-// One group of each panel, kColumnsAhead columns in front; at the end of a panel, the beginning of the panels that come
-// next.
-template <class Panel, int kPanels>
-inline __attribute__((always_inline)) void prefetch_group(const std::byte* scales, int64_t padded, int64_t group) {
-  constexpr int64_t kColumnsAhead = 256;
-  const int64_t head = Panel::head(padded), panel_bytes = Panel::bytes(padded);
-  const bool turn = group + kColumnsAhead >= padded;
-  const int64_t column = group + kColumnsAhead - (turn ? padded & -32 : 0);
-  const std::byte* ahead = scales + (turn ? kPanels * panel_bytes : 0);
-  for (int p = 0; p < kPanels; ++p) {
-    prefetch(ahead + p * panel_bytes + head + column * Panel::kColumnBytes, 32 * Panel::kColumnBytes);
-    if (Panel::kBlock) prefetch(ahead + p * panel_bytes + Panel::scale_at(column), 1);
   }
 }
 
@@ -75,7 +96,7 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fres
     for (int64_t group = block; group < block_end; group += kActivationGroup) {
       const bool first = group % Panel::kSumColumns == 0;
       const bool whole = (group + kActivationGroup) % Panel::kSumColumns == 0 || group + kActivationGroup >= block_end;
-      if (fresh) prefetch_group<Panel, kPanels>(scales, padded, group);
+      const Ahead ahead = fresh ? ahead_of<Panel, kPanels>(scales, padded, group) : Ahead{};
 #pragma GCC unroll 8
       for (int t = 0; t < kTokens; ++t) {
         const int32_t sum = sums[t * args.q.sum_stride + group / kActivationGroup];
@@ -87,10 +108,11 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fres
       }
       if (group + kActivationGroup <= padded) {
 #pragma GCC unroll 4
-        for (int k = 0; k < 32; k += Panel::kUnit) add_unit<Panel>(codes, x, args.q.code_stride, group + k, isum);
+        for (int k = 0; k < 32; k += Panel::kUnit)
+          add_unit<Panel>(codes, x, args.q.code_stride, group + k, ahead, group, isum);
       } else {
         for (int64_t k = group; k < padded; k += Panel::kUnit) {
-          add_unit<Panel>(codes, x, args.q.code_stride, k, isum);
+          add_unit<Panel>(codes, x, args.q.code_stride, k, ahead, group, isum);
         }
       }
       if (!kBlock || !whole) continue;

@@ -14,7 +14,7 @@ constexpr int kChains = 12;
 
 // Four streams, each prefetched: a kernel walks as many panels at once, and a reader that is weaker than a kernel is no
 // limit.
-constexpr size_t kStreams = 4, kLine = 64, kAhead = 2048;
+constexpr size_t kStreams = 4, kLine = 64, kNear = 2048, kFar = 8192;
 
 uint64_t sum_of(const char* at, size_t bytes) {
   uint64_t sum = 0;
@@ -30,7 +30,8 @@ uint64_t read(const void* data, size_t bytes) {
   for (size_t i = 0; i < stride; i += kLine) {
     for (size_t s = 0; s < kStreams; ++s) {
       const char* from = at + s * stride + i;
-      _mm_prefetch(from + kAhead, _MM_HINT_T0);
+      _mm_prefetch(from + kNear, _MM_HINT_T0);
+      _mm_prefetch(from + kFar, _MM_HINT_T1);
       for (size_t half = 0; half < 2; ++half) {
         const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + 32 * half));
         sums[2 * s + half] = _mm256_add_epi64(sums[2 * s + half], words);

@@ -11,7 +11,7 @@ namespace {
 // g++ takes a function that only prefetches for one without effect and drops calls of it, of a lambda too; the empty asm
 // is an effect.
 inline __attribute__((always_inline)) void prefetch_line(const void* at) {
-  __builtin_prefetch(at);
+  __builtin_prefetch(at, 0, 2);
   asm volatile("" : : "r"(at));
 }
 

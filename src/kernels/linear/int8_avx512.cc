@@ -41,19 +41,34 @@ inline __attribute__((always_inline)) Ahead ahead_of(const std::byte* scales, in
           panel_bytes};
 }
 
+// Two codes of 4 bits in a byte: with registers to spare, the high one is multiplied where it lies, as 16 times its
+// value, and summed apart.
+template <class Panel, int kTokens>
+constexpr bool kHighApart = Panel::kBits == 4 && kTokens == 1;
+
 // One unit of columns from k. Units of many quads go panel by panel: the registers would not hold those of all.
 template <class Panel, int kPanels, int kTokens>
 inline __attribute__((always_inline)) void add_unit(const std::byte* const (&codes)[kPanels], const int8_t* x,
                                                     int64_t stride, int64_t k, const Ahead& ahead, int64_t group,
-                                                    __m512i (&isum)[kPanels][kTokens]) {
+                                                    __m512i (&isum)[kPanels][kTokens],
+                                                    __m512i (&high)[kPanels][kTokens]) {
   constexpr int kQuads = Codes<Panel::kBits>::kQuads, kTogether = kQuads <= 2 ? kPanels : 1;
+  constexpr bool kApart = kHighApart<Panel, kTokens>;
 #pragma GCC unroll 4
   for (int first = 0; first < kPanels; first += kTogether) {
     __m512i quads[kTogether][kQuads];
 #pragma GCC unroll 4
     for (int p = 0; p < kTogether; ++p) {
-      load_unit<Panel::kBits>(codes[first + p] + k * Panel::kColumnBytes, quads[p]);
-      if (ahead.near_codes) ahead.fetch<Codes<Panel::kBits>::kVectors>(first + p, (k - group) * Panel::kColumnBytes);
+      const std::byte* at = codes[first + p] + k * Panel::kColumnBytes;
+      if (kPanels == 4 || ahead.near_codes)
+        ahead.fetch<Codes<Panel::kBits>::kVectors>(first + p, (k - group) * Panel::kColumnBytes);
+      if (kApart) {
+        const __m512i bytes = load_codes(at), low = _mm512_set1_epi8(15);
+        quads[p][0] = _mm512_and_si512(bytes, low);
+        quads[p][1] = _mm512_andnot_si512(low, bytes);
+      } else {
+        load_unit<Panel::kBits>(at, quads[p]);
+      }
     }
 #pragma GCC unroll 8
     for (int quad = 0; quad < kQuads; ++quad) {
@@ -62,14 +77,15 @@ inline __attribute__((always_inline)) void add_unit(const std::byte* const (&cod
         const __m512i four = broadcast4(x + t * stride + k + 4 * quad);
 #pragma GCC unroll 4
         for (int p = 0; p < kTogether; ++p) {
-          isum[first + p][t] = _mm512_dpbusd_epi32(isum[first + p][t], quads[p][quad], four);
+          __m512i& sum = kApart && quad == 1 ? high[first + p][t] : isum[first + p][t];
+          sum = _mm512_dpbusd_epi32(sum, quads[p][quad], four);
         }
       }
     }
   }
 }
 
-// fresh: these weights come from memory, not from a cache that an earlier tile filled.
+// fresh: these weights come from memory, not from a cache that an earlier tile filled; 4 panels at once always do.
 template <class Panel, int kPanels, int kTokens>
 inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fresh) {
   constexpr bool kBlock = Panel::kBlock;
@@ -88,7 +104,7 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fres
   for (int64_t block = 0; block < args.columns; block += kActivationBlock) {
     const int64_t block_end = block + kActivationBlock < padded ? block + kActivationBlock : padded;
     __m512 s[kPanels][kTokens];
-    __m512i isum[kPanels][kTokens];
+    __m512i isum[kPanels][kTokens], high[kPanels][kTokens];
     int32_t xsum[kTokens] = {};
     for (int p = 0; p < kPanels; ++p) {
       for (int t = 0; t < kTokens; ++t) s[p][t] = _mm512_setzero_ps(), isum[p][t] = _mm512_setzero_si512();
@@ -96,7 +112,7 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fres
     for (int64_t group = block; group < block_end; group += kActivationGroup) {
       const bool first = group % Panel::kSumColumns == 0;
       const bool whole = (group + kActivationGroup) % Panel::kSumColumns == 0 || group + kActivationGroup >= block_end;
-      const Ahead ahead = fresh ? ahead_of<Panel, kPanels>(scales, padded, group) : Ahead{};
+      const Ahead ahead = kPanels == 4 || fresh ? ahead_of<Panel, kPanels>(scales, padded, group) : Ahead{};
 #pragma GCC unroll 8
       for (int t = 0; t < kTokens; ++t) {
         const int32_t sum = sums[t * args.q.sum_stride + group / kActivationGroup];
@@ -104,16 +120,20 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fres
         const __m512i correction = _mm512_set1_epi32(sum * Panel::kOffset);
         for (int p = 0; p < kPanels; ++p) {
           isum[p][t] = _mm512_sub_epi32(first ? _mm512_setzero_si512() : isum[p][t], correction);
+          if (first) high[p][t] = _mm512_setzero_si512();
         }
       }
       if (group + kActivationGroup <= padded) {
 #pragma GCC unroll 4
         for (int k = 0; k < 32; k += Panel::kUnit)
-          add_unit<Panel>(codes, x, args.q.code_stride, group + k, ahead, group, isum);
+          add_unit<Panel>(codes, x, args.q.code_stride, group + k, ahead, group, isum, high);
       } else {
         for (int64_t k = group; k < padded; k += Panel::kUnit) {
-          add_unit<Panel>(codes, x, args.q.code_stride, k, ahead, group, isum);
+          add_unit<Panel>(codes, x, args.q.code_stride, k, ahead, group, isum, high);
         }
+      }
+      for (int p = 0; kHighApart<Panel, kTokens> && whole && p < kPanels; ++p) {
+        for (int t = 0; t < kTokens; ++t) isum[p][t] = _mm512_add_epi32(isum[p][t], _mm512_srai_epi32(high[p][t], 4));
       }
       if (!kBlock || !whole) continue;
       for (int p = 0; p < kPanels; ++p) {

@@ -1,25 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "export/plan.h"
 
-#include <array>
-
 #include "base/error.h"
-#include "formats/gguf/names.h"
+#include "export/architecture.h"
 
 namespace halftone {
 namespace {
-
-struct Architecture {
-  std::string_view family, name;
-  bool neighbours;  // queries and keys rotate neighbouring rows
-};
-
-constexpr std::array kArchitectures = {
-    Architecture{"llama", "llama", true},
-    Architecture{"mistral", "llama", true},
-    Architecture{"qwen2", "qwen2", false},
-    Architecture{"qwen3", "qwen3", false},
-};
 
 // Layouts whose weights are q * scale with q in -128..127.
 bool is_symmetric(const Layout& layout) { return !layout.is_float() && !layout.affine; }
@@ -58,45 +44,33 @@ class Planner {
   Planner(const LanguageModel& model, const ExportOptions& options) : model_(model), options_(options) {}
 
   Result<ExportPlan> plan() {
-    HALFTONE_ASSIGN(const Architecture architecture, architecture_of_family());
-    plan_.architecture = architecture.name;
+    HALFTONE_ASSIGN(architecture_, gguf_architecture_of(model_));
+    plan_.architecture = architecture_->name;
     const Graph& graph = model_.model->graph();
     for (const WeightRef& ref : graph.weights) {
       if (!ref.constant.empty()) continue;
       const StoredTensor* source = model_.file.find(ref.name);
       HALFTONE_CHECK(source != nullptr && source->layout != nullptr);  // loading checked it
-      HALFTONE_TRY(add(*source, architecture.neighbours));
+      HALFTONE_TRY(add(*source, ref.offset));
     }
     add_rope_factors();
     return std::move(plan_);
   }
 
  private:
-  Result<Architecture> architecture_of_family() const {
-    for (const Architecture& row : kArchitectures) {
-      if (row.family != model_.config.family) continue;
-      if (row.neighbours && model_.config.rotary() != model_.config.head_dim)
-        return unsupported(
-            "[export] {}: expected all {} columns of a head to rotate, got {}; GGUF cannot say it for {}",
-            model_.path.string(), model_.config.head_dim, model_.config.rotary(), row.name);
-      return row;
-    }
-    return unsupported("[export] {}: expected a family that GGUF export knows (llama, mistral, qwen2, qwen3), got {}",
-                       model_.path.string(), model_.config.family);
-  }
-
-  Status add(const StoredTensor& source, bool neighbours) {
+  Status add(const StoredTensor& source, float offset) {
     PlannedTensor tensor;
     tensor.name = source.name;
-    tensor.stored_name = gguf_tensor_name(source.name);
+    tensor.stored_name = gguf_tensor_name(source.name, *architecture_);
     if (tensor.stored_name.empty())
       return unsupported("[export] {}: tensor '{}': expected a tensor that GGUF has a name for", source.file.string(),
                          source.name);
     tensor.shape = source.shape;
     tensor.source = &source;
+    if (architecture_->norms_hold_one_more) tensor.offset = offset;
     const bool rotates = tensor.stored_name.find(".attn_q.") != std::string::npos ||
                          tensor.stored_name.find(".attn_k.") != std::string::npos;
-    if (neighbours && rotates) tensor.head_dim = model_.config.head_dim;
+    if (architecture_->neighbours && rotates) tensor.head_dim = model_.config.head_dim;
     HALFTONE_TRY(choose_type(tensor));
     plan_.tensors.push_back(std::move(tensor));
     return {};
@@ -134,16 +108,24 @@ class Planner {
     return {};
   }
 
-  // Llama 3 divides each frequency by a factor of its own; GGUF stores the factors.
+  // Scalings with a factor for each frequency: GGUF stores what divides it.
   void add_rope_factors() {
+    const RopeConfig& rope = model_.config.rope;
+    if (rope.scaling == "llama3") add_computed("rope_freqs.weight", false);
+    if (rope.scaling == "longrope") {
+      add_computed("rope_factors_long.weight", true);
+      add_computed("rope_factors_short.weight", false);
+    }
+  }
+
+  void add_computed(std::string name, bool beyond) {
     const ModelConfig& config = model_.config;
-    if (config.rope.scaling != "llama3") return;
     RopeConfig plain = config.rope;
     plain.scaling.clear();
     const std::vector<float> base = rope_frequencies(plain, config.rotary());
-    const std::vector<float> scaled = rope_frequencies(config.rope, config.rotary());
+    const std::vector<float> scaled = rope_frequencies(config.rope, config.rotary(), beyond);
     PlannedTensor tensor;
-    tensor.name = tensor.stored_name = "rope_freqs.weight";
+    tensor.name = tensor.stored_name = std::move(name);
     tensor.shape = {static_cast<int64_t>(base.size())};
     for (size_t i = 0; i < base.size(); ++i) tensor.computed.push_back(base[i] / scaled[i]);
     tensor.type = &ggml_type(GgmlTypeId::f32);
@@ -152,6 +134,7 @@ class Planner {
 
   const LanguageModel& model_;
   const ExportOptions& options_;
+  const GgufArchitecture* architecture_ = nullptr;
   ExportPlan plan_;
 };
 

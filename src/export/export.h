@@ -42,7 +42,7 @@ struct ExportedTensor {
 
 struct ExportReport {
   std::filesystem::path path;
-  std::string architecture;
+  std::string container = "gguf", architecture;
   std::vector<ExportedTensor> tensors;  // in file order
   std::vector<std::string> notes;       // what the other runtime will do differently, and what the user allowed
   int64_t file_bytes = 0;

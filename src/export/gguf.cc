@@ -80,7 +80,7 @@ int64_t payload_bytes_of(const ExportPlan& plan) {
 }  // namespace
 
 nlohmann::ordered_json ExportReport::to_json() const {
-  nlohmann::ordered_json json = {{"container", "gguf"},
+  nlohmann::ordered_json json = {{"container", container},
                                  {"architecture", architecture},
                                  {"file_bytes", file_bytes},
                                  {"seconds", seconds},

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "base/file_map.h"
+#include "base/progress.h"
+#include "base/thread_pool.h"
 #include "formats/fidelity.h"
 #include "halftone/status.h"
 #include "tensor/dtype.h"
@@ -67,6 +69,10 @@ struct ModelFile {
 
   const StoredTensor* find(std::string_view name) const;
 };
+
+// Reads every byte of an opened model. An artifact: hashes, finite weights. GGUF and MLX: every number against the
+// cache.
+Status verify_model_file(const ModelFile& model, ThreadPool& pool, Progress& progress);
 
 // Opens a folder or file of any readable format (the table of formats is in formats.cc: one row each).
 Result<ModelFile> open_model_file(const std::filesystem::path& path);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Single blocks of GGUF's quantized types, taken apart. Byte layouts: FORMAT.md.
+// Single blocks of GGUF's quantized types, taken apart and put together. Byte layouts: FORMAT.md.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "formats/gguf/types.h"
+
 namespace halftone {
 
-inline constexpr int64_t kGgmlSuperBlock = 256;  // of the K types and iq4_xs
 inline constexpr int64_t kMxfp4Bytes = 17, kIq4XsBytes = 136;
 
 inline uint16_t half_bits_at(const std::byte* at) {
@@ -38,6 +39,17 @@ void read_q3_k(const std::byte* block, KBlock& out);  // 16 groups, codes 0..7 f
 void read_q4_k(const std::byte* block, KBlock& out);  // 8 groups, codes 0..15
 void read_q5_k(const std::byte* block, KBlock& out);  // 8 groups, codes 0..31
 void read_q6_k(const std::byte* block, KBlock& out);  // 16 groups, codes 0..63 for -32..31
+
+// Their inverses. REQUIRES: codes and small scales in the type's range (checked).
+void pack_q4_0(const int8_t* codes, uint16_t scale, uint16_t base,
+               std::byte* block);  // bases of types without: ignored
+void pack_q4_1(const int8_t* codes, uint16_t scale, uint16_t base, std::byte* block);
+void pack_q5_0(const int8_t* codes, uint16_t scale, uint16_t base, std::byte* block);
+void pack_q5_1(const int8_t* codes, uint16_t scale, uint16_t base, std::byte* block);
+void pack_q8_0(const int8_t* codes, uint16_t scale, uint16_t base, std::byte* block);
+void pack_q4_k(const KBlock& parts, std::byte* block);
+void pack_q5_k(const KBlock& parts, std::byte* block);
+void pack_q6_k(const KBlock& parts, std::byte* block);
 
 // The 256 weights of a super-block.
 void q2_k_values(const std::byte* block, float* out);

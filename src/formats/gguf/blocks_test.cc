@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "formats/gguf/types.h"
+#include "formats/import/test_cache.h"
 #include "formats/json_text.h"
 
 namespace halftone {
@@ -35,6 +36,45 @@ TEST(QuantizedBlocks, GgufDecodesAsDescribed) {
     ++types;
   }
   EXPECT_EQ(types, 13);
+}
+
+// What was taken apart and put together again is the same bytes.
+TEST(QuantizedBlocks, PackingIsTheInverse) {
+  Rng rng(3);
+  int types = 0;
+  const auto check = [&](GgmlTypeId id, auto again) {
+    const GgmlType& type = ggml_type(id);
+    for (int i = 0; i < 50; ++i) {
+      const std::string bytes = random_blocks(type, 1, rng);
+      std::string got(bytes.size(), '\xff');
+      again(reinterpret_cast<const std::byte*>(bytes.data()), reinterpret_cast<std::byte*>(got.data()));
+      ASSERT_EQ(got, bytes) << type.name;
+    }
+    ++types;
+  };
+  const auto simple = [&](GgmlTypeId id, auto codes_of, auto pack) {
+    check(id, [&](const std::byte* in, std::byte* out) {
+      int8_t codes[32];
+      codes_of(in, codes);
+      pack(codes, half_bits_at(in), half_bits_at(in + 2), out);
+    });
+  };
+  simple(GgmlTypeId::q4_0, q4_0_codes, pack_q4_0);
+  simple(GgmlTypeId::q4_1, q4_1_codes, pack_q4_1);
+  simple(GgmlTypeId::q5_0, q5_0_codes, pack_q5_0);
+  simple(GgmlTypeId::q5_1, q5_1_codes, pack_q5_1);
+  simple(GgmlTypeId::q8_0, q8_0_codes, pack_q8_0);
+  const auto nested = [&](GgmlTypeId id, auto read, auto pack) {
+    check(id, [&](const std::byte* in, std::byte* out) {
+      KBlock parts;
+      read(in, parts);
+      pack(parts, out);
+    });
+  };
+  nested(GgmlTypeId::q4_k, read_q4_k, pack_q4_k);
+  nested(GgmlTypeId::q5_k, read_q5_k, pack_q5_k);
+  nested(GgmlTypeId::q6_k, read_q6_k, pack_q6_k);
+  EXPECT_EQ(types, 8);
 }
 
 }  // namespace

@@ -18,15 +18,23 @@ using ConfigJson = nlohmann::json;
 
 constexpr uint64_t kMostNumber = uint64_t{1} << 40;
 
-struct GgufArchitecture {
-  std::string_view name, model_type;
+struct ModelTypeOf {
+  std::string_view architecture, model_type, activation;
 };
 
-constexpr std::array kGgufArchitectures = {
-    GgufArchitecture{"llama", "llama"},
-    GgufArchitecture{"qwen2", "qwen2"},
-    GgufArchitecture{"qwen3", "qwen3"},
+constexpr std::array kModelTypes = {
+    ModelTypeOf{"llama", "llama", "silu"},
+    ModelTypeOf{"qwen2", "qwen2", "silu"},
+    ModelTypeOf{"qwen3", "qwen3", "silu"},
+    ModelTypeOf{"phi2", "phi", "gelu_new"},
+    ModelTypeOf{"phi3", "phi3", "silu"},
+    ModelTypeOf{"gemma", "gemma", "gelu_pytorch_tanh"},
+    ModelTypeOf{"gemma2", "gemma2", "gelu_pytorch_tanh"},
+    ModelTypeOf{"gemma3", "gemma3_text", "gelu_pytorch_tanh"},
 };
+
+// The largest models of two families scale queries by another width; the metadata does not say so.
+constexpr int64_t kLayersOfGemma2_27B = 46, kLayersOfGemma3_27B = 62, kGemma3Pattern = 6;
 
 class GgufConfig {
  public:
@@ -36,7 +44,10 @@ class GgufConfig {
   Result<ConfigJson> build() {
     HALFTONE_TRY(read_architecture());
     HALFTONE_TRY(read_sizes());
+    HALFTONE_TRY(read_norm());
     HALFTONE_TRY(read_rope());
+    HALFTONE_TRY(read_windows());
+    HALFTONE_TRY(read_caps());
     HALFTONE_TRY(read_tokens());
     return std::move(config_);
   }
@@ -52,9 +63,11 @@ class GgufConfig {
   Status read_architecture() {
     architecture_ = header_.text("general.architecture");
     std::string known;
-    for (const GgufArchitecture& row : kGgufArchitectures) {
-      known += fmt::format("{}{}", known.empty() ? "" : ", ", row.name);
-      if (row.name == architecture_) config_["model_type"] = row.model_type;
+    for (const ModelTypeOf& row : kModelTypes) {
+      known += fmt::format("{}{}", known.empty() ? "" : ", ", row.architecture);
+      if (row.architecture != architecture_) continue;
+      config_["model_type"] = row.model_type;
+      config_["hidden_act"] = row.activation;
     }
     if (config_.contains("model_type")) return {};
     return unsupported("[gguf] {}: expected a general.architecture that is known here ({}), got '{}'", file_, known,
@@ -123,16 +136,49 @@ class GgufConfig {
           file_, config_["head_dim"].get<int64_t>(), values);
     HALFTONE_ASSIGN(const int64_t experts, whole("expert_count", 0));
     if (experts > 0) return unsupported("[gguf] {}: expected a dense model, got {} experts", file_, experts);
-    HALFTONE_ASSIGN(const double epsilon, real("attention.layer_norm_rms_epsilon", 1e-5));
-    config_["rms_norm_eps"] = epsilon;
     const GgufTensor* embedding = files_.find_tensor("token_embd.weight");
     if (embedding == nullptr || embedding->shape.size() != 2)
       return error("expected a matrix token_embd.weight, got none; a part is missing");
     config_["vocab_size"] = embedding->shape.front();
     config_["tie_word_embeddings"] = !has_tensor("output.weight");
-    config_["hidden_act"] = "silu";
-    config_["attention_bias"] = has_tensor("blk.0.attn_q.bias");
-    config_["mlp_bias"] = has_tensor("blk.0.ffn_gate.bias");
+    if (architecture_ == "llama") {
+      config_["attention_bias"] = has_tensor("blk.0.attn_q.bias");
+      config_["mlp_bias"] = has_tensor("blk.0.ffn_gate.bias");
+    }
+    return {};
+  }
+
+  Status read_norm() {
+    const bool layer_norm = architecture_ == "phi2";
+    HALFTONE_ASSIGN(const double epsilon,
+                    real(layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", 1e-5));
+    config_[layer_norm ? "layer_norm_eps" : "rms_norm_eps"] = epsilon;
+    return {};
+  }
+
+  // Which layers have the window is the family's own.
+  Status read_windows() {
+    if (architecture_ != "phi3" && architecture_ != "gemma2" && architecture_ != "gemma3") return {};
+    HALFTONE_ASSIGN(const int64_t window, whole("attention.sliding_window", 0));
+    if (window > 0) config_["sliding_window"] = window;
+    if (architecture_ != "gemma3") return {};
+    config_["sliding_window_pattern"] = kGemma3Pattern;
+    HALFTONE_ASSIGN(const double local, real("rope.freq_base_swa", 10000));
+    config_["rope_local_base_freq"] = local;
+    return {};
+  }
+
+  Status read_caps() {
+    if (architecture_ != "gemma2" && architecture_ != "gemma3") return {};
+    const bool second = architecture_ == "gemma2";
+    HALFTONE_ASSIGN(const double attention, real("attn_logit_softcapping", second ? 50 : 0));
+    HALFTONE_ASSIGN(const double logits, real("final_logit_softcapping", second ? 30 : 0));
+    if (attention > 0) config_["attn_logit_softcapping"] = attention;
+    if (logits > 0) config_["final_logit_softcapping"] = logits;
+    const bool largest = config_["num_hidden_layers"] == (second ? kLayersOfGemma2_27B : kLayersOfGemma3_27B);
+    config_["query_pre_attn_scalar"] =
+        largest ? config_["hidden_size"].get<int64_t>() / config_["num_attention_heads"].get<int64_t>()
+                : config_["head_dim"].get<int64_t>();
     return {};
   }
 
@@ -141,30 +187,45 @@ class GgufConfig {
     config_["rope_theta"] = theta;
     const auto head_dim = config_["head_dim"].get<int64_t>();
     HALFTONE_ASSIGN(const int64_t rotary, whole("rope.dimension_count", head_dim));
-    if (rotary != head_dim)
-      config_["partial_rotary_factor"] = static_cast<double>(rotary) / static_cast<double>(head_dim);
+    if (rotary < 2 || rotary % 2 != 0 || rotary > head_dim)
+      return error("{}: expected an even number up to {}, got {}", key("rope.dimension_count"), head_dim, rotary);
+    if (rotary != head_dim) config_["partial_rotary_factor"] = fraction(rotary, head_dim);
     const std::string_view type = header_.text(key("rope.scaling.type"));
     HALFTONE_ASSIGN(const double old_factor, real("rope.scale_linear", 1));
     HALFTONE_ASSIGN(const double factor, real("rope.scaling.factor", old_factor));
     if ((type.empty() && factor != 1) || type == "linear") {
       config_["rope_scaling"] = {{"rope_type", "linear"}, {"factor", factor}};
-    } else if (!type.empty() && type != "none") {
+    } else if (!type.empty() && type != "none" && type != "longrope") {
       return unsupported("[gguf] {}: {}: expected none or linear, got '{}'", file_, key("rope.scaling.type"), type);
     }
     return read_rope_factors(rotary);
   }
 
-  // Llama 3: a divisor of each frequency, as a tensor.
+  // The least fraction whose product with `whole` is not below `part`.
+  static double fraction(int64_t part, int64_t whole) {
+    const double exact = static_cast<double>(part) / static_cast<double>(whole);
+    return exact * static_cast<double>(whole) < static_cast<double>(part) ? std::nextafter(exact, 1.0) : exact;
+  }
+
+  // A divisor of each frequency, as tensors: Llama 3 has one set, Phi-3 one for short and one for long texts.
   Status read_rope_factors(int64_t rotary) {
-    HALFTONE_ASSIGN(const ConfigJson factors, floats("rope_freqs.weight", rotary / 2));
-    if (factors.empty()) return {};
-    if (config_.contains("rope_scaling"))
-      return unsupported("[gguf] {}: expected rope_freqs.weight or {}, got both", file_, key("rope.scaling.type"));
+    HALFTONE_ASSIGN(ConfigJson factors, floats("rope_freqs.weight", rotary / 2));
+    HALFTONE_ASSIGN(ConfigJson long_factors, floats("rope_factors_long.weight", rotary / 2));
+    HALFTONE_ASSIGN(ConfigJson short_factors, floats("rope_factors_short.weight", rotary / 2));
+    if (factors.empty() && long_factors.empty() && short_factors.empty()) return {};
+    const bool pair = !long_factors.empty() && !short_factors.empty();
+    if (config_.contains("rope_scaling") || pair == !factors.empty())
+      return unsupported(
+          "[gguf] {}: expected one kind of rope scaling, got {} and tensors, or an incomplete pair of them", file_,
+          key("rope.scaling.type"));
+    const auto context = config_["max_position_embeddings"].get<int64_t>();
+    HALFTONE_ASSIGN(const int64_t original, whole("rope.scaling.original_context_length", context));
+    HALFTONE_ASSIGN(const double magnitude, real("rope.scaling.attn_factor", 1));
     config_["rope_scaling"] = {{"rope_type", "longrope"},
-                               {"short_factor", factors},
-                               {"long_factor", factors},
-                               {"attention_factor", 1.0},
-                               {"original_max_position_embeddings", config_["max_position_embeddings"]}};
+                               {"short_factor", pair ? short_factors : factors},
+                               {"long_factor", pair ? long_factors : factors},
+                               {"attention_factor", magnitude},
+                               {"original_max_position_embeddings", original}};
     return {};
   }
 

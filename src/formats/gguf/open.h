@@ -17,6 +17,7 @@ namespace halftone {
 
 bool probe_gguf(const std::filesystem::path& path);  // a file that begins with GGUF, or a folder with such files only
 Result<ModelFile> open_gguf(const std::filesystem::path& path);
+Result<ImportSource> import_gguf(const std::filesystem::path& path);
 
 // All parts of a model, mapped and read.
 struct GgufFiles {

@@ -17,8 +17,10 @@ namespace {
 namespace fs = std::filesystem;
 
 // The types whose numbers must be the same floats in our layouts.
-constexpr GgmlTypeId kExactTypes[] = {GgmlTypeId::f32,  GgmlTypeId::f16,  GgmlTypeId::bf16,   GgmlTypeId::q4_0,
-                                      GgmlTypeId::q4_1, GgmlTypeId::q8_0, GgmlTypeId::iq4_nl, GgmlTypeId::mxfp4};
+constexpr GgmlTypeId kExactTypes[] = {GgmlTypeId::q5_0,   GgmlTypeId::q5_1, GgmlTypeId::q3_k, GgmlTypeId::q4_k,
+                                      GgmlTypeId::q5_k,   GgmlTypeId::q6_k, GgmlTypeId::f32,  GgmlTypeId::f16,
+                                      GgmlTypeId::bf16,   GgmlTypeId::q4_0, GgmlTypeId::q4_1, GgmlTypeId::q8_0,
+                                      GgmlTypeId::iq4_nl, GgmlTypeId::mxfp4};
 constexpr GgmlTypeId kRoundedTypes[] = {GgmlTypeId::q2_k, GgmlTypeId::iq4_xs};
 
 std::vector<float> gguf_row(const GgufFiles& files, const GgufTensor& tensor, int64_t row) {
@@ -94,6 +96,9 @@ TEST_F(OpenGguf, ExactTypesKeepEveryNumber) {
     const ModelFile file = opened(path);
     EXPECT_EQ(worst_difference(file, path), 0) << model.type->name;
     ASSERT_TRUE(file.import);
+    ThreadPool pool(2);
+    const Status whole = verify_model_file(file, pool, no_progress());
+    EXPECT_TRUE(whole.ok()) << whole.message();
     for (const TensorLabel& label : file.import->labels)
       EXPECT_EQ(label.fidelity, Fidelity::bit_exact) << model.type->name << " " << label.name;
     EXPECT_EQ(file.container, "gguf");

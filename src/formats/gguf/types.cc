@@ -12,13 +12,6 @@
 namespace halftone {
 namespace {
 
-constexpr int kQ4Offset = 8;
-
-void put_half(uint16_t bits, std::byte* at) {
-  at[0] = static_cast<std::byte>(bits & 0xff);
-  at[1] = static_cast<std::byte>(bits >> 8);
-}
-
 void decode_f32_row(const std::byte* row, int64_t columns, float* out) {
   std::memcpy(out, row, static_cast<size_t>(columns) * sizeof(float));
 }
@@ -167,20 +160,6 @@ std::string_view describe_foreign_ggml_type(uint32_t id) {
   for (const Foreign& row : kForeign)
     if (id >= row.first && id <= row.last) return row.what;
   return "unknown";
-}
-
-void pack_q4_0(const int8_t* codes, uint16_t scale, std::byte* out) {
-  put_half(scale, out);
-  for (int j = 0; j < 16; ++j) {
-    const int low = codes[j] + kQ4Offset, high = codes[j + 16] + kQ4Offset;
-    HALFTONE_CHECK(((low | high) & ~15) == 0);
-    out[2 + j] = static_cast<std::byte>(low | high << 4);
-  }
-}
-
-void pack_q8_0(const int8_t* codes, uint16_t scale, std::byte* out) {
-  put_half(scale, out);
-  std::memcpy(out + 2, codes, kGgmlBlock);
 }
 
 }  // namespace halftone

@@ -50,10 +50,7 @@ const GgmlType& ggml_type(GgmlTypeId id);
 // What is known of a number that is no type here: "IQ4_KS of ik_llama.cpp", "a type that was removed"; else "unknown".
 std::string_view describe_foreign_ggml_type(uint32_t id);
 
-inline constexpr int64_t kGgmlBlock = 32;  // of q4_0 and q8_0
-
-// One block of 32 codes that share a scale (f16 bits). REQUIRES: q4_0: codes in -8..7; `out` has 18 or 34 bytes.
-void pack_q4_0(const int8_t* codes, uint16_t scale, std::byte* out);
-void pack_q8_0(const int8_t* codes, uint16_t scale, std::byte* out);
+inline constexpr int64_t kGgmlBlock = 32;        // of q4_0 to q8_0, iq4_nl and mxfp4
+inline constexpr int64_t kGgmlSuperBlock = 256;  // of the K types and iq4_xs
 
 }  // namespace halftone

@@ -54,6 +54,27 @@ GgufRowResult unpack_mxfp4(const std::byte* row, int64_t columns, const RowSlot&
   return {};
 }
 
+// Super-blocks: f16 numbers of 256 columns, bytes of their groups, codes less half their range (our layouts' zero), or
+// less `kZero` where fewer bits lie in a wider code.
+template <int64_t kBytes, auto kRead, int kGroups, bool kAffine, int kZero>
+GgufRowResult unpack_super_blocks(const std::byte* row, int64_t columns, const RowSlot& slot) {
+  KBlock parts;
+  for (int64_t block = 0; block < columns / kGgmlSuperBlock; ++block, row += kBytes) {
+    kRead(row, parts);
+    const auto at = static_cast<size_t>(block), first = at * kGroups, column = at * kGgmlSuperBlock;
+    if (!std::isfinite(parts.scale)) return {0, block * kGgmlSuperBlock, "scale", parts.scale};
+    if (!std::isfinite(parts.minimum)) return {0, block * kGgmlSuperBlock, "minimum", parts.minimum};
+    slot.scales[at] = parts.scale_bits;
+    if constexpr (kAffine) slot.bases[at] = parts.minimum_bits;
+    for (size_t group = 0; group < kGroups; ++group) {
+      slot.sub_scales[first + group] = static_cast<uint8_t>(parts.scales[group]);
+      if constexpr (kAffine) slot.sub_bases[first + group] = parts.minima[group];
+    }
+    for (size_t k = 0; k < kGgmlSuperBlock; ++k) slot.codes[column + k] = static_cast<int8_t>(parts.codes[k] - kZero);
+  }
+  return {};
+}
+
 // The scale of 32 numbers is a product that an f16 cannot always hold.
 GgufRowResult unpack_iq4_xs(const std::byte* row, int64_t columns, const RowSlot& slot) {
   GgufRowResult result;
@@ -97,6 +118,13 @@ constexpr std::array kUnpacks = {
     GgufUnpack{GgmlTypeId::bf16, LayoutId::bf16, copy_floats<2>, ""},
     GgufUnpack{GgmlTypeId::q4_0, LayoutId::int4_block32, unpack_blocks<18, false, q4_0_codes>, ""},
     GgufUnpack{GgmlTypeId::q4_1, LayoutId::uint4_affine32, unpack_blocks<20, true, q4_1_codes>, ""},
+    GgufUnpack{GgmlTypeId::q5_0, LayoutId::int5_block32, unpack_blocks<22, false, q5_0_codes>, ""},
+    GgufUnpack{GgmlTypeId::q5_1, LayoutId::uint5_affine32, unpack_blocks<24, true, q5_1_codes>, ""},
+    GgufUnpack{GgmlTypeId::q4_k, LayoutId::uint4_k32, unpack_super_blocks<144, read_q4_k, 8, true, 8>, ""},
+    GgufUnpack{GgmlTypeId::q5_k, LayoutId::uint5_k32, unpack_super_blocks<176, read_q5_k, 8, true, 16>, ""},
+    GgufUnpack{GgmlTypeId::q6_k, LayoutId::int6_k16, unpack_super_blocks<210, read_q6_k, 16, false, 32>, ""},
+    GgufUnpack{GgmlTypeId::q3_k, LayoutId::int6_k16, unpack_super_blocks<110, read_q3_k, 16, false, 4>,
+               "its 3-bit codes in 6 bits: 6.56 bits per weight instead of 3.44"},
     GgufUnpack{GgmlTypeId::q8_0, LayoutId::int8_block32, unpack_blocks<34, false, q8_0_codes>, ""},
     GgufUnpack{GgmlTypeId::iq4_nl, LayoutId::int8_block32, unpack_blocks<18, false, iq4_nl_codes>,
                "its 16 values as 8-bit codes: 8.5 bits per weight instead of 4.5"},

@@ -29,7 +29,8 @@ Status check_names(const ImportSource& source) {
 
 // In front of what the system said, why anything is written at all.
 Status explain(Status status, const ImportCache& cache) {
-  if (status.ok() || status.code() != StatusCode::io) return status;
+  const bool input = status.code() == StatusCode::invalid_input || status.code() == StatusCode::unsupported;
+  if (status.ok() || input) return status;
   return io_error(
       "{}\n[import] codes are regrouped once and kept in {}; set HALFTONE_CACHE to another folder, or make "
       "room there (everything in it can be deleted)",

@@ -16,33 +16,43 @@ constexpr int64_t kUnitsPerThread = 4;
 class UnitEncoder {
  public:
   Result<double> encode(const ImportTensor& tensor, int64_t unit, std::span<std::byte> out) {
-    if (tensor.stored.order == Order::rows) return tensor.rows->read(unit, {{}, {}, {}, out});
+    RowSlot slot;
+    slot.bytes = out;
+    if (tensor.stored.order == Order::rows) return tensor.rows->read(unit, slot);
     const Layout& layout = *tensor.stored.layout;
     const int64_t columns = tensor.stored.shape.back(), groups = layout.groups(columns);
+    const int64_t count = layout.scale_count(columns);
     const int64_t rows = std::min<int64_t>(kPanelRows, tensor.stored.shape.front() - unit * kPanelRows);
-    codes_.assign(static_cast<size_t>(kPanelRows * columns), 0);
-    scales_.assign(static_cast<size_t>(kPanelRows * groups), 0);
-    bases_.assign(layout.affine ? scales_.size() : 0, 0);
+    clear(codes_, columns);
+    clear(scales_, count);
+    clear(bases_, layout.affine ? count : 0);
+    clear(sub_scales_, layout.is_nested() ? groups : 0);
+    clear(sub_bases_, layout.is_nested() && layout.affine ? groups : 0);
     double worst = 0;
     for (int64_t r = 0; r < rows; ++r) {
-      RowSlot slot;
-      slot.codes = row_of(codes_, r, columns);
-      slot.scales = row_of(scales_, r, groups);
-      if (layout.affine) slot.bases = row_of(bases_, r, groups);
+      slot = {row_of(codes_, r),      row_of(scales_, r),    row_of(bases_, r),
+              row_of(sub_scales_, r), row_of(sub_bases_, r), {}};
       HALFTONE_ASSIGN(const double error, tensor.rows->read(unit * kPanelRows + r, slot));
       worst = std::max(worst, error);
     }
-    layout.pack_panel({columns, nullptr, codes_.data(), scales_.data(), bases_.data()}, out);
+    layout.pack_panel(
+        {columns, nullptr, codes_.data(), scales_.data(), bases_.data(), sub_scales_.data(), sub_bases_.data()}, out);
     return worst;
   }
 
  private:
   template <class T>
-  static std::span<T> row_of(std::vector<T>& all, int64_t row, int64_t width) {
-    return std::span(all).subspan(static_cast<size_t>(row * width), static_cast<size_t>(width));
+  static void clear(std::vector<T>& all, int64_t width) {
+    all.assign(static_cast<size_t>(kPanelRows * width), 0);
+  }
+  template <class T>
+  static std::span<T> row_of(std::vector<T>& all, int64_t row) {
+    const size_t width = all.size() / kPanelRows;
+    return std::span(all).subspan(static_cast<size_t>(row) * width, width);
   }
   std::vector<int8_t> codes_;
   std::vector<uint16_t> scales_, bases_;
+  std::vector<uint8_t> sub_scales_, sub_bases_;
 };
 
 // Tile after tile. While one is encoded, the one before is written and the source is hashed: work for every thread.

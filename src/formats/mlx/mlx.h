@@ -17,6 +17,7 @@ namespace halftone {
 // config.json says "quantization", or a packed weight has scales beside it.
 bool probe_mlx(const std::filesystem::path& path);
 Result<ModelFile> open_mlx(const std::filesystem::path& path);
+Result<ImportSource> import_mlx(const std::filesystem::path& path);
 
 enum class MlxMode : uint8_t { affine, mxfp4 };
 
@@ -36,7 +37,7 @@ struct MlxQuantization {
 // `name` stands for config.json in messages. Errors: forms, and modes that are not read here.
 Result<MlxQuantization> parse_mlx_quantization(const nlohmann::json& config, std::string_view name);
 
-// What is regrouped, from a folder that was opened as Hugging Face's.
+// What is regrouped, from a folder that was opened as Hugging Face's and outlives it.
 Result<ImportSource> mlx_import(const ModelFile& folder);
 
 }  // namespace halftone

@@ -229,6 +229,15 @@ bool probe_mlx(const fs::path& path) {
 
 Result<ImportSource> mlx_import(const ModelFile& folder) { return MlxImporter(folder).build(); }
 
+Result<ImportSource> import_mlx(const fs::path& path) {
+  HALFTONE_ASSIGN(ModelFile opened, open_huggingface(path));
+  opened.path = path;
+  const auto folder = std::make_shared<const ModelFile>(std::move(opened));
+  HALFTONE_ASSIGN(ImportSource source, mlx_import(*folder));
+  source.keep = folder;
+  return source;
+}
+
 Result<ModelFile> open_mlx(const fs::path& path) {
   HALFTONE_ASSIGN(ModelFile folder, open_huggingface(path));
   folder.path = path;

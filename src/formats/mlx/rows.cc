@@ -68,6 +68,16 @@ class MlxAffineRows : public RowSource {
     return worst;
   }
 
+  void decode(int64_t row, float* out) const override {
+    const auto bytes = row_bytes_of(*tensors_.weight, row);
+    const int64_t groups = columns_ / packing_.group;
+    for (int64_t k = 0; k < columns_; ++k) {
+      const int64_t at = row * groups + k / packing_.group;
+      const auto code = static_cast<float>(stream_code(bytes, k, packing_.bits));
+      out[k] = std::fma(code, float_at(*tensors_.scales, at), float_at(*tensors_.biases, at));
+    }
+  }
+
  private:
   struct Line {
     float scale, base;
@@ -115,6 +125,15 @@ class MlxFourBitFloatRows : public RowSource {
     return 0.0;
   }
 
+  void decode(int64_t row, float* out) const override {
+    const auto bytes = row_bytes_of(*tensors_.weight, row), scales = row_bytes_of(*tensors_.scales, row);
+    for (int64_t k = 0; k < columns_; ++k) {
+      const int code = stream_code(bytes, k, 4), magnitude = kMxfp4Magnitudes[code & 7];
+      out[k] = std::ldexp(static_cast<float>(code < 8 ? magnitude : -magnitude),
+                          static_cast<int>(scales[static_cast<size_t>(k / 32)]) - 128);
+    }
+  }
+
  private:
   MlxTensors tensors_;
   int64_t columns_;
@@ -127,6 +146,10 @@ class FloatRows : public RowSource {
     std::memcpy(slot.bytes.data(), tensor_.data.data() + row * static_cast<int64_t>(slot.bytes.size()),
                 slot.bytes.size());
     return 0.0;
+  }
+  void decode(int64_t row, float* out) const override {
+    const int64_t columns = tensor_.shape.back();
+    for (int64_t k = 0; k < columns; ++k) out[k] = float_at(tensor_, row * columns + k);
   }
 
  private:

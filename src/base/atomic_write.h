@@ -45,6 +45,8 @@ class AtomicFolder {
   AtomicFolder& operator=(AtomicFolder&&) noexcept;
   ~AtomicFolder();
   const std::filesystem::path& path() const { return staging_; }  // write here
+  // The folder will appear beside the target, by another name: one that follows from what was written.
+  void rename_target(const std::string& name) { target_.replace_filename(name); }
   Status commit();
 
  private:

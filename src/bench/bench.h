@@ -68,6 +68,7 @@ struct ModelBench {
   std::string model, activations;  // activations that ran: "int8", "exact", "mixed"
   int threads = 0;
   int64_t context_tokens = 0;                  // held when decoding began
+  double import_seconds = 0;                   // regrouping of another runtime's file; 0: not needed, or done before
   double load_seconds = 0;                     // folder to ready executor, the file already in the page cache; median
   MedianInterval load_to_first_token_seconds;  // the same and one token through the model
   MedianInterval first_token_seconds;          // prompt to first token, load not counted

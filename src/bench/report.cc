@@ -53,6 +53,7 @@ Json json_of(const ModelBench& model) {
                {"activations", model.activations},
                {"threads", model.threads},
                {"context_tokens", model.context_tokens},
+               {"import_seconds", model.import_seconds},
                {"load_seconds", model.load_seconds},
                {"load_to_first_token_seconds", json_of(model.load_to_first_token_seconds)},
                {"first_token_seconds", json_of(model.first_token_seconds)},

@@ -100,6 +100,10 @@ std::string bench_table(const BenchReport& report, bool colour) {
         model.decode.tokens_per_second.median / first.decode.tokens_per_second.median,
         model.prefill.tokens_per_second.median / first.prefill.tokens_per_second.median, shown_name(first, report));
   }
+  for (const ModelBench& model : report.models)
+    if (model.import_seconds > 0)
+      out += fmt::format("=> {}: regrouped once in {}, kept for the next time; not part of load\n",
+                         shown_name(model, report), format_seconds(model.import_seconds));
   for (const ModelBench& model : report.models) out += verify_line(model, report);
   out += limits_line(report);
   const std::string context =

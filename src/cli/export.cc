@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "cli/shell.h"
 #include "cli/table.h"
+#include "export/mlx.h"
 
 namespace halftone::cli {
 
@@ -17,6 +18,8 @@ namespace {
 
 struct ExportArguments {
   std::string model, container = "gguf", type = "stored", tokenizer = "own", output;
+  int bits = 0;
+  int64_t group = 64;
   ExportOptions options;
 };
 
@@ -27,7 +30,7 @@ constexpr const char* kExportExample = R"(Example:
   q4_0       29  3,407,872  1.92 MB  bit-exact            -
   wrote tinyworld-q4_0.gguf: llama, 1.98 MB in 42 ms, read back and compared with the source
 Every number is read back: bit-exact; rounding only (f16, bf16: half a unit in the last place); quantized (float weights to
-q8_0 or q4_0, as asked); re-quantized (a second loss, only with --allow-requantize).)";
+a type that was asked for); re-quantized (a second loss, only with --allow-requantize).)";
 
 struct TypeSum {
   int64_t tensors = 0, elements = 0, bytes = 0;
@@ -58,14 +61,28 @@ std::string export_table(const ExportReport& report, bool colour) {
   return table.render(colour);
 }
 
-Result<int> run_export(Shell& shell, const ExportArguments& arguments) {
+Result<ExportReport> write_container(const LanguageModel& model, const ExportArguments& arguments, ThreadPool& pool,
+                                     Progress& progress) {
   ExportOptions options = arguments.options;
+  if (arguments.container == "mlx") {
+    if (arguments.type != "stored")
+      return invalid_input("[export] --type: expected --bits and --group for MLX, got {}", arguments.type);
+    return export_mlx(model, arguments.output,
+                      {arguments.bits, arguments.group, options.allow_requantize, options.allow_float, options.replace},
+                      pool, progress);
+  }
+  if (arguments.bits != 0)
+    return invalid_input("[export] --bits: expected --type for GGUF, got {} bits", arguments.bits);
   if (arguments.tokenizer == "none") options.tokenizer = ExportTokenizer::none;
   if (arguments.tokenizer == "stand-in") options.tokenizer = ExportTokenizer::stand_in;
   if (arguments.type != "stored") options.type = find_ggml_type(arguments.type);
+  return export_gguf(model, arguments.output, options, pool, progress);
+}
+
+Result<int> run_export(Shell& shell, const ExportArguments& arguments) {
   HALFTONE_ASSIGN(const auto model, load_language_model(arguments.model));
   ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
-  HALFTONE_ASSIGN(const ExportReport report, export_gguf(*model, arguments.output, options, pool, shell.progress()));
+  HALFTONE_ASSIGN(const ExportReport report, write_container(*model, arguments, pool, shell.progress()));
   shell.progress().end();
   shell.print(export_table(report, shell.colour()));
   for (const std::string& note : report.notes) shell.print(fmt::format("note: {}\n", note));
@@ -75,8 +92,10 @@ Result<int> run_export(Shell& shell, const ExportArguments& arguments) {
                                  {"to", arguments.container},
                                  {"type", arguments.type},
                                  {"output", arguments.output},
-                                 {"allow_requantize", options.allow_requantize},
-                                 {"allow_float", options.allow_float},
+                                 {"bits", arguments.bits},
+                                 {"group", arguments.group},
+                                 {"allow_requantize", arguments.options.allow_requantize},
+                                 {"allow_float", arguments.options.allow_float},
                                  {"tokenizer", arguments.tokenizer},
                                  {"threads", pool.threads()}},
                                 report.to_json()));
@@ -90,16 +109,26 @@ void add_export(CLI::App& app, Shell& shell) {
   CLI::App* verb = shell.verb(app, "export", "write the file of another runtime, read it back and compare",
                               kExportExample, [&shell, arguments] { return run_export(shell, *arguments); });
   verb->add_option("MODEL", arguments->model, "model folder")->required();
-  verb->add_option("--to", arguments->container, "gguf, for llama.cpp and its kin")
-      ->check(CLI::IsMember({"gguf"}))
+  verb->add_option("--to", arguments->container, "gguf, a file for llama.cpp and its kin; mlx, a folder for mlx-lm")
+      ->check(CLI::IsMember({"gguf", "mlx"}))
       ->capture_default_str();
-  verb->add_option("--type", arguments->type, "of all matrices: stored (as they are), f32, f16, bf16, q8_0, q4_0")
-      ->check(CLI::IsMember({"stored", "f32", "f16", "bf16", "q8_0", "q4_0"}))
+  verb->add_option(
+          "--type", arguments->type,
+          "GGUF, of all matrices: stored (as they are), f32, f16, bf16, q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0")
+      ->check(CLI::IsMember(
+          {"stored", "f32", "f16", "bf16", "q8_0", "q6_k", "q5_k", "q5_1", "q5_0", "q4_k", "q4_1", "q4_0"}))
       ->capture_default_str();
-  verb->add_option("-o,--output", arguments->output, "file to write")->required();
+  verb->add_option("--bits", arguments->bits, "MLX, of all matrices: 2, 3, 4, 5, 6 or 8; 0: as they are stored")
+      ->check(CLI::IsMember({0, 2, 3, 4, 5, 6, 8}))
+      ->capture_default_str();
+  verb->add_option("--group", arguments->group, "MLX, columns that share a scale, with --bits")
+      ->check(CLI::IsMember({32, 64, 128}))
+      ->capture_default_str();
+  verb->add_option("-o,--output", arguments->output, "file or folder to write")->required();
   verb->add_flag("--allow-requantize", arguments->options.allow_requantize,
                  "quantize weights a second time where the type cannot hold them");
-  verb->add_flag("--allow-float", arguments->options.allow_float, "matrices whose rows fit no block become f16");
+  verb->add_flag("--allow-float", arguments->options.allow_float,
+                 "matrices whose rows fit no block become f16");
   verb->add_option("--tokenizer", arguments->tokenizer,
                    "own, none, or stand-in: bytes and unused ids, for random weights")
       ->check(CLI::IsMember({"own", "none", "stand-in"}))

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "base/units.h"
+#include "cli/import_table.h"
 #include "cli/shell.h"
 #include "cli/table.h"
 #include "kernels/isa.h"
@@ -96,31 +97,34 @@ std::string describe(const LanguageModel& model, const WeightSummary& weights, b
              {bytes_or_dash(weights.padding_bytes)},
              {fmt::format("{:.2f}", weights.bits_per_weight)}});
   out += table.render(colour);
+  if (model.file.import) out += import_table(model.file, colour);
   for (const std::string& name : model.ignored) out += fmt::format("not needed, ignored: {}\n", name);
   return out;
 }
 
 nlohmann::ordered_json results_json(const LanguageModel& model, const WeightSummary& weights, bool checked) {
   const ModelConfig& config = model.config;
-  return {{"path", model.path.string()},
-          {"container", model.file.container},
-          {"family", config.family},
-          {"task", "next_token"},
-          {"layers", config.layers},
-          {"hidden", config.hidden},
-          {"heads", config.heads},
-          {"kv_heads", config.kv_heads},
-          {"head_dim", config.head_dim},
-          {"intermediate", config.intermediate},
-          {"vocabulary", config.vocabulary},
-          {"context_tokens", config.context},
-          {"kv_bytes_per_token", model.model->kv_bytes_per_token()},
-          {"decode_bytes_per_token", model.model->decode_bytes()},
-          {"tokenizer", model.tokenizer ? std::string(model.tokenizer->kind()) : ""},
-          {"bytes_on_disk", model.file.bytes_on_disk},
-          {"weights", to_json(weights)},
-          {"ignored", model.ignored},
-          {"checked_finite", checked}};
+  nlohmann::ordered_json json = {{"path", model.path.string()},
+                                 {"container", model.file.container},
+                                 {"family", config.family},
+                                 {"task", "next_token"},
+                                 {"layers", config.layers},
+                                 {"hidden", config.hidden},
+                                 {"heads", config.heads},
+                                 {"kv_heads", config.kv_heads},
+                                 {"head_dim", config.head_dim},
+                                 {"intermediate", config.intermediate},
+                                 {"vocabulary", config.vocabulary},
+                                 {"context_tokens", config.context},
+                                 {"kv_bytes_per_token", model.model->kv_bytes_per_token()},
+                                 {"decode_bytes_per_token", model.model->decode_bytes()},
+                                 {"tokenizer", model.tokenizer ? std::string(model.tokenizer->kind()) : ""},
+                                 {"bytes_on_disk", model.file.bytes_on_disk},
+                                 {"weights", to_json(weights)},
+                                 {"ignored", model.ignored},
+                                 {"checked_finite", checked}};
+  if (model.file.import) json["import"] = import_json(*model.file.import);
+  return json;
 }
 
 Result<int> run(Shell& shell, const InspectArguments& arguments) {
@@ -146,7 +150,7 @@ void add_inspect(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<InspectArguments>();
   CLI::App* verb = shell.verb(app, "inspect", "what a model is, and where its bytes go", kInspectExample,
                               [&shell, arguments] { return run(shell, *arguments); });
-  verb->add_option("MODEL", arguments->model, "model folder");
+  verb->add_option("MODEL", arguments->model, "model folder, or GGUF file");
   verb->add_option("--tokens", arguments->tokens, "print the token ids of this file's text")->type_name("FILE");
   verb->add_flag("--check", arguments->check, "read every weight: no NaN, no infinity");
   verb->add_flag("--isa", arguments->isa, "list instruction sets: compiled, supported, active");

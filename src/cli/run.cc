@@ -46,7 +46,8 @@ std::string speed_line(const GenerateResult& result, const Executor& executor, c
     line += fmt::format("; then {} tokens at {:.1f} tok/s", format_count(static_cast<int64_t>(result.tokens.size())),
                         speed.decode);
   return line + fmt::format("; stopped at {}; {} activations, {}{} threads", name_of(result.stop),
-                            executor.activations_used(), result.kv == KvType::int8 ? "int8 KV, " : "", executor.threads());
+                            executor.activations_used(), result.kv == KvType::int8 ? "int8 KV, " : "",
+                            executor.threads());
 }
 
 nlohmann::ordered_json settings_json(const RunArguments& arguments, const Executor& executor,

@@ -78,13 +78,15 @@ Status Shell::write_document(const nlohmann::ordered_json& document) {
 }
 
 void add_activations(CLI::App* verb, std::string& value) {
-  verb->add_option("--activations", value, "exact (float), int8 where weights are integers, or bf16 (approximate) where they are bf16 panels")
+  verb->add_option("--activations", value,
+                   "exact (float), int8 where weights are integers, or bf16 (approximate) where they are bf16 panels")
       ->check(CLI::IsMember({"exact", "int8", "bf16"}))
       ->capture_default_str();
 }
 
 void add_kv(CLI::App* verb, std::string& value) {
-  verb->add_option("--kv", value, "keys and values in f16, or in int8 with a scale per token and head: about half the bytes")
+  verb->add_option("--kv", value,
+                   "keys and values in f16, or in int8 with a scale per token and head: about half the bytes")
       ->check(CLI::IsMember({"f16", "int8"}))
       ->capture_default_str();
 }

@@ -4,7 +4,7 @@
 #include "base/thread_pool.h"
 #include "base/units.h"
 #include "cli/shell.h"
-#include "formats/artifact/artifact.h"
+#include "formats/model_file.h"
 
 namespace halftone::cli {
 
@@ -16,12 +16,13 @@ constexpr const char* kVerifyExample = R"(Example:
 
 Result<int> run_verify(Shell& shell, const std::string& path) {
   ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
-  HALFTONE_TRY(verify_artifact(path, pool, shell.progress()));
-  HALFTONE_ASSIGN(const ModelFile file, open_artifact(path));
+  HALFTONE_ASSIGN(const ModelFile file, open_model_file(path));
+  HALFTONE_TRY(verify_model_file(file, pool, shell.progress()));
   const auto tensors = static_cast<int64_t>(file.tensors.size());
   shell.progress().end();
-  shell.print(fmt::format("{}: whole; {} tensors, {}, every hash agrees\n", path, format_count(tensors),
-                          format_bytes(file.bytes_on_disk)));
+  const std::string_view found = file.import ? "every number is that of the file" : "every hash agrees";
+  shell.print(fmt::format("{}: whole; {} tensors, {}, {}\n", path, format_count(tensors),
+                          format_bytes(file.bytes_on_disk), found));
   HALFTONE_TRY(shell.write_json({{"artifact", path}, {"threads", pool.threads()}},
                                 {{"whole", true}, {"tensors", tensors}, {"bytes_on_disk", file.bytes_on_disk}}));
   return kDone;
@@ -31,9 +32,9 @@ Result<int> run_verify(Shell& shell, const std::string& path) {
 
 void add_verify(CLI::App& app, Shell& shell) {
   const auto path = std::make_shared<std::string>();
-  CLI::App* verb = shell.verb(app, "verify", "check an artifact's hashes, every byte", kVerifyExample,
-                              [&shell, path] { return run_verify(shell, *path); });
-  verb->add_option("ARTIFACT", *path, "artifact folder")->required();
+  CLI::App* verb = shell.verb(app, "verify", "read every byte: hashes of an artifact, numbers of GGUF and MLX",
+                              kVerifyExample, [&shell, path] { return run_verify(shell, *path); });
+  verb->add_option("ARTIFACT", *path, "artifact folder, GGUF file or MLX folder")->required();
 }
 
 }  // namespace halftone::cli

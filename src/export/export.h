@@ -11,20 +11,12 @@
 
 #include "base/progress.h"
 #include "base/thread_pool.h"
+#include "formats/fidelity.h"
 #include "formats/gguf/types.h"
 #include "halftone/status.h"
 #include "models/language_model.h"
 
 namespace halftone {
-
-// What became of a tensor's numbers, found by reading the file back.
-enum class Fidelity : uint8_t {
-  bit_exact,    // every number is the same float
-  rounding,     // rounded to the nearest number of a float type; each lies within the type's bound
-  quantized,    // float weights whose codes were chosen now, because the user asked for that type
-  requantized,  // codes chosen a second time, from weights that were quantized before
-};
-std::string_view name_of(Fidelity fidelity);  // "bit-exact"
 
 // Of models without one, or whose own llama.cpp has no kind for. stand_in: bytes and unused ids, so that programs that
 // want a tokenizer open the file; its text means nothing.
@@ -50,7 +42,7 @@ struct ExportedTensor {
 
 struct ExportReport {
   std::filesystem::path path;
-  std::string architecture;
+  std::string container = "gguf", architecture;
   std::vector<ExportedTensor> tensors;  // in file order
   std::vector<std::string> notes;       // what the other runtime will do differently, and what the user allowed
   int64_t file_bytes = 0;

@@ -79,22 +79,8 @@ int64_t payload_bytes_of(const ExportPlan& plan) {
 
 }  // namespace
 
-std::string_view name_of(Fidelity fidelity) {
-  switch (fidelity) {
-    case Fidelity::bit_exact:
-      return "bit-exact";
-    case Fidelity::rounding:
-      return "rounding only";
-    case Fidelity::quantized:
-      return "quantized";
-    case Fidelity::requantized:
-      return "re-quantized";
-  }
-  return "";
-}
-
 nlohmann::ordered_json ExportReport::to_json() const {
-  nlohmann::ordered_json json = {{"container", "gguf"},
+  nlohmann::ordered_json json = {{"container", container},
                                  {"architecture", architecture},
                                  {"file_bytes", file_bytes},
                                  {"seconds", seconds},

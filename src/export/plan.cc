@@ -3,14 +3,12 @@
 
 #include "base/error.h"
 #include "export/architecture.h"
+#include "export/blocks.h"
 
 namespace halftone {
 namespace {
 
-// Layouts whose weights are q * scale with q in -128..127.
-bool is_symmetric(const Layout& layout) { return !layout.is_float() && !layout.affine; }
-
-// The type that holds a layout's numbers as they are; null when there is none.
+// The type that holds a layout's numbers as they are, in as few bits as can be; null when there is none.
 const GgmlType* type_as_stored(const Layout& layout) {
   switch (layout.id) {
     case LayoutId::f32:
@@ -22,8 +20,10 @@ const GgmlType* type_as_stored(const Layout& layout) {
     default:
       break;
   }
-  if (!is_symmetric(layout)) return nullptr;
-  return &ggml_type(layout.bits <= 4 ? GgmlTypeId::q4_0 : GgmlTypeId::q8_0);
+  for (const GgmlTypeId id : {GgmlTypeId::q4_0, GgmlTypeId::q4_1, GgmlTypeId::q5_0, GgmlTypeId::q5_1, GgmlTypeId::q8_0,
+                              GgmlTypeId::q4_k, GgmlTypeId::q5_k, GgmlTypeId::q6_k})
+    if (carries(layout, ggml_type(id))) return &ggml_type(id);
+  return nullptr;
 }
 
 Fidelity fidelity_of(const Layout& layout, const GgmlType& type) {
@@ -35,8 +35,21 @@ Fidelity fidelity_of(const Layout& layout, const GgmlType& type) {
   // A code times its scale is exactly a float, and rarely an f16.
   if (type.is_float())
     return type.id == static_cast<uint32_t>(GgmlTypeId::f32) ? Fidelity::bit_exact : Fidelity::rounding;
-  const bool fits = type.id == static_cast<uint32_t>(GgmlTypeId::q8_0) || layout.bits <= 4;
-  return is_symmetric(layout) && layout.group % kGgmlBlock == 0 && fits ? Fidelity::bit_exact : Fidelity::requantized;
+  return carries(layout, type) ? Fidelity::bit_exact : Fidelity::requantized;
+}
+
+// What llama.cpp takes, too, for rows that are no multiple of 256.
+const GgmlType* with_smaller_blocks(const GgmlType& type) {
+  switch (static_cast<GgmlTypeId>(type.id)) {
+    case GgmlTypeId::q4_k:
+      return &ggml_type(GgmlTypeId::q5_0);
+    case GgmlTypeId::q5_k:
+      return &ggml_type(GgmlTypeId::q5_1);
+    case GgmlTypeId::q6_k:
+      return &ggml_type(GgmlTypeId::q8_0);
+    default:
+      return nullptr;
+  }
 }
 
 class Planner {
@@ -88,6 +101,11 @@ class Planner {
           "[export] {}: tensor '{}': expected a layout that a type of GGUF holds as it is, got {}; "
           "choose --type f16, or a quantized type with --allow-requantize",
           tensor.source->file.string(), tensor.name, layout.name);
+    if (const GgmlType* wider = with_smaller_blocks(*tensor.type); wider != nullptr && fits_only(tensor, *wider)) {
+      plan_.notes.push_back(fmt::format("{}: {} columns fit no block of {}, so it is {}", tensor.name, tensor.columns(),
+                                        tensor.type->name, wider->name));
+      tensor.type = wider;
+    }
     if (tensor.columns() % tensor.type->block != 0) {
       if (!options_.allow_float)
         return unsupported(
@@ -108,6 +126,7 @@ class Planner {
     return {};
   }
 
+  // Scalings with a factor for each frequency: GGUF stores what divides it.
   // Scalings with a factor for each frequency: GGUF stores what divides it.
   void add_rope_factors() {
     const RopeConfig& rope = model_.config.rope;

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "export/blocks.h"
 #include "export/plan.h"
 
 namespace halftone {
@@ -18,11 +19,8 @@ class RowEncoder {
 
  private:
   Status encode_floats(const PlannedTensor& tensor, int64_t row, std::byte* out);
-  Status carry_codes(const PlannedTensor& tensor, int64_t row);
-  Status choose_codes(const PlannedTensor& tensor, int64_t row);
   std::vector<float> values_, vector_;
-  std::vector<int8_t> codes_;
-  std::vector<uint16_t> scales_;  // one per block of 32
+  BlockRow blocks_;
 };
 
 }  // namespace halftone

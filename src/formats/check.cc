@@ -45,9 +45,9 @@ WeightView flat_view(const StoredTensor& tensor) {
   return view;
 }
 
-// Units are rows, or panels of 16 rows; each has what is checked at its beginning.
+// Units are rows, or panels of 16 rows; each begins with `runs` of `checked` bytes, run_stride apart.
 struct Units {
-  int64_t count, stride, checked;
+  int64_t count, stride, checked, runs = 1, run_stride = 0;
 };
 
 Units units_of(const WeightView& view) {
@@ -55,9 +55,11 @@ Units units_of(const WeightView& view) {
     const int64_t bytes = view.layout->bytes(1, view.columns, Order::rows);
     return {view.rows, bytes, bytes};
   }
-  const int64_t bytes = view.layout->panel_bytes(view.columns);
-  return {(view.rows + kPanelRows - 1) / kPanelRows, bytes,
-          view.layout->is_float() ? bytes : view.layout->scale_bytes(view.columns)};
+  const Layout& layout = *view.layout;
+  const int64_t bytes = layout.panel_bytes(view.columns), count = (view.rows + kPanelRows - 1) / kPanelRows;
+  if (layout.is_float()) return {count, bytes, bytes};
+  if (!layout.is_nested()) return {count, bytes, layout.scale_bytes(view.columns)};
+  return {count, bytes, kPanelRows * (layout.affine ? 4 : 2), layout.scale_count(view.columns), layout.scale_at(1, 0)};
 }
 
 std::string_view kind_of(float value) { return std::isnan(value) ? "NaN" : "infinity"; }
@@ -82,9 +84,10 @@ Status describe_weight(const StoredTensor& tensor, const WeightView& view, int64
 Status describe_scale(const StoredTensor& tensor, const WeightView& view, int64_t panel, const Units& units) {
   const std::byte* scales = view.data.data() + panel * units.stride;
   const int64_t per_group = view.layout->affine ? 2 * kPanelRows : kPanelRows;
-  for (int64_t i = 0; i < units.checked / 2; ++i) {
+  const int64_t per_run = units.checked / 2;
+  for (int64_t i = 0; i < per_run * units.runs; ++i) {
     uint16_t bits;
-    std::memcpy(&bits, scales + 2 * i, 2);
+    std::memcpy(&bits, scales + i / per_run * units.run_stride + 2 * (i % per_run), 2);
     if ((bits & kF16Exponent) == kF16Exponent)
       return invalid_input(
           "[model] {}: tensor '{}': expected finite {}, got {} at row {}, group {}; the file is damaged, "
@@ -106,9 +109,13 @@ Status check_finite(const StoredTensor& tensor, ThreadPool& pool) {
   pool.parallel_for(
       units.count, std::max<int64_t>(1, kChunkBytes / units.stride), [&](int64_t begin, int64_t end, int) {
         for (int64_t unit = begin; unit < end && unit < first_bad.load(std::memory_order_relaxed); ++unit) {
-          const auto bytes =
-              view.data.subspan(static_cast<size_t>(unit * units.stride), static_cast<size_t>(units.checked));
-          if (all_finite(scanned, bytes)) continue;
+          bool finite = true;
+          for (int64_t run = 0; run < units.runs; ++run) {
+            const int64_t at = unit * units.stride + run * units.run_stride;
+            finite &=
+                all_finite(scanned, view.data.subspan(static_cast<size_t>(at), static_cast<size_t>(units.checked)));
+          }
+          if (finite) continue;
           int64_t best = first_bad.load();
           while (unit < best && !first_bad.compare_exchange_weak(best, unit)) {
           }

@@ -74,7 +74,7 @@ TEST(CheckFinite, FindsBadScalesOfEveryIntegerLayout) {
   for (const Layout* layout : all_layouts()) {
     if (layout->is_float()) continue;
     ++layouts;
-    const int64_t columns = 70, rows = 20;
+    const int64_t columns = layout->is_nested() ? 500 : 70, rows = 20;
     std::vector<std::byte> data(static_cast<size_t>(layout->bytes(rows, columns, Order::panel16)));
     std::fill(data.begin() + layout->scale_bytes(columns), data.begin() + layout->panel_bytes(columns),
               std::byte{0xff});  // any code is fine
@@ -84,8 +84,10 @@ TEST(CheckFinite, FindsBadScalesOfEveryIntegerLayout) {
     tensor.layout = layout;
     tensor.order = Order::panel16;
     tensor.data = data;
+    for (int64_t group = 0; layout->is_nested() && group < layout->groups(columns); ++group)
+      data[static_cast<size_t>(layout->sub_scale_at(group, 5))] = std::byte{0x7c};  // and any byte of the second level
     EXPECT_TRUE(check_finite(tensor, pool).ok()) << layout->name;
-    const int64_t group = layout->groups(columns) - 1;
+    const int64_t group = layout->scale_count(columns) - 1;
     for (const bool base : {false, true}) {
       if (base && !layout->affine) continue;
       const int64_t in_panel = base ? layout->base_at(group, 3) : layout->scale_at(group, 3);

@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "formats/import/import.h"
 #include "formats/model_file.h"
 #include "halftone/status.h"
 
@@ -16,6 +17,8 @@ struct Format {
   std::string_view looks;  // what probe() looks for, for the message when no format fits
   bool (*probe)(const std::filesystem::path& path);
   Result<ModelFile> (*open)(const std::filesystem::path& path);
+  // What open() regroups, read again from the files; null for formats that are mapped as they are.
+  Result<ImportSource> (*import)(const std::filesystem::path& path) = nullptr;
 };
 
 std::span<const Format> all_formats();

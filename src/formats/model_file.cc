@@ -7,6 +7,20 @@
 
 namespace halftone {
 
+std::string_view name_of(Fidelity fidelity) {
+  switch (fidelity) {
+    case Fidelity::bit_exact:
+      return "bit-exact";
+    case Fidelity::rounding:
+      return "rounding only";
+    case Fidelity::quantized:
+      return "quantized";
+    case Fidelity::requantized:
+      return "re-quantized";
+  }
+  return "";
+}
+
 int64_t StoredTensor::elements() const {
   int64_t product = 1;
   for (const int64_t dimension : shape) product *= dimension;

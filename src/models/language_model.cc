@@ -92,9 +92,9 @@ Status check_extra(const ModelFile& file, const Graph& graph, const ModelConfig&
       extra.size() > kShownNames ? ", ..." : "");
 }
 
-// Vectors are read at load anyway. Scales of packed tensors are not: they lie in front of each panel, so that reading them brings in
-// every page of the file (measured: 40 ms of 0.7 GB). Writers refuse bad ones, `verify` and check_finite_weights find damage, and
-// a sampler refuses logits that are no numbers.
+// Vectors are read at load anyway. Scales of packed tensors are not: they lie in front of each panel, so that reading
+// them brings in every page of the file (measured: 40 ms of 0.7 GB). Writers refuse bad ones, `verify` and
+// check_finite_weights find damage, and a sampler refuses logits that are no numbers.
 Status check_vectors(const ModelFile& file) {
   ThreadPool pool(1);
   for (const StoredTensor& tensor : file.tensors) {
@@ -136,7 +136,8 @@ Result<std::shared_ptr<const LanguageModel>> load_language_model(const std::file
   loaded->path = path;
   HALFTONE_ASSIGN(loaded->file, open_model_file(path));
   const ModelFile& file = loaded->file;
-  HALFTONE_ASSIGN(loaded->config, parse_config(file.config, (path / "config.json").string()));
+  HALFTONE_ASSIGN(loaded->config, parse_config(file.config, file.config_name.empty() ? (path / "config.json").string()
+                                                                                     : file.config_name));
   HALFTONE_TRY(read_generation_config(file, loaded->config));
   HALFTONE_ASSIGN(Graph graph, build_graph(loaded->config));
   HALFTONE_TRY(check_present(file, graph));

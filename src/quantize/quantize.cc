@@ -12,7 +12,6 @@
 #include "formats/check.h"
 #include "quantize/assign.h"
 #include "quantize/encode.h"
-#include "quantize/source_hash.h"
 
 namespace halftone {
 namespace {

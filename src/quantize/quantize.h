@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "base/thread_pool.h"
 #include "formats/model_file.h"
+#include "formats/source_hash.h"
 #include "graph/graph.h"
 #include "halftone/status.h"
 #include "models/language_model.h"
@@ -24,12 +25,6 @@ struct TensorReport {
   double bits_per_weight = 0;     // scales and padding counted
   double relative_rms_error = 0;  // sqrt(sum (w' - w)^2 / sum w^2)
   double max_abs_error = 0;
-};
-
-struct SourceFile {
-  std::string name;  // without its folder
-  int64_t bytes = 0;
-  std::string sha256;  // of the whole file: agrees with sha256sum
 };
 
 struct QuantizeReport {

@@ -28,6 +28,13 @@ constexpr Preset kPresets[] = {
     {"int8-affine64", "uint8_affine64"},
     {"int8-affine128", "uint8_affine128"},
     {"int6", "int6_block32"},
+    {"int6-affine32", "uint6_affine32"},
+    {"int6-affine64", "uint6_affine64"},
+    {"int6-affine128", "uint6_affine128"},
+    {"int5", "int5_block32"},
+    {"int5-affine32", "uint5_affine32"},
+    {"int5-affine64", "uint5_affine64"},
+    {"int5-affine128", "uint5_affine128"},
     {"int4", "int4_block32"},
     {"int4-block64", "int4_block64"},
     {"int4-block128", "int4_block128"},
@@ -36,6 +43,12 @@ constexpr Preset kPresets[] = {
     {"int4-affine64", "uint4_affine64"},
     {"int4-affine128", "uint4_affine128"},
     {"int3", "int3_block32"},
+    {"int3-affine32", "uint3_affine32"},
+    {"int3-affine64", "uint3_affine64"},
+    {"int3-affine128", "uint3_affine128"},
+    {"int2-affine32", "uint2_affine32"},
+    {"int2-affine64", "uint2_affine64"},
+    {"int2-affine128", "uint2_affine128"},
 };
 
 // A preset is a recipe that needs no file: what is recorded of it is YAML that anyone can change and use.
@@ -62,9 +75,14 @@ Status read_layout(YamlMap& map, Rule& rule) {
   HALFTONE_ASSIGN(const std::string layout, map.text("layout"));
   if (layout == "keep") return {};
   rule.layout = find_layout(layout);
+  if (rule.layout != nullptr && rule.layout->is_nested())
+    return map.error("layout", fmt::format("expected a layout that a method chooses numbers for, got '{}', which only "
+                                           "imports have: its scales have two levels",
+                                           layout));
   if (rule.layout != nullptr) return {};
   std::vector<std::string> known = {"keep"};
-  for (const Layout* one : all_layouts()) known.emplace_back(one->name);
+  for (const Layout* one : all_layouts())
+    if (!one->is_nested()) known.emplace_back(one->name);
   return map.error("layout", fmt::format("expected a layout or keep, got '{}'{}", layout, hint(layout, known)));
 }
 

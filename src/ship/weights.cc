@@ -42,7 +42,7 @@ void add_tensor(const StoredTensor& tensor, WeightItem& item) {
   const auto bytes = static_cast<int64_t>(tensor.data.size());
   int64_t scales = 0;
   if (!tensor.layout->is_float() && tensor.shape.size() == 2)
-    scales = tensor.shape[0] * tensor.layout->groups(tensor.shape[1]) * (tensor.layout->affine ? 4 : 2);  // f16
+    scales = tensor.shape[0] * tensor.layout->row_scale_bytes(tensor.shape[1]);
   item.tensors += 1;
   item.elements += tensor.elements();
   item.bytes += bytes;

@@ -3,8 +3,12 @@
 // kernels of every ISA. Only macros: kernel files may include it.
 #pragma once
 
-// ROW(with, name, bits, group, kind): `group` columns of a row share a scale (0: the whole row); kind is `symmetric`
-// (weight = q * scale) or `affine` (weight = u * scale + base). `with` is handed through.
+// ROW(with, name, bits, group, kind): `group` columns of a row share a scale (0: the whole row). `with` is handed
+// through.
+//   symmetric         weight = q * scale
+//   affine            weight = u * scale + base
+//   nested_symmetric  the same, the scale being an f16 number of 256 columns times a signed byte of the group
+//   nested_affine     the same for scale and base, with unsigned bytes, the base being minus that product
 #define HALFTONE_INTEGER_LAYOUTS(ROW, with)   \
   ROW(with, int8_channel, 8, 0, symmetric)    \
   ROW(with, int8_block32, 8, 32, symmetric)   \
@@ -19,4 +23,20 @@
   ROW(with, uint4_affine128, 4, 128, affine)  \
   ROW(with, uint8_affine32, 8, 32, affine)    \
   ROW(with, uint8_affine64, 8, 64, affine)    \
-  ROW(with, uint8_affine128, 8, 128, affine)
+  ROW(with, uint8_affine128, 8, 128, affine)  \
+  ROW(with, int5_block32, 5, 32, symmetric)   \
+  ROW(with, uint2_affine32, 2, 32, affine)    \
+  ROW(with, uint2_affine64, 2, 64, affine)    \
+  ROW(with, uint2_affine128, 2, 128, affine)  \
+  ROW(with, uint3_affine32, 3, 32, affine)    \
+  ROW(with, uint3_affine64, 3, 64, affine)    \
+  ROW(with, uint3_affine128, 3, 128, affine)  \
+  ROW(with, uint5_affine32, 5, 32, affine)    \
+  ROW(with, uint5_affine64, 5, 64, affine)    \
+  ROW(with, uint5_affine128, 5, 128, affine)  \
+  ROW(with, uint6_affine32, 6, 32, affine)    \
+  ROW(with, uint6_affine64, 6, 64, affine)    \
+  ROW(with, uint6_affine128, 6, 128, affine)  \
+  ROW(with, uint4_k32, 4, 32, nested_affine)  \
+  ROW(with, uint5_k32, 5, 32, nested_affine)  \
+  ROW(with, int6_k16, 6, 16, nested_symmetric)

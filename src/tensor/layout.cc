@@ -46,8 +46,40 @@ int64_t Layout::groups(int64_t columns) const {
   return group == 0 ? 1 : (columns + group - 1) / group;
 }
 
+int64_t Layout::scale_count(int64_t columns) const {
+  return is_nested() ? (columns + super - 1) / super : groups(columns);
+}
+
+int64_t Layout::scale_stride() const {
+  const int64_t bytes = is_nested() ? 2 + super / group : 2;  // of a row
+  return bytes * (affine ? 2 : 1) * kPanelRows;
+}
+
+int64_t Layout::row_scale_bytes(int64_t columns) const {
+  if (is_float()) return 0;
+  return (2 * scale_count(columns) + (is_nested() ? groups(columns) : 0)) * (affine ? 2 : 1);
+}
+
 int64_t Layout::scale_bytes(int64_t columns) const {
-  return is_float() ? 0 : round_up(scale_at(groups(columns), 0), kPanelAlignment);
+  return is_float() ? 0 : round_up(scale_at(scale_count(columns), 0), kPanelAlignment);
+}
+
+int64_t Layout::sub_scale_at(int64_t group_number, int r) const {
+  const int64_t groups = super / group, level = affine ? 2 : 1;
+  return scale_at(group_number / groups, 0) + (2 + group_number % groups) * level * kPanelRows + r;
+}
+
+float Layout::scale_of(std::span<const std::byte> panel, int64_t group_number, int r) const {
+  if (!is_nested()) return half_at(panel, scale_at(group_number, r));
+  const auto byte = static_cast<uint8_t>(panel[static_cast<size_t>(sub_scale_at(group_number, r))]);
+  const int sub = affine ? byte : static_cast<int8_t>(byte);
+  return half_at(panel, scale_at(group_number / (super / group), r)) * static_cast<float>(sub);
+}
+
+float Layout::base_of(std::span<const std::byte> panel, int64_t group_number, int r) const {
+  if (!is_nested()) return half_at(panel, base_at(group_number, r));
+  const auto byte = static_cast<uint8_t>(panel[static_cast<size_t>(sub_base_at(group_number, r))]);
+  return -(half_at(panel, base_at(group_number / (super / group), r)) * static_cast<float>(byte));
 }
 
 int64_t Layout::panel_bytes(int64_t columns) const {

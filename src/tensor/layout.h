@@ -7,13 +7,21 @@
 //   f32, f16      [k][16 rows]
 //   bf16          [k / 2][16 rows][2]: pairs of k, what bf16 dot instructions read; an odd last k is paired with zero
 //   integers      scales, then codes: 64 bytes at a time are [16 rows][4], a dword being 4 columns of one row, in units
-//                 of 8 (4, 8 bits), 16 (6 bits) or 32 (3 bits) columns, to which columns are padded with the code of 0
+//                 of 8 (4, 8 bits), 16 (2, 6 bits) or 32 (3, 5 bits) columns, to which columns are padded with the code
+//                 of 0
 //   scales        f16 [groups][16 rows], padded to 64 bytes; affine: [groups][2][16 rows], scales and then bases
+//   nested        scales of two levels: 256 columns (the last may be fewer) share f16 numbers, [16 rows] or [2][16
+//   rows],
+//                 and after these each of their groups has a byte like them, [groups of 256][16 rows] or [...][2][16
+//                 rows]
 //
 // The value of a code, exact or rounded once to f32, so that kernels agree on it:
 //   symmetric     float(q) * scale; 8 + 11 significant bits always fit a float
 //   affine        float(u) * scale + base, where u = q + offset is the code as stored (0 .. 2^bits - 1); the product
 //                 fits a float, the sum is rounded
+//   nested        the same with scale = d * sub and, affine, base = -(dmin * sub_base), d and dmin being the f16
+//   numbers;
+//                 both products, and that with a code, fit a float. sub is signed where the layout is symmetric.
 #pragma once
 
 #include <cstddef>
@@ -33,14 +41,17 @@ enum class Order : uint8_t { rows, panel16 };
 inline constexpr int kPanelRows = 16;
 
 // Up to 16 rows before packing. Float layouts read `values` (16, columns), rounding to nearest; integer layouts read
-// `codes` (16, columns), signed, and `scales` (16, groups) as f16 bits; affine ones also `bases`, like scales. Rows
-// beyond the matrix are zeros.
+// `codes` (16, columns), signed, and `scales` (16, scale_count) as f16 bits; affine ones also `bases`, like scales;
+// nested ones also `sub_scales` (16, groups), bytes as stored, and affine ones `sub_bases`. Rows beyond the matrix are
+// zeros.
 struct PanelSource {
   int64_t columns;
   const float* values;
   const int8_t* codes;
   const uint16_t* scales;
   const uint16_t* bases = nullptr;
+  const uint8_t* sub_scales = nullptr;
+  const uint8_t* sub_bases = nullptr;
 };
 
 struct Layout {
@@ -49,19 +60,30 @@ struct Layout {
   int bits;          // of one code
   int group;         // columns that share a scale; 0: the whole row; -1: no scales
   bool affine;       // groups have a base beside their scale
+  int super;         // nested: columns that share the f16 numbers, a multiple of group; 0: groups have their own
   int offset;        // stored code = q + offset, 2^(bits - 1)
   int q_min, q_max;  // range of signed codes that methods use (-offset fits, too); both 0 for floats
   int unit;          // columns are padded to a multiple of it
 
   bool is_float() const { return group < 0; }
-  int64_t groups(int64_t columns) const;       // per row
-  int64_t scale_bytes(int64_t columns) const;  // of one panel, bases and padding included
+  bool is_nested() const { return super > 0; }
+  int64_t groups(int64_t columns) const;           // per row
+  int64_t scale_count(int64_t columns) const;      // f16 scales per row: one per group, or per `super` columns
+  int64_t row_scale_bytes(int64_t columns) const;  // scales, bases and bytes of both levels that one row needs
+  int64_t scale_bytes(int64_t columns) const;      // of one panel, bases and padding included
   int64_t panel_bytes(int64_t columns) const;
   int64_t bytes(int64_t rows, int64_t columns, Order order) const;
 
-  // Where in a panel the f16 scale and base of row r are. REQUIRES: an integer layout; base_at: an affine one.
-  int64_t scale_at(int64_t group, int r) const { return (group * (affine ? 2 : 1) * kPanelRows + r) * 2; }
-  int64_t base_at(int64_t group, int r) const { return scale_at(group, r) + kPanelRows * 2; }
+  // Where in a panel the f16 scale and base number i (of scale_count) of row r are. REQUIRES: an integer layout;
+  // base_at: an affine one.
+  int64_t scale_at(int64_t i, int r) const { return i * scale_stride() + r * 2; }
+  int64_t base_at(int64_t i, int r) const { return scale_at(i, r) + kPanelRows * 2; }
+  // Where the bytes of a group are. REQUIRES: a nested layout; sub_base_at: an affine one.
+  int64_t sub_scale_at(int64_t group, int r) const;
+  int64_t sub_base_at(int64_t group, int r) const { return sub_scale_at(group, r) + kPanelRows; }
+  // The scale and base of a group as numbers, whatever the levels.
+  float scale_of(std::span<const std::byte> panel, int64_t group, int r) const;
+  float base_of(std::span<const std::byte> panel, int64_t group, int r) const;
 
   // REQUIRES: `panel` has panel_bytes(columns).
   void pack_panel(const PanelSource& source, std::span<std::byte> panel) const { pack(*this, source, panel); }
@@ -74,6 +96,7 @@ struct Layout {
     unpack(*this, panel, r, columns, codes);
   }
 
+  int64_t scale_stride() const;  // bytes of a panel from one f16 scale of a row to the next
   void (*pack)(const Layout&, const PanelSource&, std::span<std::byte>);
   void (*decode)(const Layout&, std::span<const std::byte>, int, int64_t, float*);
   void (*unpack)(const Layout&, std::span<const std::byte>, int, int64_t, int8_t*);  // null for floats

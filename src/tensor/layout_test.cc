@@ -21,9 +21,10 @@ struct Panel {
   std::vector<float> values;
   std::vector<int8_t> codes;
   std::vector<uint16_t> scales, bases;
+  std::vector<uint8_t> sub_scales, sub_bases;
   std::vector<std::byte> bytes;
   PanelSource source(int64_t columns) const {
-    return {columns, values.data(), codes.data(), scales.data(), bases.data()};
+    return {columns, values.data(), codes.data(), scales.data(), bases.data(), sub_scales.data(), sub_bases.data()};
   }
 };
 
@@ -37,9 +38,13 @@ Panel random_panel(const Layout& layout, int64_t columns, Rng& rng) {
     for (int64_t i = 0; i < kPanelRows * columns; ++i) {
       panel.codes.push_back(static_cast<int8_t>(static_cast<int>(rng.below(span)) - layout.offset));
     }
-    for (int64_t i = 0; i < kPanelRows * layout.groups(columns); ++i) {
+    for (int64_t i = 0; i < kPanelRows * layout.scale_count(columns); ++i) {
       panel.scales.push_back(f32_to_f16(static_cast<float>(rng.normal())));
       panel.bases.push_back(f32_to_f16(static_cast<float>(rng.normal())));
+    }
+    for (int64_t i = 0; layout.is_nested() && i < kPanelRows * layout.groups(columns); ++i) {
+      panel.sub_scales.push_back(static_cast<uint8_t>(rng.below(256)));
+      panel.sub_bases.push_back(static_cast<uint8_t>(rng.below(256)));
     }
   }
   panel.bytes.assign(static_cast<size_t>(layout.panel_bytes(columns)), std::byte{0xa5});
@@ -52,10 +57,17 @@ float stored_value(const Layout& layout, const Panel& panel, int64_t columns, in
   if (layout.id == LayoutId::f32) return panel.values[at];
   if (layout.id == LayoutId::f16) return f16_to_f32(f32_to_f16(panel.values[at]));
   if (layout.id == LayoutId::bf16) return bf16_to_f32(f32_to_bf16(panel.values[at]));
-  const auto group = static_cast<size_t>(r * layout.groups(columns) + (layout.group == 0 ? 0 : k / layout.group));
-  const float scale = f16_to_f32(panel.scales[group]);
+  const int64_t width = layout.is_nested() ? layout.super : layout.group;
+  const auto number = static_cast<size_t>(r * layout.scale_count(columns) + (width == 0 ? 0 : k / width));
+  float scale = f16_to_f32(panel.scales[number]), base = f16_to_f32(panel.bases[number]);
+  if (layout.is_nested()) {
+    const auto group = static_cast<size_t>(r * layout.groups(columns) + k / layout.group);
+    const uint8_t sub = panel.sub_scales[group];
+    scale *= static_cast<float>(layout.affine ? sub : static_cast<int8_t>(sub));
+    base *= -static_cast<float>(panel.sub_bases[group]);
+  }
   if (!layout.affine) return static_cast<float>(panel.codes[at]) * scale;
-  return static_cast<float>(panel.codes[at] + layout.offset) * scale + f16_to_f32(panel.bases[group]);
+  return static_cast<float>(panel.codes[at] + layout.offset) * scale + base;
 }
 
 TEST(Layout, TableAgreesWithIds) {
@@ -71,7 +83,7 @@ TEST(Layout, TableAgreesWithIds) {
       EXPECT_EQ(layout->unit * kPanelRows * layout->bits % (8 * 64), 0) << layout->name;  // units are whole vectors
     }
   }
-  EXPECT_EQ(index, static_cast<int>(LayoutId::uint8_affine128) + 1);
+  EXPECT_EQ(index, static_cast<int>(LayoutId::int6_k16) + 1);
   EXPECT_EQ(find_layout("int4-block32"), &layout_of(LayoutId::int4_block32));
   EXPECT_EQ(find_layout("int4_block3"), nullptr);
   EXPECT_EQ(find_layout(""), nullptr);
@@ -94,6 +106,15 @@ TEST(Layout, BytesOfKnownShapes) {
   EXPECT_EQ(panel(LayoutId::int6_block32, 16, 172), 6 * 32 + 176 * 12);
   EXPECT_EQ(panel(LayoutId::uint4_affine64, 16, 172), 3 * 64 + 176 * 8);
   EXPECT_EQ(panel(LayoutId::uint8_affine128, 16, 172), 2 * 64 + 176 * 16);
+  EXPECT_EQ(panel(LayoutId::int5_block32, 16, 172), 6 * 32 + 192 * 10);
+  EXPECT_EQ(panel(LayoutId::uint2_affine64, 16, 172), 3 * 64 + 176 * 4);
+  EXPECT_EQ(panel(LayoutId::uint4_k32, 16, 512), 2 * 320 + 512 * 8);
+  EXPECT_EQ(panel(LayoutId::uint5_k32, 16, 256), 320 + 256 * 10);
+  EXPECT_EQ(panel(LayoutId::int6_k16, 16, 512), 2 * 288 + 512 * 12);
+  EXPECT_EQ(panel(LayoutId::int6_k16, 16, 172), 288 + 32 + 176 * 12);
+  EXPECT_EQ(layout_of(LayoutId::uint4_k32).row_scale_bytes(512), 2 * (2 + 2 + 8 + 8));
+  EXPECT_EQ(layout_of(LayoutId::int6_k16).row_scale_bytes(300), 2 * 2 + 19);
+  EXPECT_EQ(layout_of(LayoutId::uint4_affine64).row_scale_bytes(172), 3 * 4);
   EXPECT_EQ(layout_of(LayoutId::bf16).bytes(3, 7, Order::rows), 42);
   for (const Layout* layout : all_layouts()) {
     for (const int64_t columns : kColumns) EXPECT_EQ(layout->panel_bytes(columns) % 64, 0) << layout->name;
@@ -153,6 +174,8 @@ TEST(Layout, EveryCodeInEveryPosition) {
       for (int64_t i = 0; i < kPanelRows * layout->groups(kWide); ++i) {
         panel.scales.push_back(some[static_cast<size_t>(i) % 5]);
         panel.bases.push_back(some[static_cast<size_t>(i / 5) % 5]);
+        panel.sub_scales.push_back(static_cast<uint8_t>(i * 37 + q));
+        panel.sub_bases.push_back(static_cast<uint8_t>(i * 91 + q));
       }
       panel.bytes.resize(static_cast<size_t>(layout->panel_bytes(kWide)));
       layout->pack_panel(panel.source(kWide), panel.bytes);
@@ -225,6 +248,89 @@ TEST(Layout, BytesOfUnevenBitsAsDocumented) {
   EXPECT_EQ(pair[192 * 1 + 64 * 0 + 4 * 3 + 1], std::byte{0});
   EXPECT_EQ(pair[192 * 1 + 64 * 1 + 4 * 3 + 1], std::byte{2 << 6});
   EXPECT_EQ(pair[192 * 1 + 64 * 2 + 4 * 3 + 1], std::byte{2 << 6});
+}
+
+// Codes of 5 bits in the upper bits of others, and of 2 bits.
+TEST(Layout, BytesOfFiveAndTwoBitsAsDocumented) {
+  constexpr int64_t kWide = 64;
+  const auto packed = [&](LayoutId id, int64_t k, int code) {
+    const Layout& layout = layout_of(id);
+    std::vector<int8_t> codes(kPanelRows * kWide, static_cast<int8_t>(-layout.offset));  // stored as zeros
+    codes[static_cast<size_t>(3 * kWide + k)] = static_cast<int8_t>(code - layout.offset);
+    const std::vector<uint16_t> scales(static_cast<size_t>(kPanelRows * layout.groups(kWide)));
+    std::vector<std::byte> bytes(static_cast<size_t>(layout.panel_bytes(kWide)));
+    layout.pack_panel({kWide, nullptr, codes.data(), scales.data(), scales.data()}, bytes);
+    return std::vector<std::byte>(bytes.begin() + layout.scale_bytes(kWide), bytes.end());
+  };
+  constexpr int64_t kAt = 320 * 1 + 4 * 3 + 1;                   // unit 1, row 3, the second of four columns
+  const auto low = packed(LayoutId::int5_block32, 49, 0b10110);  // quad 4: vector 4
+  EXPECT_EQ(low[kAt + 64 * 4], std::byte{0b10110});
+  const auto five = packed(LayoutId::int5_block32, 53, 0b10110);  // quad 5: 110 above vector 0, 10 above vector 1
+  EXPECT_EQ(five[kAt + 64 * 0], std::byte{0b110 << 5});
+  EXPECT_EQ(five[kAt + 64 * 1], std::byte{0b10 << 5});
+  const auto six = packed(LayoutId::uint5_affine64, 57, 0b01101);  // quad 6: 101 above vector 2, 01 above vector 3
+  EXPECT_EQ(six[kAt + 64 * 2], std::byte{0b101 << 5});
+  EXPECT_EQ(six[kAt + 64 * 3], std::byte{0b01 << 5});
+  const auto seven = packed(LayoutId::uint5_affine64, 61, 0b11001);  // quad 7: 001 above 4, the top bits of 1 and 3
+  EXPECT_EQ(seven[kAt + 64 * 4], std::byte{0b001 << 5});
+  EXPECT_EQ(seven[kAt + 64 * 1], std::byte{1 << 7});
+  EXPECT_EQ(seven[kAt + 64 * 3], std::byte{1 << 7});
+  const auto two = packed(LayoutId::uint2_affine32, 37, 3);  // unit 2, quad 1
+  EXPECT_EQ(two[64 * 2 + 4 * 3 + 1], std::byte{3 << 2});
+  const auto top = packed(LayoutId::uint2_affine32, 45, 2);  // unit 2, quad 3
+  EXPECT_EQ(top[64 * 2 + 4 * 3 + 1], std::byte{2 << 6});
+}
+
+// Row 3, column 256 + 37: the second 256 columns.
+TEST(Layout, BytesOfNestedScalesAsDocumented) {
+  constexpr int64_t kWide = 512;
+  const auto packed = [&](LayoutId id) {
+    const Layout& layout = layout_of(id);
+    Panel panel;
+    panel.codes.assign(kPanelRows * kWide, 0);
+    panel.scales.assign(kPanelRows * 2, 0);
+    panel.bases = panel.scales;
+    panel.sub_scales.assign(static_cast<size_t>(kPanelRows * layout.groups(kWide)), 0);
+    panel.sub_bases = panel.sub_scales;
+    panel.codes[3 * kWide + 293] = 5;
+    panel.scales[3 * 2 + 1] = 0x3c00;
+    panel.bases[3 * 2 + 1] = 0x3800;
+    const auto group = static_cast<size_t>(3 * layout.groups(kWide) + 293 / layout.group);
+    panel.sub_scales[group] = 0xfb;  // -5 where signed
+    panel.sub_bases[group] = 40;
+    panel.bytes.resize(static_cast<size_t>(layout.panel_bytes(kWide)));
+    layout.pack_panel(panel.source(kWide), panel.bytes);
+    std::vector<float> row(kWide);
+    layout.decode_row(panel.bytes, 3, kWide, row.data());
+    EXPECT_EQ(row[293], layout.affine ? (5 + layout.offset) * 251.0f - 20 : 5 * -5.0f);
+    return panel.bytes;
+  };
+  const auto four = packed(LayoutId::uint4_k32);  // 320 bytes per 256 columns
+  EXPECT_EQ(four[320 + 2 * 3 + 1], std::byte{0x3c});
+  EXPECT_EQ(four[320 + 32 + 2 * 3 + 1], std::byte{0x38});
+  EXPECT_EQ(four[320 + 64 + 32 * 1 + 3], std::byte{0xfb});
+  EXPECT_EQ(four[320 + 64 + 32 * 1 + 16 + 3], std::byte{40});
+  EXPECT_EQ(four[640 + 64 * (293 / 8) + 4 * 3 + 1], std::byte{(8 + 5) << 4 | 8});
+  const auto five = packed(LayoutId::uint5_k32);
+  EXPECT_EQ(five[320 + 64 + 32 * 1 + 3], std::byte{0xfb});
+  EXPECT_EQ(five[640 + 320 * 9 + 64 * 1 + 4 * 3 + 1] & std::byte{31}, std::byte{16 + 5});
+  const auto six = packed(LayoutId::int6_k16);  // 288 bytes per 256 columns
+  EXPECT_EQ(six[288 + 2 * 3 + 1], std::byte{0x3c});
+  EXPECT_EQ(six[288 + 32 + 16 * 2 + 3], std::byte{0xfb});
+  EXPECT_EQ(six[576 + 192 * 18 + 64 * 1 + 4 * 3 + 1] & std::byte{63}, std::byte{32 + 5});
+}
+
+// Both levels times a code fit a float: 11 + 8 + 5 bits.
+TEST(Layout, NestedProductsAreExact) {
+  for (uint32_t half = 1; half < 0x7c00; half += 7) {
+    const float d = f16_to_f32(static_cast<uint16_t>(half));
+    for (const int sub : {-128, -127, -3, 1, 63, 113, 255}) {
+      for (const int q : {-32, -31, 1, 13, 31}) {
+        EXPECT_EQ(static_cast<double>(static_cast<float>(q) * (d * static_cast<float>(sub))),
+                  static_cast<double>(q) * sub * static_cast<double>(d));
+      }
+    }
+  }
 }
 
 // A decoded weight is exactly float(q) * scale: the product needs no rounding, so every kernel agrees on it.

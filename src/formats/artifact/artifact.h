@@ -41,6 +41,9 @@ class ArtifactWriter {
   static Result<ArtifactWriter> create(const std::filesystem::path& target, bool replace, const ModelFile& source,
                                        std::vector<ArtifactTensor> tensors);
   Status write(std::span<const std::byte> bytes);  // payload bytes of the tensors, in order; padding is added
+  // A side file that the source does not have. REQUIRES: a plain name, used once.
+  Status add_file(const std::string& name, std::string_view content);
+  void rename_target(const std::string& name);  // as AtomicFolder
   // provenance: recipe, source hashes, tool version, per-tensor layouts and methods.
   Status finish(nlohmann::ordered_json provenance);
   const std::filesystem::path& staging() const;  // for evidence files beside the weights

@@ -120,6 +120,13 @@ Status ArtifactWriter::finish(nlohmann::ordered_json provenance) {
   return state_->folder.commit();
 }
 
+Status ArtifactWriter::add_file(const std::string& name, std::string_view content) {
+  HALFTONE_CHECK(state_->manifest.files.emplace(name, sha256_hex(content)).second);
+  return write_file_atomic(state_->folder.path() / name, content);
+}
+
+void ArtifactWriter::rename_target(const std::string& name) { state_->folder.rename_target(name); }
+
 const fs::path& ArtifactWriter::staging() const { return state_->folder.path(); }
 int64_t ArtifactWriter::weights_bytes() const { return state_->manifest.weights_bytes; }
 

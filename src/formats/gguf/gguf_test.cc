@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file_map.h"
+#include "formats/gguf/blocks.h"
 #include "formats/gguf/names.h"
 #include "formats/test_files.h"
 
@@ -125,12 +126,12 @@ TEST(Gguf, BlocksHoldCodesAndDecodeToCodeTimesScale) {
   float row[32];
   const uint16_t scale = f32_to_f16(-0.37f);
   for (int j = 0; j < 32; ++j) codes[j] = static_cast<int8_t>(j % 16 - 8);
-  pack_q4_0(codes, scale, block);
+  pack_q4_0(codes, scale, 0, block);
   EXPECT_EQ(static_cast<int>(block[2 + 3]), 3 | 3 << 4);  // elements 3 and 19
   ggml_type(GgmlTypeId::q4_0).decode_row(block, 32, row);
   for (int j = 0; j < 32; ++j) EXPECT_EQ(row[j], static_cast<float>(codes[j]) * f16_to_f32(scale)) << j;
   for (int j = 0; j < 32; ++j) codes[j] = static_cast<int8_t>(j * 8 - 128);
-  pack_q8_0(codes, scale, block);
+  pack_q8_0(codes, scale, 0, block);
   ggml_type(GgmlTypeId::q8_0).decode_row(block, 32, row);
   for (int j = 0; j < 32; ++j) EXPECT_EQ(row[j], static_cast<float>(codes[j]) * f16_to_f32(scale)) << j;
 }

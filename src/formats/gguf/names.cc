@@ -108,4 +108,9 @@ int64_t half_split_row(int64_t row, int64_t head_dim) {
   return row - within + within % 2 * (head_dim / 2) + within / 2;
 }
 
+int64_t neighbour_row(int64_t row, int64_t head_dim) {
+  const int64_t within = row % head_dim, half = head_dim / 2;
+  return row - within + within % half * 2 + within / half;
+}
+
 }  // namespace halftone

@@ -28,5 +28,7 @@ std::string hugging_face_tensor_name(std::string_view gguf, const GgufArchitectu
 // GGUF's "llama" rotates neighbouring rows of a query or key head; Hugging Face rotates row i with row i + head_dim
 // / 2. Which row of the Hugging Face matrix is row `row` of the GGUF one. REQUIRES: head_dim is even.
 int64_t half_split_row(int64_t row, int64_t head_dim);
+// The other way round: which row of the GGUF matrix is row `row` of the Hugging Face one.
+int64_t neighbour_row(int64_t row, int64_t head_dim);
 
 }  // namespace halftone

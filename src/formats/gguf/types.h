@@ -10,7 +10,24 @@
 
 namespace halftone {
 
-enum class GgmlTypeId : uint32_t { f32 = 0, f16 = 1, q4_0 = 2, q8_0 = 8, bf16 = 30 };
+enum class GgmlTypeId : uint32_t {
+  f32 = 0,
+  f16 = 1,
+  q4_0 = 2,
+  q4_1 = 3,
+  q5_0 = 6,
+  q5_1 = 7,
+  q8_0 = 8,
+  q2_k = 10,
+  q3_k = 11,
+  q4_k = 12,
+  q5_k = 13,
+  q6_k = 14,
+  iq4_nl = 20,
+  iq4_xs = 23,
+  bf16 = 30,
+  mxfp4 = 39,
+};
 
 struct GgmlType {
   uint32_t id;            // in the file
@@ -33,10 +50,7 @@ const GgmlType& ggml_type(GgmlTypeId id);
 // What is known of a number that is no type here: "IQ4_KS of ik_llama.cpp", "a type that was removed"; else "unknown".
 std::string_view describe_foreign_ggml_type(uint32_t id);
 
-inline constexpr int64_t kGgmlBlock = 32;  // of q4_0 and q8_0
-
-// One block of 32 codes that share a scale (f16 bits). REQUIRES: q4_0: codes in -8..7; `out` has 18 or 34 bytes.
-void pack_q4_0(const int8_t* codes, uint16_t scale, std::byte* out);
-void pack_q8_0(const int8_t* codes, uint16_t scale, std::byte* out);
+inline constexpr int64_t kGgmlBlock = 32;        // of q4_0 to q8_0, iq4_nl and mxfp4
+inline constexpr int64_t kGgmlSuperBlock = 256;  // of the K types and iq4_xs
 
 }  // namespace halftone

@@ -130,10 +130,10 @@ TEST(HuggingFace, SaysWhatIsNotAModel) {
   const TempFolder folder;
   EXPECT_TRUE(contains(message_of(folder / "nowhere"), "got nothing at this path"));
   std::string message = message_of(folder.path());
-  EXPECT_TRUE(contains(message, "config.json and *.safetensors") && contains(message, "got a folder with neither"))
+  EXPECT_TRUE(contains(message, "config.json and *.safetensors") && contains(message, "got a folder with none of them"))
       << message;
   write_text(folder / "file.txt", "x");
-  EXPECT_TRUE(contains(message_of(folder / "file.txt"), "got a single file; give the folder that holds it"));
+  EXPECT_TRUE(contains(message_of(folder / "file.txt"), "got another kind of file; give the folder that holds the model"));
   write_text(folder / "config.json", "{}");
   EXPECT_TRUE(
       contains(message_of(folder.path()), "expected model.safetensors or model.safetensors.index.json, got neither"));

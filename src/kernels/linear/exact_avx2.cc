@@ -3,9 +3,8 @@
 // columns are decoded to scratch (L1) and meet every token of the batch there; y carries the sums from chunk to chunk.
 #include <immintrin.h>
 
-#include "kernels/linear/bytes_avx2.h"
 #include "kernels/linear/linear_args.h"
-#include "kernels/linear/packed_panel.h"
+#include "kernels/linear/scales_avx2.h"
 #include "kernels/linear/unroll.h"
 
 namespace halftone {
@@ -15,11 +14,6 @@ constexpr int64_t kFloatsOfChunk = kLinearChunkBytes / 4;
 constexpr int kMaxTokens = 6;
 
 inline int64_t round_up_to(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
-inline __m256 load_halves(const std::byte* at) {
-  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
-}
-inline __m256i load_dwords(const std::byte* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
 
 // decode(panel, columns, begin, end, out): columns [begin, end) of 16 rows as f32 [k][16]; begin is a multiple of 32.
 struct F32Panel {
@@ -68,9 +62,8 @@ struct IntegerPanel {
     const std::byte* codes = panel + Packed::head(columns);
     for (int64_t k = begin; k < end; k += Packed::kUnit, out += 16 * Packed::kUnit) {
       for (int half = 0; half < 2; ++half) {
-        const std::byte* group = panel + Packed::scale_at(k) + half * 16;
-        const __m256 scale = load_halves(group);
-        const __m256 add = Packed::kAffine ? load_halves(group + 32)
+        const __m256 scale = load_scale<Packed>(panel, k, half);
+        const __m256 add = Packed::kAffine ? load_base<Packed>(panel, k, half)
                                            : _mm256_mul_ps(scale, _mm256_set1_ps(static_cast<float>(-Packed::kOffset)));
         __m256i bytes[kVectors], quads[kQuads];
         unroll<kVectors>(

@@ -42,7 +42,7 @@ inline void few_tokens(const LinearArgs& args, int64_t panel) {
 #pragma GCC unroll 4
     for (int p = 0; p < kPanels; ++p) {
       prefetch(first[p] + ahead + head + column * Panel::kColumnBytes, 8 * Panel::kColumnBytes);
-      if (Panel::kHasBlocks && k % 32 == 0) prefetch(first[p] + ahead + Panel::scale_at(column), 1);
+      if (Panel::kHasBlocks && k % 32 == 0) prefetch(first[p] + ahead + Panel::fetch_at(column), 1);
       eight[p] = Panel(first[p], args.columns).eight(k);
     }
     unroll<8>([&](auto i) __attribute__((always_inline)) {

@@ -3,9 +3,8 @@
 // columns are decoded to scratch (L1) and meet every token of the batch there; y carries the sums from chunk to chunk.
 #include <arm_neon.h>
 
-#include "kernels/linear/bytes_neon.h"
 #include "kernels/linear/linear_args.h"
-#include "kernels/linear/packed_panel.h"
+#include "kernels/linear/scales_neon.h"
 #include "kernels/linear/unroll.h"
 
 namespace halftone {
@@ -16,7 +15,6 @@ constexpr int kMaxTokens = 4;
 
 inline int64_t round_up_to(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 inline uint16x4_t load_words(const std::byte* at) { return vreinterpret_u16_u8(vld1_u8(bytes_at(at))); }
-inline float32x4_t halves(uint16x4_t bits) { return vcvt_f32_f16(vreinterpret_f16_u16(bits)); }
 inline float32x4_t bfloats(uint16x4_t bits) { return vreinterpretq_f32_u32(vshll_n_u16(bits, 16)); }
 
 // decode(panel, columns, begin, end, out): columns [begin, end) of 16 rows as f32 [k][16]; begin is a multiple of 32.
@@ -31,7 +29,7 @@ struct F32Panel {
 struct F16Panel {
   static int64_t bytes(int64_t columns) { return round_up_to(columns * 32, 64); }
   static void decode(const std::byte* panel, int64_t, int64_t begin, int64_t end, float* out) {
-    for (int64_t at = begin * 32; at < end * 32; at += 8, out += 4) vst1q_f32(out, halves(load_words(panel + at)));
+    for (int64_t at = begin * 32; at < end * 32; at += 8, out += 4) vst1q_f32(out, load_halves(panel + at));
   }
 };
 struct Bf16Panel {
@@ -65,11 +63,10 @@ struct IntegerPanel {
   static void decode(const std::byte* panel, int64_t columns, int64_t begin, int64_t end, float* out) {
     const std::byte* codes = panel + Packed::head(columns);
     for (int64_t k = begin; k < end; k += Packed::kUnit) {
-      const std::byte* group = panel + Packed::scale_at(k);
       float32x4_t scales[4], bases[4];
       unroll<4>([&](auto i) {
-        scales[i] = halves(load_words(group + 8 * i));
-        bases[i] = Packed::kAffine ? halves(load_words(group + 32 + 8 * i)) : vdupq_n_f32(0);
+        scales[i] = load_scale<Packed>(panel, k, i);
+        bases[i] = Packed::kAffine ? load_base<Packed>(panel, k, i) : vdupq_n_f32(0);
       });
       for_each_column<Packed::kBits>(codes + k * Packed::kColumnBytes, [&](int column, uint8x16_t code) {
         store_column(code, scales, bases, out + (k - begin + column) * 16);
@@ -85,7 +82,7 @@ struct F32Rows {
 };
 struct F16Rows {
   static constexpr int64_t kBytes = 2;
-  static float32x4_t load(const std::byte* at) { return halves(load_words(at)); }
+  static float32x4_t load(const std::byte* at) { return load_halves(at); }
 };
 struct Bf16Rows {
   static constexpr int64_t kBytes = 2;

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // int8 contract on AVX2: a panel is two registers of 8 rows; dwords of 4 codes times 4 activations broadcast from
 // memory. Codes go unsigned through maddubs, and products of 32 columns add up below 2^15 (4 bits: 8 * 2 * 15 * 127 =
-// 30480), at 6 bits those of 8 columns (2 * 2 * 63 * 127 = 32004). 8 bits would saturate, so the sign of code - 128
-// moves to the activation: 2 * 128 * 127 = 32512 fits.
+// 30480), at 5 bits those of 16 (4 * 2 * 31 * 127 = 31496), at 6 those of 8 (2 * 2 * 63 * 127 = 32004). 8 bits would
+// saturate, so the sign of code - 128 moves to the activation: 2 * 128 * 127 = 32512 fits.
 #include <immintrin.h>
 
-#include "kernels/linear/bytes_avx2.h"
 #include "kernels/linear/linear_args.h"
-#include "kernels/linear/packed_panel.h"
+#include "kernels/linear/scales_avx2.h"
 #include "kernels/linear/unroll.h"
 
 namespace halftone {
 namespace {
 
-inline __m256 load_halves(const std::byte* at) {
-  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
-}
-inline __m256i load_dwords(const std::byte* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
 inline __m256i broadcast4(const int8_t* at) {
   int32_t four;
   __builtin_memcpy(&four, at, 4);
   return _mm256_set1_epi32(four);
+}
+
+// Bytes shifted into 0..255 add up at once.
+inline int32_t sum_of_16(const int8_t* x) {
+  const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x));
+  const __m128i sums = _mm_sad_epu8(_mm_xor_si128(codes, _mm_set1_epi8(-128)), _mm_setzero_si128());
+  return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_unpackhi_epi64(sums, sums))) - 16 * 128;
 }
 
 // What add_columns takes from each code.
@@ -31,7 +33,7 @@ constexpr int kTaken = kBits == 8 ? 128 : 0;
 template <int kBits>
 inline void add_columns(const std::byte* codes, const int8_t* x, int64_t columns, __m256i& isum) {
   constexpr int kQuads = Codes<kBits>::kQuads, kVectors = Codes<kBits>::kVectors;
-  constexpr bool kMayOverflow = kBits > 4;  // sums of a whole group
+  constexpr int kFit = kBits == 8 ? 1 : kBits == 6 ? 2 : kBits == 5 ? 4 : 8;  // quads whose products add up in words
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i words = _mm256_setzero_si256();
   for (int64_t k = 0; k < columns; k += 4 * kQuads, codes += 64 * kVectors) {
@@ -46,12 +48,12 @@ inline void add_columns(const std::byte* codes, const int8_t* x, int64_t columns
       } else {
         words = _mm256_add_epi16(words, _mm256_maddubs_epi16(quads[quad], four));
       }
-      if (!kMayOverflow || (kBits == 6 && quad % 2 == 0)) return;
+      if (kFit == 8 || (quad + 1) % kFit != 0) return;
       isum = _mm256_add_epi32(isum, _mm256_madd_epi16(words, ones));
       words = _mm256_setzero_si256();
     });
   }
-  if (!kMayOverflow) isum = _mm256_add_epi32(isum, _mm256_madd_epi16(words, ones));
+  if (kFit == 8) isum = _mm256_add_epi32(isum, _mm256_madd_epi16(words, ones));
 }
 
 inline void store_results(float* y, int64_t rows, __m256 low, __m256 high) {
@@ -89,27 +91,29 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
       s[i] = _mm256_setzero_ps();
       isum[i] = _mm256_setzero_si256();
     });
-    for (int64_t k = block; k < block_end; k += kActivationGroup) {
-      const int64_t next = k + kActivationGroup < block_end ? k + kActivationGroup : block_end;
-      const std::byte* group = scales + Panel::scale_at(k);
+    for (int64_t k = block; k < block_end; k += Panel::kStep) {
+      const int64_t next = k + Panel::kStep < block_end ? k + Panel::kStep : block_end;
       const bool ends = Panel::kBlock && (next == block_end || at_group<Panel>(next));
       if (kTokens == 1) {
-        prefetch(codes + (k + kColumnsAhead) * Panel::kColumnBytes, 32 * Panel::kColumnBytes);
-        if (Panel::kBlock) prefetch(group + Panel::scale_at(kColumnsAhead), 1);
+        prefetch(codes + (k + kColumnsAhead) * Panel::kColumnBytes, Panel::kStep * Panel::kColumnBytes);
+        if (Panel::kBlock) prefetch(scales + Panel::fetch_at(k + kColumnsAhead), 1);
       }
-      unroll<kTokens>([&](auto t) { xsum[t] += sums[t * args.q.sum_stride + k / kActivationGroup]; });
+      unroll<kTokens>([&](auto t) {
+        xsum[t] += Panel::kStep == 16 ? sum_of_16(x + t * args.q.code_stride + k)
+                                      : sums[t * args.q.sum_stride + k / kActivationGroup];
+      });
       unroll<kSums>([&](auto i) {
         constexpr int kToken = i.kValue / 2, kHalf = i.kValue % 2;
         add_columns<Panel::kBits>(codes + k * Panel::kColumnBytes + kHalf * 32, x + kToken * args.q.code_stride + k,
                                   next - k, isum[i]);
         if (!ends) return;
         const __m256i left = _mm256_set1_epi32(kLeft * xsum[kToken]);
-        s[i] =
-            _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(isum[i], left)), load_halves(group + kHalf * 16), s[i]);
+        s[i] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(isum[i], left)), load_scale<Panel>(scales, k, kHalf),
+                               s[i]);
         isum[i] = _mm256_setzero_si256();
         if (!Panel::kAffine) return;
-        s[i] = _mm256_fmadd_ps(_mm256_set1_ps(static_cast<float>(xsum[kToken])), load_halves(group + 32 + kHalf * 16),
-                               s[i]);
+        s[i] =
+            _mm256_fmadd_ps(_mm256_set1_ps(static_cast<float>(xsum[kToken])), load_base<Panel>(scales, k, kHalf), s[i]);
       });
       if (ends) unroll<kTokens>([&](auto t) { xsum[t] = 0; });
     }

@@ -34,8 +34,8 @@ inline __attribute__((always_inline)) Ahead ahead_of(const std::byte* scales, in
   const std::byte* near_panel = scales + (near_turns ? kPanels * panel_bytes : 0);
   const std::byte* far_panel = scales + (far_turns ? kPanels * panel_bytes : 0);
   for (int p = 0; Panel::kBlock && p < kPanels; ++p) {
-    prefetch(near_panel + p * panel_bytes + Panel::scale_at(near_place), 1);
-    prefetch_far(far_panel + p * panel_bytes + Panel::scale_at(far_place), 1);
+    prefetch(near_panel + p * panel_bytes + Panel::fetch_at(near_place), 1);
+    prefetch_far(far_panel + p * panel_bytes + Panel::fetch_at(far_place), 1);
   }
   return {near_panel + head + near_place * Panel::kColumnBytes, far_panel + head + far_place * Panel::kColumnBytes,
           panel_bytes};
@@ -89,6 +89,7 @@ inline __attribute__((always_inline)) void add_unit(const std::byte* const (&cod
 template <class Panel, int kPanels, int kTokens>
 inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fresh) {
   constexpr bool kBlock = Panel::kBlock;
+  constexpr int64_t kStep = Panel::kStep;
   const int64_t head = Panel::head(args.columns), panel_bytes = Panel::bytes(args.columns);
   const int64_t padded = Panel::padded(args.columns);
   const std::byte *scales = args.weights + panel * panel_bytes, *codes[kPanels];
@@ -109,23 +110,24 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fres
     for (int p = 0; p < kPanels; ++p) {
       for (int t = 0; t < kTokens; ++t) s[p][t] = _mm512_setzero_ps(), isum[p][t] = _mm512_setzero_si512();
     }
-    for (int64_t group = block; group < block_end; group += kActivationGroup) {
+    for (int64_t group = block; group < block_end; group += kStep) {
       const bool first = group % Panel::kSumColumns == 0;
-      const bool whole = (group + kActivationGroup) % Panel::kSumColumns == 0 || group + kActivationGroup >= block_end;
+      const bool whole = (group + kStep) % Panel::kSumColumns == 0 || group + kStep >= block_end;
       const Ahead ahead = kPanels == 4 || fresh ? ahead_of<Panel, kPanels>(scales, padded, group) : Ahead{};
 #pragma GCC unroll 8
       for (int t = 0; t < kTokens; ++t) {
         const int32_t sum = sums[t * args.q.sum_stride + group / kActivationGroup];
         if (Panel::kAffine) xsum[t] = (first ? 0 : xsum[t]) + sum;
-        const __m512i correction = _mm512_set1_epi32(sum * Panel::kOffset);
+        const __m512i correction = kStep == 16 ? sum_of_16(x + t * args.q.code_stride + group, Panel::kOffset)
+                                               : _mm512_set1_epi32(sum * Panel::kOffset);
         for (int p = 0; p < kPanels; ++p) {
           isum[p][t] = _mm512_sub_epi32(first ? _mm512_setzero_si512() : isum[p][t], correction);
           if (first) high[p][t] = _mm512_setzero_si512();
         }
       }
-      if (group + kActivationGroup <= padded) {
+      if (group + kStep <= padded) {
 #pragma GCC unroll 4
-        for (int k = 0; k < 32; k += Panel::kUnit)
+        for (int k = 0; k < kStep; k += Panel::kUnit)
           add_unit<Panel>(codes, x, args.q.code_stride, group + k, ahead, group, isum, high);
       } else {
         for (int64_t k = group; k < padded; k += Panel::kUnit) {
@@ -137,11 +139,10 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fres
       }
       if (!kBlock || !whole) continue;
       for (int p = 0; p < kPanels; ++p) {
-        const std::byte* at = scales + p * panel_bytes + Panel::scale_at(group);
-        const __m512 w_scale = load_halves(at);
+        const __m512 w_scale = load_scale<Panel>(scales + p * panel_bytes, group);
         for (int t = 0; t < kTokens; ++t) s[p][t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(isum[p][t]), w_scale, s[p][t]);
         if (!Panel::kAffine) continue;
-        const __m512 base = load_halves(at + 32);
+        const __m512 base = load_base<Panel>(scales + p * panel_bytes, group);
         for (int t = 0; t < kTokens; ++t) {
           s[p][t] = _mm512_fmadd_ps(_mm512_set1_ps(static_cast<float>(xsum[t])), base, s[p][t]);
         }

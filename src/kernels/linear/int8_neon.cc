@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // int8 contract on base NEON (no dot product instructions): registers of 16 rows, one per column, are multiplied by one
-// activation and added in 16 bits: 32 columns of up to 4 bits (15 * 127 * 32), 4 of 6 (63 * 127 * 4) and 2 of 8 fit,
-// these as code - 128 (128 * 127 * 2).
+// activation and added in 16 bits: 32 columns of up to 3 bits (7 * 127 * 32 = 28448), 16 of 4 (15 * 127 * 16 = 30480),
+// 8 of 5 (31 * 127 * 8 = 31496), 4 of 6 (63 * 127 * 4 = 32004) and 2 of 8 fit, these as code - 128 (128 * 127 * 2 =
+// 32512).
 #include "kernels/linear/int8_neon.h"
 
 namespace halftone {
@@ -34,16 +35,18 @@ struct WideningSums {
   }
   template <int kBits>
   void add(const std::byte* codes, const int8_t* x, int64_t, int64_t columns) {
-    constexpr int kTogether = kBits == 8 ? 2 : kBits == 6 ? 4 : 32;  // products that fit 16 bits
+    constexpr int kUnit = 4 * Codes<kBits>::kQuads;
+    constexpr int kTogether = kBits == 8 ? 2 : kBits <= 3 ? 32 : 256 >> kBits;  // products that fit 16 bits
     Sums16 sums;
-    for (int64_t k = 0; k < columns; k += 4 * Codes<kBits>::kQuads, codes += 64 * Codes<kBits>::kVectors) {
+    for (int64_t k = 0; k < columns; k += kUnit, codes += 64 * Codes<kBits>::kVectors) {
       int added = 0;
       for_each_column<kBits>(codes, [&](int column, uint8x16_t code) {
         sums.add(vreinterpretq_s8_u8(vsubq_u8(code, vdupq_n_u8(kTaken<kBits>))), x[k + column]);
-        if (kTogether < 32 && ++added % kTogether == 0) sums.flush(isum);
+        if (kTogether < kUnit && ++added % kTogether == 0) sums.flush(isum);
       });
+      if (kTogether > kUnit && (k + kUnit) % kTogether == 0) sums.flush(isum);
     }
-    if (kTogether == 32) sums.flush(isum);
+    if (kTogether >= kUnit) sums.flush(isum);
   }
   template <int, int kQuarter>
   int32x4_t rows() const {

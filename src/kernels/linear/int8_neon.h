@@ -11,17 +11,12 @@
 
 #include <arm_neon.h>
 
-#include "kernels/linear/bytes_neon.h"
 #include "kernels/linear/linear_args.h"
-#include "kernels/linear/packed_panel.h"
+#include "kernels/linear/scales_neon.h"
 #include "kernels/linear/unroll.h"
 
 namespace halftone {
 namespace {
-
-inline float32x4_t load_halves(const std::byte* at) {
-  return vcvt_f32_f16(vreinterpret_f16_u16(vreinterpret_u16_u8(vld1_u8(bytes_at(at)))));
-}
 
 template <int kQuarters>
 inline void store_quarters(const LinearArgs& args, int64_t token, int64_t row, const float* result) {
@@ -36,9 +31,10 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t quarter, int64_t
   constexpr int kCells = kTokens * kQuarters;  // number kQuarters * t + i: token t, quarter i
   constexpr int kLeft = Sums::template kTaken<Panel::kBits> - Panel::kOffset;
   const int64_t padded = Panel::padded(args.columns);
-  const std::byte* scales = args.weights + panel * Panel::bytes(args.columns) + 8 * quarter;
-  const std::byte* codes = scales + Panel::head(args.columns) + 8 * quarter;
+  const std::byte* scales = args.weights + panel * Panel::bytes(args.columns);
+  const std::byte* codes = scales + Panel::head(args.columns) + 16 * quarter;
   const int32_t* sums = args.q.sums + token * args.q.sum_stride;
+  const int8_t* x_rows = args.q.codes + token * args.q.code_stride;
   const float* x_scales = args.q.scales + token * args.q.scale_stride;
   float32x4_t acc[kCells];
   unroll<kCells>([&](auto c) { acc[c] = vdupq_n_f32(0); });
@@ -49,20 +45,22 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t quarter, int64_t
     int32_t xsum[kTokens] = {};
     unroll<kCells>([&](auto c) { s[c] = vdupq_n_f32(0); });
     isum.clear();
-    for (int64_t k = block; k < block_end; k += kActivationGroup) {
-      const int64_t next = k + kActivationGroup < block_end ? k + kActivationGroup : block_end;
+    for (int64_t k = block; k < block_end; k += Panel::kStep) {
+      const int64_t next = k + Panel::kStep < block_end ? k + Panel::kStep : block_end;
       isum.template add<Panel::kBits>(codes + k * Panel::kColumnBytes, x + k * Sums::kXStep, args.q.code_stride,
                                       next - k);
-      unroll<kTokens>([&](auto t) { xsum[t] += sums[t * args.q.sum_stride + k / kActivationGroup]; });
+      unroll<kTokens>([&](auto t) {
+        xsum[t] += Panel::kStep == 16 ? vaddlvq_s8(vld1q_s8(x_rows + t * args.q.code_stride + k))
+                                      : sums[t * args.q.sum_stride + k / kActivationGroup];
+      });
       if (next < block_end && !at_group<Panel>(next)) continue;
-      const std::byte* group = scales + Panel::scale_at(k);
       unroll<kCells>([&](auto c) {
         constexpr int kToken = c.kValue / kQuarters, kQuarter = c.kValue % kQuarters;
         const int32x4_t left = vdupq_n_s32(kLeft * xsum[kToken]);
         const float32x4_t sum = vcvtq_f32_s32(vaddq_s32(isum.template rows<kToken, kQuarter>(), left));
-        s[c] = Panel::kBlock ? vfmaq_f32(s[c], sum, load_halves(group + 8 * kQuarter)) : sum;
+        s[c] = Panel::kBlock ? vfmaq_f32(s[c], sum, load_scale<Panel>(scales, k, quarter + kQuarter)) : sum;
         if (!Panel::kAffine) return;
-        s[c] = vfmaq_n_f32(s[c], load_halves(group + 32 + 8 * kQuarter), static_cast<float>(xsum[kToken]));
+        s[c] = vfmaq_n_f32(s[c], load_base<Panel>(scales, k, quarter + kQuarter), static_cast<float>(xsum[kToken]));
       });
       isum.clear();
       unroll<kTokens>([&](auto t) { xsum[t] = 0; });
@@ -75,7 +73,7 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t quarter, int64_t
     alignas(16) float result[4 * kQuarters];
     unroll<kQuarters>([&](auto i) {
       const float32x4_t sum = acc[t * kQuarters + i];
-      vst1q_f32(result + 4 * i, Panel::kBlock ? sum : vmulq_f32(sum, load_halves(scales + 8 * i)));
+      vst1q_f32(result + 4 * i, Panel::kBlock ? sum : vmulq_f32(sum, load_halves(scales + 8 * (quarter + i))));
     });
     store_quarters<kQuarters>(args, token + t, panel * 16 + 4 * quarter, result);
   });

@@ -14,16 +14,16 @@ constexpr int kWideTokens = 8;
 
 struct WideScratch {  // starts are stored 16 at a time
   std::byte codes[2][kStripColumns * 16];
-  float scales[2][kStripGroups][16];
-  int32_t starts[kWideTokens][kStripGroups];  // what an integer sum begins with: -offset * sum of activations
+  float scales[2][2 * kStripGroups][16];          // of groups of 16 columns, or of more and then (affine) the bases
+  int32_t starts[kWideTokens][2 * kStripGroups];  // what an integer sum begins with: -offset * sum of activations
   float s1[kWideTokens][16], acc[kWideTokens][2][16];
-  float bases[2][kStripGroups][16], sums[kWideTokens][kStripGroups];  // affine: bases, and sums of activations
+  float sums[kWideTokens][kStripGroups];  // affine: sums of activations
 };
 static_assert(sizeof(WideScratch) <= kLinearStripBytes);
 
 struct Strip {
   const std::byte* codes[2];
-  int64_t column, groups, group_bytes;  // groups of 32 columns, as stored
+  int64_t column, groups, group_bytes;  // groups of kStep columns, as stored
   int offset;
   bool last;
   const std::byte* ahead[2];  // the codes that come after it
@@ -36,6 +36,7 @@ template <int64_t kColumnsOfScale, bool kHasBase>
 struct Scaling {
   static constexpr bool kBlock = kColumnsOfScale != 0, kAffine = kHasBase;
   static constexpr int64_t kSumColumns = kBlock ? kColumnsOfScale : kActivationBlock;
+  static constexpr int64_t kStep = kColumnsOfScale == 16 ? 16 : kActivationGroup;
 };
 
 // Sums of whole groups, once per group, at its first 32 columns.
@@ -51,11 +52,30 @@ inline void store_sums(const int32_t* sums, const Strip& strip, int32_t* starts,
   }
 }
 
+// The same of groups of 16 columns, whose sums nobody stores: 4 groups at a time.
+inline void store_sums_of_16(const int8_t* x, const Strip& strip, int32_t* starts) {
+  const __m512i first_of_lanes = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  for (int64_t at = 0; at < strip.groups; at += 4) {
+    const int64_t left = strip.groups - at;
+    const __mmask64 mask = left >= 4 ? ~uint64_t{0} : (uint64_t{1} << (16 * left)) - 1;
+    const __m512i codes = _mm512_maskz_loadu_epi8(mask, x + 16 * at);
+    __m512i sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(static_cast<char>(strip.offset)), codes);
+    sum = _mm512_add_epi32(sum, _mm512_shuffle_epi32(sum, _MM_PERM_CDAB));
+    sum = _mm512_add_epi32(sum, _mm512_shuffle_epi32(sum, _MM_PERM_BADC));
+    sum = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_permutexvar_epi32(first_of_lanes, sum));
+    _mm_store_si128(reinterpret_cast<__m128i*>(starts + at), _mm512_castsi512_si128(sum));
+  }
+}
+
 template <class Scale, int kTokens>
 inline void tile_begin(const LinearArgs& args, WideScratch& m, const Strip& strip, int64_t token) {
   const int32_t* sums = args.q.sums + token * args.q.sum_stride + strip.column / kActivationGroup;
   for (int t = 0; t < kTokens; ++t) {
-    store_sums<Scale>(sums + t * args.q.sum_stride, strip, m.starts[t], m.sums[t]);
+    if (Scale::kStep == 16) {
+      store_sums_of_16(args.q.codes + (token + t) * args.q.code_stride + strip.column, strip, m.starts[t]);
+    } else {
+      store_sums<Scale>(sums + t * args.q.sum_stride, strip, m.starts[t], m.sums[t]);
+    }
     for (int p = 0; p < 2; ++p) {
       const float* y = strip.y + (token + t) * args.y_stride + p * 16;
       _mm512_store_ps(m.acc[t][p], strip.column == 0 ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(strip.lanes[p], y));
@@ -107,14 +127,14 @@ inline __attribute__((always_inline)) __m512i dot_at(__m512i sum, __m512i codes,
 
 template <class Scale, int kTokens>
 void wide_tile(const LinearArgs& args, WideScratch& m, const Strip& strip, int64_t token) {
-  constexpr int64_t kSumGroups = Scale::kSumColumns / kActivationGroup;
+  constexpr int64_t kSumGroups = Scale::kSumColumns / Scale::kStep, kBlockGroups = kActivationBlock / Scale::kStep;
   tile_begin<Scale, kTokens>(args, m, strip, token);
   const int64_t stride = args.q.code_stride;
   const int8_t *x = args.q.codes + token * stride + strip.column, *x3 = x + 3 * stride, *x6 = x + 6 * stride;
   const float* x_scales = args.q.scales + token * args.q.scale_stride + strip.column / kActivationBlock;
   const std::byte *codes0 = strip.codes[0], *codes1 = strip.codes[1];
-  for (int64_t block = 0; block < strip.groups; block += 4, ++x_scales) {
-    const int64_t block_end = block + 4 < strip.groups ? block + 4 : strip.groups;
+  for (int64_t block = 0; block < strip.groups; block += kBlockGroups, ++x_scales) {
+    const int64_t block_end = block + kBlockGroups < strip.groups ? block + kBlockGroups : strip.groups;
     __m512 s0[kTokens];  // of the first panel; registers do not suffice for both
 #pragma GCC unroll 8
     for (int t = 0; t < kTokens; ++t) {
@@ -135,7 +155,7 @@ void wide_tile(const LinearArgs& args, WideScratch& m, const Strip& strip, int64
           for (int p = 0; p < 2; ++p) prefetch_far(strip.ahead[p] + group * strip.group_bytes, strip.group_bytes);
         }
 #pragma GCC unroll 8
-        for (int k = 0; k < 8; ++k) {
+        for (int k = 0; k < Scale::kStep / 4; ++k) {
           const __m512i w0 = load_codes(codes0 + k * 64), w1 = load_codes(codes1 + k * 64);
 #pragma GCC unroll 8
           for (int t = 0; t < kTokens; ++t) {
@@ -150,7 +170,8 @@ void wide_tile(const LinearArgs& args, WideScratch& m, const Strip& strip, int64
             isum[1][t] = _mm512_dpbusd_epi32(isum[1][t], w1, four);
           }
         }
-        codes0 += 512, codes1 += 512, x += 32, x3 += 32, x6 += 32;
+        codes0 += 16 * Scale::kStep, codes1 += 16 * Scale::kStep;
+        x += Scale::kStep, x3 += Scale::kStep, x6 += Scale::kStep;
       } while (++group < sum_end);
       asm volatile("" ::: "memory");  // s1 stays in memory: in registers it would push integer sums out of theirs
       if (!Scale::kBlock) {           // the block is one sum
@@ -164,8 +185,8 @@ void wide_tile(const LinearArgs& args, WideScratch& m, const Strip& strip, int64
         __m512 s1 = _mm512_fmadd_ps(_mm512_cvtepi32_ps(isum[1][t]), w_scale1, _mm512_load_ps(m.s1[t]));
         if (Scale::kAffine) {
           const __m512 xsum = _mm512_set1_ps(m.sums[t][sum * kSumGroups]);
-          s0[t] = _mm512_fmadd_ps(xsum, _mm512_load_ps(m.bases[0][sum]), s0[t]);
-          s1 = _mm512_fmadd_ps(xsum, _mm512_load_ps(m.bases[1][sum]), s1);
+          s0[t] = _mm512_fmadd_ps(xsum, _mm512_load_ps(m.scales[0][kStripGroups + sum]), s0[t]);
+          s1 = _mm512_fmadd_ps(xsum, _mm512_load_ps(m.scales[1][kStripGroups + sum]), s1);
         }
         _mm512_store_ps(m.s1[t], s1);
       }
@@ -187,11 +208,11 @@ template <class Panel>
 inline void unpack(const std::byte* panel, int64_t columns, int64_t column, int64_t end, int p, WideScratch& m,
                    Strip& strip) {
   const std::byte* from = panel + Panel::head(columns) + column * Panel::kColumnBytes;
-  const std::byte* scales = panel + Panel::scale_at(column);
   const int64_t groups = Panel::kBlock ? (end - column + Panel::kSumColumns - 1) / Panel::kSumColumns : 1;
-  for (int64_t g = 0; g < groups; ++g, scales += Panel::kGroupBytes) {
-    _mm512_store_ps(m.scales[p][g], load_halves(scales));
-    if (Panel::kAffine) _mm512_store_ps(m.bases[p][g], load_halves(scales + 32));
+  for (int64_t g = 0; g < groups; ++g) {
+    const int64_t k = column + g * Panel::kWidth;
+    _mm512_store_ps(m.scales[p][g], load_scale<Panel>(panel, k));
+    if (Panel::kAffine) _mm512_store_ps(m.scales[p][kStripGroups + g], load_base<Panel>(panel, k));
   }
   strip.codes[p] = from;
   if (Panel::kBits == 8 && (end - column) % kActivationGroup == 0) return;
@@ -215,14 +236,14 @@ inline void wide(const LinearArgs& args) {  // REQUIRES: tokens > 4
     const bool pair = panel + 1 < args.panel_end;  // a single one is computed twice and stored once
     Strip strip;
     strip.offset = Panel::kOffset;
-    strip.group_bytes = kActivationGroup * Panel::kColumnBytes;
+    strip.group_bytes = Panel::kStep * Panel::kColumnBytes;
     strip.y = args.y + panel * 16;
     strip.lanes[0] = lanes_of(args.rows, panel);
     strip.lanes[1] = pair ? lanes_of(args.rows, panel + 1) : 0;
     for (int64_t column = 0; column < padded; column += strip_columns) {
       const int64_t end = column + strip_columns < padded ? column + strip_columns : padded;
       strip.column = column;
-      strip.groups = (end - column + kActivationGroup - 1) / kActivationGroup;
+      strip.groups = (end - column + Panel::kStep - 1) / Panel::kStep;
       strip.last = end == padded;
       for (int p = 0; p < 2; ++p) {
         const std::byte* at = args.weights + (panel + (pair ? p : 0)) * panel_bytes;

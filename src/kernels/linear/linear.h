@@ -5,12 +5,13 @@
 //   exact  acc = 0; for k ascending: acc = fma(x[t][k], w[r][k], acc); w is the decoded weight of tensor/layout.h:
 //          float(q) * scale, which is representable, or fma(float(u), scale, base), rounded once.
 //   int8   activations are int8, one scale per 128 columns (QuantizedActivations). Per block of 128 columns, in order,
-//          isum being the exact integer sum of xq * q over a group of 32, 64 or 128 (or, for channel layouts, over the
-//          block), xsum the sum of xq over the group:
+//          isum being the exact integer sum of xq * q over a group of 16, 32, 64 or 128 (or, for channel layouts, over
+//          the block), xsum the sum of xq over the group:
 //            block layouts:    s = 0; for each group in order: s = fma(float(isum), w_scale, s);
 //                              then acc = fma(s, x_scale, acc)
 //            affine layouts:   the same with isum of the stored codes, xq * u, and one more step per group:
 //                              s = fma(float(isum), w_scale, s); s = fma(float(xsum), w_base, s)
+//            nested layouts:   as those, with w_scale = d * sub and w_base = -(dmin * sub_base), which are exact
 //            channel layouts:  acc = fma(float(isum), x_scale, acc); at the end y = acc * w_scale
 //   bf16   approximate, for bf16 panels: x is rounded to bf16, to nearest even, and for each pair of columns (k, k +
 //   1):

@@ -17,11 +17,12 @@ struct RandomWeights {
   const Layout* layout;
   Order order;
   int64_t rows, columns;
-  std::vector<float> values;     // (padded rows, columns)
-  std::vector<int8_t> codes;     // (padded rows, columns), signed
-  std::vector<uint16_t> scales;  // (padded rows, groups)
-  std::vector<uint16_t> bases;   // affine: like scales
-  std::vector<float> scale_values, base_values;
+  std::vector<float> values;                     // (padded rows, columns)
+  std::vector<int8_t> codes;                     // (padded rows, columns), signed
+  std::vector<uint16_t> scales;                  // (padded rows, scale_count)
+  std::vector<uint16_t> bases;                   // affine: like scales
+  std::vector<uint8_t> sub_scales, sub_bases;    // nested: (padded rows, groups)
+  std::vector<float> scale_values, base_values;  // (padded rows, groups)
   std::vector<std::byte> bytes;
 
   RandomWeights(const Layout& layout, Order order, int64_t rows, int64_t columns, uint64_t seed);
@@ -48,13 +49,16 @@ struct RandomTokens {
 inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t rows, int64_t columns, uint64_t seed)
     : layout(&layout), order(order), rows(rows), columns(columns) {
   Rng rng(seed);
-  const int64_t panels = (rows + kPanelRows - 1) / kPanelRows, groups = layout.groups(columns);
+  const int64_t panels = (rows + kPanelRows - 1) / kPanelRows;
+  const int64_t groups = layout.groups(columns), scale_count = layout.scale_count(columns);
   const auto padded = static_cast<size_t>(panels * kPanelRows);
   const uint64_t code_count = 2 * static_cast<uint64_t>(layout.offset);  // the lowest code is legal in a file
   values.resize(padded * static_cast<size_t>(columns));
   if (!layout.is_float()) codes.resize(padded * static_cast<size_t>(columns));
-  scales.resize(padded * static_cast<size_t>(groups));
+  scales.resize(padded * static_cast<size_t>(scale_count));
   if (layout.affine) bases.resize(scales.size());
+  if (layout.is_nested()) sub_scales.resize(padded * static_cast<size_t>(groups));
+  if (layout.is_nested() && layout.affine) sub_bases.resize(sub_scales.size());
   for (size_t i = 0; layout.is_float() && i < static_cast<size_t>(rows * columns); ++i) {
     const float value = static_cast<float>(rng.uniform()) - 0.5f;
     values[i] = layout.id == LayoutId::f16    ? f16_to_f32(f32_to_f16(value))
@@ -64,12 +68,14 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
   for (size_t i = 0; i < codes.size() && i < static_cast<size_t>(rows * columns); ++i) {
     codes[i] = static_cast<int8_t>(static_cast<int>(rng.below(code_count)) - layout.offset);
   }
-  for (size_t i = 0; i < static_cast<size_t>(rows * groups); ++i) {
+  for (size_t i = 0; i < static_cast<size_t>(rows * scale_count); ++i) {
     scales[i] = f32_to_f16(static_cast<float>(rng.uniform()) * 0.02f - 0.005f);
     if (layout.affine) bases[i] = f32_to_f16(static_cast<float>(rng.uniform()) - 0.8f);
   }
-  for (const uint16_t half : scales) scale_values.push_back(f16_to_f32(half));
-  for (const uint16_t half : bases) base_values.push_back(f16_to_f32(half));
+  for (size_t i = 0; layout.is_nested() && i < static_cast<size_t>(rows * groups); ++i) {
+    sub_scales[i] = static_cast<uint8_t>(rng.below(256));
+    if (layout.affine) sub_bases[i] = static_cast<uint8_t>(rng.below(256));
+  }
   if (!layout.is_float()) decode();
   bytes.resize(static_cast<size_t>(layout.bytes(rows, columns, order)));
   if (order == Order::rows) {
@@ -84,16 +90,30 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
   for (size_t p = 0; p < static_cast<size_t>(panels); ++p) {
     const size_t first = p * static_cast<size_t>(kPanelRows * columns);
     PanelSource source = {columns, nullptr, nullptr, nullptr};
-    if (layout.affine) source.bases = &bases[p * static_cast<size_t>(kPanelRows * groups)];
+    const size_t first_scale = p * static_cast<size_t>(kPanelRows * scale_count);
+    const size_t first_group = p * static_cast<size_t>(kPanelRows * groups);
+    if (layout.affine) source.bases = &bases[first_scale];
     if (layout.is_float()) source.values = &values[first];
     if (!layout.is_float()) source.codes = &codes[first];
-    if (!layout.is_float()) source.scales = &scales[p * static_cast<size_t>(kPanelRows * groups)];
+    if (!layout.is_float()) source.scales = &scales[first_scale];
+    if (layout.is_nested()) source.sub_scales = &sub_scales[first_group];
+    if (layout.is_nested() && layout.affine) source.sub_bases = &sub_bases[first_group];
     layout.pack_panel(source, std::span(bytes).subspan(p * panel_bytes, panel_bytes));
   }
 }
 
+// Independent of how tensor/layout.h reads scales back: from the numbers that were packed.
 inline void RandomWeights::decode() {
   const int64_t groups = layout->groups(columns), width = layout->group == 0 ? columns : layout->group;
+  const int64_t scale_count = layout->scale_count(columns), shared = layout->is_nested() ? layout->super / width : 1;
+  for (int64_t i = 0; i < static_cast<int64_t>(scales.size()) / scale_count * groups; ++i) {
+    const auto at = static_cast<size_t>(i), from = static_cast<size_t>(i / groups * scale_count + i % groups / shared);
+    scale_values.push_back(f16_to_f32(scales[from]));
+    if (layout->affine) base_values.push_back(f16_to_f32(bases[from]));
+    if (!layout->is_nested()) continue;
+    scale_values.back() *= static_cast<float>(layout->affine ? sub_scales[at] : static_cast<int8_t>(sub_scales[at]));
+    if (layout->affine) base_values.back() *= -static_cast<float>(sub_bases[at]);
+  }
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t k = 0; k < columns; ++k) {
       const auto at = static_cast<size_t>(row * columns + k), of_group = static_cast<size_t>(row * groups + k / width);

@@ -11,34 +11,43 @@
 namespace halftone {
 namespace {
 
-enum class CodeKind : uint8_t { symmetric, affine };
+enum class CodeKind : uint8_t { symmetric, affine, nested_symmetric, nested_affine };
 
 template <int kBitsOfCode, int64_t kColumnsOfGroup, CodeKind kKind>
 struct PackedPanel {
   static constexpr int kBits = kBitsOfCode;
   static constexpr int64_t kGroup = kColumnsOfGroup;  // 0: the row
-  static constexpr bool kBlock = kGroup != 0, kAffine = kKind == CodeKind::affine;
-  static constexpr int64_t kWidth = kBlock ? kGroup : 1;                   // to divide by
-  static constexpr int kOffset = kAffine ? 0 : 1 << (kBits - 1);           // weight = (code - kOffset) * scale
-  static constexpr int64_t kUnit = kBits == 3 ? 32 : kBits == 6 ? 16 : 8;  // columns are padded to it
-  static constexpr int64_t kUnitBytes = 2 * kBits * kUnit, kColumnBytes = 2 * kBits;  // of codes
-  static constexpr int64_t kGroupBytes = kAffine ? 64 : 32;                           // f16 of 16 rows; then the bases
+  static constexpr bool kBlock = kGroup != 0;
+  static constexpr bool kNested = kKind == CodeKind::nested_symmetric || kKind == CodeKind::nested_affine;
+  static constexpr bool kAffine = kKind == CodeKind::affine || kKind == CodeKind::nested_affine;
+  static constexpr int64_t kWidth = kBlock ? kGroup : 1;          // to divide by
+  static constexpr int kOffset = kAffine ? 0 : 1 << (kBits - 1);  // weight = (code - kOffset) * scale
+  static constexpr int64_t kUnit = kBits % 2 == 1 ? 32 : kBits == 4 || kBits == 8 ? 8 : 16;  // columns, padded to it
+  static constexpr int64_t kUnitBytes = 2 * kBits * kUnit, kColumnBytes = 2 * kBits;         // of codes
 
   static constexpr int64_t kSumColumns = kBlock ? kGroup : 128;  // one exact integer sum (linear.h)
+  static constexpr int64_t kStep = kGroup == 16 ? 16 : 32;       // columns that are added before a group may end
+
+  // f16 of 16 rows, then the bases, once per kShared columns; nested: bytes of the groups, and their bases, after them.
+  static constexpr int64_t kLevels = kAffine ? 2 : 1, kShared = kNested ? 256 : kWidth;
+  static constexpr int64_t kScaleBytes = (kNested ? 2 + kShared / kWidth : 2) * 16 * kLevels;
 
   static int64_t padded(int64_t columns) { return (columns + kUnit - 1) / kUnit * kUnit; }
   static int64_t head(int64_t columns) {  // bytes before the codes
-    const int64_t groups = kBlock ? (columns + kWidth - 1) / kWidth : 1;
-    return (groups * kGroupBytes + 63) / 64 * 64;
+    const int64_t scales = kBlock ? (columns + kShared - 1) / kShared : 1;
+    return (scales * kScaleBytes + 63) / 64 * 64;
   }
   static int64_t bytes(int64_t columns) { return head(columns) + padded(columns) * kColumnBytes; }
-  static int64_t scale_at(int64_t k) { return kBlock ? k / kWidth * kGroupBytes : 0; }
+  static int64_t scale_at(int64_t k) { return kBlock ? k / kShared * kScaleBytes : 0; }
+  static int64_t sub_scale_at(int64_t k) { return scale_at(k) + (2 + k % kShared / kWidth) * 16 * kLevels; }
+  // What to fetch at every 32nd column, so that all scales come in time.
+  static int64_t fetch_at(int64_t k) { return kNested ? k / 32 * (kScaleBytes / 8) : scale_at(k); }
 };
 
-// Does a group begin at column k, a multiple of 32? Never for channel layouts.
+// Does a group begin at column k, a multiple of kStep? Never for channel layouts.
 template <class Panel>
 inline bool at_group(int64_t k) {
-  return Panel::kGroup == 32 || (Panel::kBlock && k % Panel::kWidth == 0);
+  return Panel::kGroup == Panel::kStep || (Panel::kBlock && k % Panel::kWidth == 0);
 }
 
 }  // namespace

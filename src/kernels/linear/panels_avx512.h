@@ -8,19 +8,13 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/linear/bytes_avx512.h"
-#include "kernels/linear/packed_panel.h"
+#include "kernels/linear/scales_avx512.h"
 #include "kernels/linear/unroll.h"
 
 namespace halftone {
 namespace {
 
 inline int64_t round_up_to(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
-inline __m512i load_codes(const std::byte* at) { return _mm512_loadu_si512(at); }
-inline __m512 load_halves(const std::byte* at) {
-  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
-}
 
 // Always inlined: g++ takes a function that only prefetches for one without effect, and drops calls of it.
 inline __attribute__((always_inline)) void prefetch(const std::byte* at, int64_t bytes) {
@@ -34,7 +28,7 @@ struct F32Panel {
   const std::byte* data;
   static constexpr int64_t kColumnBytes = 64, kAhead = 64;
   static constexpr bool kHasBlocks = false;
-  static int64_t scale_at(int64_t) { return 0; }
+  static int64_t fetch_at(int64_t) { return 0; }
   static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return columns * 64; }
   F32Panel(const std::byte* panel, int64_t) : data(panel) {}
@@ -55,7 +49,7 @@ struct F16Panel {
   const std::byte* data;
   static constexpr int64_t kColumnBytes = 32, kAhead = 128;
   static constexpr bool kHasBlocks = false;
-  static int64_t scale_at(int64_t) { return 0; }
+  static int64_t fetch_at(int64_t) { return 0; }
   static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return round_up_to(columns * 32, 64); }
   F16Panel(const std::byte* panel, int64_t) : data(panel) {}
@@ -76,7 +70,7 @@ struct Bf16Panel {
   const std::byte* data;
   static constexpr int64_t kColumnBytes = 32, kAhead = 128;
   static constexpr bool kHasBlocks = false;
-  static int64_t scale_at(int64_t) { return 0; }
+  static int64_t fetch_at(int64_t) { return 0; }
   static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return round_up_to(columns, 2) * 32; }
   Bf16Panel(const std::byte* panel, int64_t) : data(panel) {}
@@ -122,11 +116,12 @@ struct IntegerPanel {
   static constexpr bool kHasBlocks = Packed::kBlock;
   static int64_t head(int64_t columns) { return Packed::head(columns); }
   static int64_t bytes(int64_t columns) { return Packed::bytes(columns); }
-  static int64_t scale_at(int64_t k) { return Packed::scale_at(k); }
+  static int64_t fetch_at(int64_t k) { return Packed::fetch_at(k); }
   IntegerPanel(const std::byte* panel, int64_t columns) : scales(panel), codes(panel + head(columns)) {}
-  __m512 scale(int64_t k) const { return load_halves(scales + Packed::scale_at(k)); }
+  __m512 scale(int64_t k) const { return load_scale<Packed>(scales, k); }
   __m512 base(int64_t k) const {
-    return Packed::kAffine ? load_halves(scales + Packed::scale_at(k) + 32) : _mm512_setzero_ps();
+    if constexpr (Packed::kAffine) return load_base<Packed>(scales, k);
+    return _mm512_setzero_ps();
   }
   // Vector i of the unit that column k is in.
   __m512i vector(int64_t k, int i) const { return load_codes(codes + k / Packed::kUnit * Packed::kUnitBytes + 64 * i); }
@@ -137,10 +132,12 @@ inline void store_eight(const Eight& eight, float* out) {
   unroll<8>([&](auto i) { _mm512_store_ps(out + i * 16, eight.template column<i.kValue>()); });
 }
 
-// 8 and 6 bits: two quads, one code per byte (6 bits: below two others).
+// Two quads, one code per byte, with other bits above it. What a code stands for is found before it is multiplied where
+// the product with a power of two would be rounded: in nested layouts.
 template <class Packed>
 struct BytePanel : IntegerPanel<Packed> {
   using IntegerPanel<Packed>::IntegerPanel;
+  static constexpr bool kDifference = Packed::kAffine || Packed::kNested;
   struct Eight {
     __m512i quads[2];
     __m512 scale, add;
@@ -152,23 +149,38 @@ struct BytePanel : IntegerPanel<Packed> {
                              : kByte == 1 ? four
                                           : _mm512_srli_epi32(four, kByte == 2 ? 8 : 16);
       const __m512 code = magic_code<8, Packed::kBits>(second);
-      if (!Packed::kAffine) return _mm512_fmadd_ps(code, scale, add);
-      return _mm512_fmadd_ps(_mm512_sub_ps(code, _mm512_set1_ps(kMagic<8>)), scale, add);
+      if (!kDifference) return _mm512_fmadd_ps(code, scale, add);
+      const __m512 q = _mm512_sub_ps(code, _mm512_set1_ps(kMagic<8> + static_cast<float>(Packed::kOffset)));
+      return Packed::kAffine ? _mm512_fmadd_ps(q, scale, add) : _mm512_mul_ps(q, scale);
     }
   };
   Eight eight(int64_t k) const {
     const __m512 scale = this->scale(k);
     const __m512 zero = _mm512_mul_ps(scale, _mm512_set1_ps(-kMagic<8> - static_cast<float>(Packed::kOffset)));
-    Eight all = {{}, scale, Packed::kAffine ? this->base(k) : zero};
-    if (Packed::kBits == 8 || k % 16 == 0) {
-      all.quads[0] = this->vector(k, 0);
-      all.quads[1] = this->vector(k, 1);
+    Eight all = {{}, scale, kDifference ? this->base(k) : zero};
+    quads_of(k, all.quads);
+    return all;
+  }
+  void quads_of(int64_t k, __m512i (&quads)[2]) const {
+    const auto pair = static_cast<int>(k % Packed::kUnit / 8);
+    if constexpr (Packed::kBits == 2) {
+      quads[0] = pair == 0 ? this->vector(k, 0) : _mm512_srli_epi32(this->vector(k, 0), 4);
+      quads[1] = _mm512_srli_epi32(quads[0], 2);
+    } else if constexpr (Packed::kBits == 5) {
+      const __m512i bytes[5] = {this->vector(k, 0), this->vector(k, 1), this->vector(k, 2), this->vector(k, 3),
+                                this->vector(k, 4)};
+      quads[0] = pair < 2 ? bytes[2 * pair] : pair == 2 ? bytes[4] : Codes<5>::upper_of_two<BytesAvx512>(bytes, 2);
+      quads[1] = pair < 2    ? bytes[2 * pair + 1]
+                 : pair == 2 ? Codes<5>::upper_of_two<BytesAvx512>(bytes, 0)
+                             : Codes<5>::last<BytesAvx512>(bytes);
+    } else if (Packed::kBits == 8 || pair == 0) {
+      quads[0] = this->vector(k, 0);
+      quads[1] = this->vector(k, 1);
     } else {
       const __m512i bytes[3] = {this->vector(k, 0), this->vector(k, 1), this->vector(k, 2)};
-      all.quads[0] = bytes[2];
-      all.quads[1] = Codes<6>::fourth<BytesAvx512>(bytes);
+      quads[0] = bytes[2];
+      quads[1] = Codes<6>::fourth<BytesAvx512>(bytes);
     }
-    return all;
   }
   void some(int64_t k, int, float* out) const { store_eight(eight(k), out); }
 };
@@ -206,8 +218,8 @@ struct NibblePanel : IntegerPanel<Packed> {
   void some(int64_t k, int, float* out) const { store_eight(eight(k), out); }
 };
 
-// A permute reads the low 4 bits of an index, so a shifted dword is one, and the table holds what codes stand for:
-// 4 bits affine, 3 bits with any bit above them.
+// A permute reads the low 4 bits of an index, so a shifted dword is one, and the table holds what codes stand for: 4
+// bits affine, 3 bits with any bit above them.
 template <class Packed>
 struct TablePanel : IntegerPanel<Packed> {
   using IntegerPanel<Packed>::IntegerPanel;
@@ -218,13 +230,14 @@ struct TablePanel : IntegerPanel<Packed> {
     __m512 column() const {
       constexpr int kShift = 8 * (kColumn % 4) + (kColumn < 4 ? 0 : Packed::kBits);
       const __m512 table = Packed::kBits == 4 ? _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+                           : Packed::kAffine  ? _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7)
                                               : _mm512_setr_ps(-4, -3, -2, -1, 0, 1, 2, 3, -4, -3, -2, -1, 0, 1, 2, 3);
       const __m512 code = _mm512_permutexvar_ps(_mm512_srli_epi32(dwords, kShift), table);
       return Packed::kAffine ? _mm512_fmadd_ps(code, scale, base) : _mm512_mul_ps(code, scale);
     }
   };
   Eight eight(int64_t k) const {
-    static_assert(Packed::kAffine == (Packed::kBits == 4));
+    static_assert(Packed::kBits == 3 || Packed::kAffine);
     const int64_t pair = k % Packed::kUnit / 8;
     if (pair < 3) return {this->vector(k, static_cast<int>(pair)), this->scale(k), this->base(k)};
     const __m512i bytes[3] = {this->vector(k, 0), this->vector(k, 1), this->vector(k, 2)};
@@ -245,8 +258,8 @@ template <class Packed>
 struct PanelOf<Packed, 4, true> {
   using Type = TablePanel<Packed>;
 };
-template <class Packed>
-struct PanelOf<Packed, 3, false> {
+template <class Packed, bool kAffine>
+struct PanelOf<Packed, 3, kAffine> {
   using Type = TablePanel<Packed>;
 };
 

@@ -41,8 +41,8 @@ struct GroupScales {
   const Layout& layout;
   std::span<const std::byte> panel;
   int r;
-  float scale(int64_t group) const { return half_at(panel, layout.scale_at(group, r)); }
-  float base(int64_t group) const { return half_at(panel, layout.base_at(group, r)); }
+  float scale(int64_t group) const { return layout.scale_of(panel, group, r); }
+  float base(int64_t group) const { return layout.base_of(panel, group, r); }
 };
 
 float int8_dot(const int8_t* q, const GroupScales& row, const int8_t* x, const float* x_scales, int64_t columns) {

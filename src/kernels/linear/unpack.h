@@ -33,6 +33,39 @@ struct Codes<4> {
 };
 
 template <>
+struct Codes<2> {
+  static constexpr int kQuads = 4, kVectors = 1;
+  template <class Ops, class Vector>
+  static inline __attribute__((always_inline)) void unpack(const Vector (&bytes)[1], Vector (&quads)[4]) {
+    quads[0] = Ops::template field<0, 3>(bytes[0]);
+    quads[1] = Ops::template field<2, 3>(bytes[0]);
+    quads[2] = Ops::template field<4, 3>(bytes[0]);
+    quads[3] = Ops::template field<6, 3>(bytes[0]);
+  }
+};
+
+template <>
+struct Codes<5> {
+  static constexpr int kQuads = 8, kVectors = 5;
+  template <class Ops, class Vector>  // quads 5 and 6: of vectors 0 and 1, of 2 and 3
+  static inline __attribute__((always_inline)) Vector upper_of_two(const Vector (&bytes)[5], int first) {
+    return Ops::template merge<2, 24>(Ops::template field<5, 7>(bytes[first]), bytes[first + 1]);
+  }
+  template <class Ops, class Vector>
+  static inline __attribute__((always_inline)) Vector last(const Vector (&bytes)[5]) {
+    const Vector four = Ops::template merge<4, 8>(Ops::template field<5, 7>(bytes[4]), bytes[1]);
+    return Ops::template merge<3, 16>(four, bytes[3]);
+  }
+  template <class Ops, class Vector>
+  static inline __attribute__((always_inline)) void unpack(const Vector (&bytes)[5], Vector (&quads)[8]) {
+    for (int i = 0; i < 5; ++i) quads[i] = Ops::template field<0, 31>(bytes[i]);
+    quads[5] = upper_of_two<Ops>(bytes, 0);
+    quads[6] = upper_of_two<Ops>(bytes, 2);
+    quads[7] = last<Ops>(bytes);
+  }
+};
+
+template <>
 struct Codes<6> {
   static constexpr int kQuads = 4, kVectors = 3;
   template <class Ops, class Vector>

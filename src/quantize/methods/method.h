@@ -25,7 +25,7 @@ struct MethodOutput {
 
 struct Method {
   std::string_view name;
-  // Pure, and called from several threads. REQUIRES: an integer layout.
+  // Pure, and called from several threads. REQUIRES: an integer layout with one level of scales.
   void (*choose)(const Layout& layout, const MethodInput& input, const MethodOutput& output);
 };
 

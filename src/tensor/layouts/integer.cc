@@ -20,6 +20,16 @@ struct EightBits {
   static void unpack(const uint8_t* bytes, uint8_t* codes) { codes[0] = bytes[0], codes[1] = bytes[1]; }
 };
 
+struct TwoBits {
+  static constexpr int kQuads = 4, kBytes = 1;
+  static void pack(const uint8_t* codes, uint8_t* bytes) {
+    bytes[0] = static_cast<uint8_t>(codes[0] | codes[1] << 2 | codes[2] << 4 | codes[3] << 6);
+  }
+  static void unpack(const uint8_t* bytes, uint8_t* codes) {
+    for (int i = 0; i < 4; ++i) codes[i] = bytes[0] >> 2 * i & 3;
+  }
+};
+
 struct FourBits {
   static constexpr int kQuads = 2, kBytes = 1;
   static void pack(const uint8_t* codes, uint8_t* bytes) { bytes[0] = static_cast<uint8_t>(codes[0] | codes[1] << 4); }
@@ -35,6 +45,23 @@ struct SixBits {
   static void unpack(const uint8_t* bytes, uint8_t* codes) {
     for (int i = 0; i < 3; ++i) codes[i] = bytes[i] & 63;
     codes[3] = static_cast<uint8_t>(bytes[0] >> 6 | bytes[1] >> 6 << 2 | bytes[2] >> 6 << 4);
+  }
+};
+
+// Five codes in the low bits of five bytes; the other three in their upper three bits: 5 from bytes 0 and 1, 6 from
+// bytes 2 and 3, and 7 from byte 4 and the bits that are left of bytes 1 and 3.
+struct FiveBits {
+  static constexpr int kQuads = 8, kBytes = 5;
+  static void pack(const uint8_t* codes, uint8_t* bytes) {
+    const int upper[5] = {codes[5] & 7, codes[5] >> 3 | (codes[7] >> 3 & 1) << 2, codes[6] & 7,
+                          codes[6] >> 3 | codes[7] >> 4 << 2, codes[7] & 7};
+    for (int i = 0; i < 5; ++i) bytes[i] = static_cast<uint8_t>(codes[i] | upper[i] << 5);
+  }
+  static void unpack(const uint8_t* bytes, uint8_t* codes) {
+    for (int i = 0; i < 5; ++i) codes[i] = bytes[i] & 31;
+    codes[5] = static_cast<uint8_t>(bytes[0] >> 5 | (bytes[1] >> 5 & 3) << 3);
+    codes[6] = static_cast<uint8_t>(bytes[2] >> 5 | (bytes[3] >> 5 & 3) << 3);
+    codes[7] = static_cast<uint8_t>(bytes[4] >> 5 | bytes[1] >> 7 << 3 | bytes[3] >> 7 << 4);
   }
 };
 
@@ -57,15 +84,22 @@ void pack_halves(const uint16_t* from, int64_t groups, int64_t group, std::byte*
   for (int r = 0; r < kPanelRows; ++r) std::memcpy(to + 2 * r, from + r * groups + group, 2);
 }
 
+void pack_bytes(const uint8_t* from, int64_t groups, int64_t group, std::byte* to) {
+  for (int r = 0; r < kPanelRows; ++r) to[r] = static_cast<std::byte>(from[r * groups + group]);
+}
+
 void pack_scales(const Layout& layout, const PanelSource& source, std::span<std::byte> panel) {
-  const int64_t groups = layout.groups(source.columns);
+  const int64_t groups = layout.groups(source.columns), count = layout.scale_count(source.columns);
   HALFTONE_CHECK(static_cast<int64_t>(panel.size()) == layout.panel_bytes(source.columns));
-  for (int64_t group = 0; group < groups; ++group) {
-    pack_halves(source.scales, groups, group, panel.data() + layout.scale_at(group, 0));
-    if (layout.affine) pack_halves(source.bases, groups, group, panel.data() + layout.base_at(group, 0));
+  std::memset(panel.data(), 0, static_cast<size_t>(layout.scale_bytes(source.columns)));
+  for (int64_t i = 0; i < count; ++i) {
+    pack_halves(source.scales, count, i, panel.data() + layout.scale_at(i, 0));
+    if (layout.affine) pack_halves(source.bases, count, i, panel.data() + layout.base_at(i, 0));
   }
-  const int64_t used = layout.scale_at(groups, 0);
-  std::memset(panel.data() + used, 0, static_cast<size_t>(layout.scale_bytes(source.columns) - used));
+  for (int64_t group = 0; layout.is_nested() && group < groups; ++group) {
+    pack_bytes(source.sub_scales, groups, group, panel.data() + layout.sub_scale_at(group, 0));
+    if (layout.affine) pack_bytes(source.sub_bases, groups, group, panel.data() + layout.sub_base_at(group, 0));
+  }
 }
 
 template <class Bits>
@@ -117,9 +151,9 @@ void decode_integers(const Layout& layout, std::span<const std::byte> panel, int
   const int64_t width = layout.group == 0 ? columns : layout.group;
   for (int64_t begin = 0; begin < columns; begin += width) {
     const int64_t group = begin / width, end = begin + width < columns ? begin + width : columns;
-    const float scale = half_at(panel, layout.scale_at(group, r));
+    const float scale = layout.scale_of(panel, group, r);
     if (layout.affine) {
-      const float base = half_at(panel, layout.base_at(group, r));
+      const float base = layout.base_of(panel, group, r);
       for (int64_t k = begin; k < end; ++k) out[k] = std::fma(out[k], scale, base);
     } else {
       for (int64_t k = begin; k < end; ++k) out[k] *= scale;
@@ -127,17 +161,19 @@ void decode_integers(const Layout& layout, std::span<const std::byte> panel, int
   }
 }
 
-enum class Kind : uint8_t { symmetric, affine };
+enum class Kind : uint8_t { symmetric, affine, nested_symmetric, nested_affine };
 
 template <class Bits>
 constexpr Layout integer_layout(std::string_view name, LayoutId id, int bits, int group, Kind kind) {
   const int offset = 1 << (bits - 1);
-  const bool affine = kind == Kind::affine;
+  const bool affine = kind == Kind::affine || kind == Kind::nested_affine;
+  const bool nested = kind == Kind::nested_symmetric || kind == Kind::nested_affine;
   return {name,
           id,
           bits,
           group,
           affine,
+          nested ? 256 : 0,
           offset,
           affine ? -offset : 1 - offset,
           offset - 1,
@@ -150,9 +186,13 @@ constexpr Layout integer_layout(std::string_view name, LayoutId id, int bits, in
 template <int kBits>
 struct BitsOf;
 template <>
+struct BitsOf<2> : TwoBits {};
+template <>
 struct BitsOf<3> : ThreeBits {};
 template <>
 struct BitsOf<4> : FourBits {};
+template <>
+struct BitsOf<5> : FiveBits {};
 template <>
 struct BitsOf<6> : SixBits {};
 template <>

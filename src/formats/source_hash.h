@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/file_map.h"
 #include "base/hash.h"
-#include "quantize/quantize.h"
 
 namespace halftone {
+
+struct SourceFile {
+  std::string name;  // without its folder
+  int64_t bytes = 0;
+  std::string sha256;  // of the whole file: agrees with sha256sum
+};
 
 // Hashes the source's files a slab at a time, so that the work can run beside the packing of tiles.
 class SourceHash {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "quantize/source_hash.h"
+#include "formats/source_hash.h"
 
 #include <algorithm>
 #include <utility>

@@ -4,24 +4,11 @@
 //   node llama_cpp.mjs MODEL.gguf '{"prompt_tokens":512,"decode_tokens":64,"threads":2,"seed":1}'
 //   node llama_cpp.mjs MODEL.gguf '{"prompt_ids":[1,2,3],"decode_tokens":20}'   greedy continuation, its ids
 //   node llama_cpp.mjs MODEL.gguf '{"prompt_ids":[1,2,3],"logits_after":[2,3]}' logits after so many of them
-import fs from "node:fs";
 import os from "node:os";
 
-// node-llama-cpp chooses a build by the machine; an accelerator would be another comparison.
-const {getLlama, LlamaLogLevel} = await import("node-llama-cpp");
+import {Evaluator, memory, openLibrary, openModel, vocabularyOf} from "./llama_binding.mjs";
 
 const seconds = () => Number(process.hrtime.bigint()) / 1e9;
-
-// Bytes by kind, from the system; null where it does not say.
-function memory() {
-  try {
-    const status = fs.readFileSync("/proc/self/status", "utf8");
-    const kilobytes = (key) => Number(new RegExp(`^${key}:\\s*(\\d+)`, "m").exec(status)?.[1] ?? NaN) * 1024;
-    return {private_bytes: kilobytes("RssAnon"), mapped_bytes: kilobytes("RssFile") + kilobytes("RssShmem")};
-  } catch {
-    return null;
-  }
-}
 
 // The same ids on every run: a 32-bit linear congruential generator.
 function randomIds(count, vocabulary, seed) {
@@ -32,69 +19,21 @@ function randomIds(count, vocabulary, seed) {
   });
 }
 
-class Evaluator {
-  constructor(context, sampler, batchTokens) {
-    this.binding = context._ctx;
-    this.sampler = sampler;
-    this.batchTokens = batchTokens;
-    this.position = 0;
-  }
-
-  // Appends ids; gives the index of the last one's logits. Batches as llama-bench makes them.
-  async evaluate(ids) {
-    let logits;
-    for (let begin = 0; begin < ids.length; begin += this.batchTokens) {
-      const part = ids.subarray(begin, begin + this.batchTokens);
-      const last = begin + part.length === ids.length;
-      this.binding.initBatch(part.length);
-      const indexes = this.binding.addToBatch(0, this.position, part, Uint32Array.from(last ? [part.length - 1] : []));
-      await this.binding.decodeBatch();
-      this.position += part.length;
-      if (last) logits = indexes[0];
-    }
-    return logits;
-  }
-
-  sample(logits) {
-    return this.binding.sampleToken(logits, this.sampler);
-  }
-
-  // By token; the binding gives them most likely first.
-  async logits(index) {
-    const [, , , pairs] = await this.binding.sampleToken(index, this.sampler, false, false, true);
-    const logits = [];
-    for (let i = 0; i < pairs.length; i += 2) logits[pairs[i]] = pairs[i + 1];
-    return logits;
-  }
-
-  reset() {
-    this.binding.disposeSequence(0);
-    this.position = 0;
-  }
-}
-
 async function main() {
   const [file, text] = process.argv.slice(2);
   const settings = {prompt_tokens: 512, decode_tokens: 64, threads: os.availableParallelism(), seed: 1, ...JSON.parse(text ?? "{}")};
-  const llama = await getLlama({gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: settings.threads});
+  const llama = await openLibrary(settings.threads);
   const before = memory();
 
   const loadStart = seconds();
-  const model = await llama.loadModel({modelPath: file, gpuLayers: 0, useMmap: true, checkTensors: false});
   const promptTokens = settings.prompt_ids?.length ?? settings.prompt_tokens;
-  const context = await model.createContext({
-    contextSize: promptTokens + settings.decode_tokens + 1,
-    batchSize: Math.max(1, Math.min(512, promptTokens)),
-    sequences: 1,
-    threads: {ideal: settings.threads, min: settings.threads}
-  });
-  context._ctx.setThreads(settings.threads);
+  const opened = await openModel(llama, file, {contextTokens: promptTokens + settings.decode_tokens + 1,
+                                               batchTokens: Math.min(512, promptTokens), threads: settings.threads});
+  const {model, context} = opened;
   const loadSeconds = seconds() - loadStart;
 
-  const sampler = new llama._bindings.AddonSampler(model._model);
-  sampler.applyConfig({temperature: 0}); // the most likely token
-  const evaluator = new Evaluator(context, sampler, 512);
-  const vocabulary = model.fileInfo.metadata[model.fileInfo.metadata.general.architecture].vocab_size;
+  const evaluator = new Evaluator(llama, opened, 512);
+  const vocabulary = vocabularyOf(model);
   const prompt = settings.prompt_ids ? Uint32Array.from(settings.prompt_ids) : randomIds(promptTokens, vocabulary, settings.seed);
 
   const firstStart = seconds();

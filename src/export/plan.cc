@@ -126,7 +126,10 @@ class Planner {
     return {};
   }
 
-  // Scalings with a factor for each frequency: GGUF stores what divides it.
+  static bool fits_only(const PlannedTensor& tensor, const GgmlType& wider) {
+    return tensor.columns() % tensor.type->block != 0 && tensor.columns() % wider.block == 0;
+  }
+
   // Scalings with a factor for each frequency: GGUF stores what divides it.
   void add_rope_factors() {
     const RopeConfig& rope = model_.config.rope;

@@ -62,8 +62,9 @@ struct IntegerPanel {
     const std::byte* codes = panel + Packed::head(columns);
     for (int64_t k = begin; k < end; k += Packed::kUnit, out += 16 * Packed::kUnit) {
       for (int half = 0; half < 2; ++half) {
-        const __m256 scale = load_scale<Packed>(panel, k, half);
-        const __m256 add = Packed::kAffine ? load_base<Packed>(panel, k, half)
+        const GroupScales<Packed> scales(panel, k, half);
+        const __m256 scale = scales.scale(panel, k, half);
+        const __m256 add = Packed::kAffine ? scales.base(panel, k, half)
                                            : _mm256_mul_ps(scale, _mm256_set1_ps(static_cast<float>(-Packed::kOffset)));
         __m256i bytes[kVectors], quads[kQuads];
         unroll<kVectors>(

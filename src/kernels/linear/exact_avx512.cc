@@ -342,9 +342,12 @@ inline void linear_rows(const LinearArgs& args) {
 template <class Panel>
 inline void linear_panels(const LinearArgs& args) {
   if (args.tokens == 1) return few<Panel, 4, 1>(args);
-  if (args.tokens <= 4) return args.tokens == 2 ? few<Panel, 4, 2>(args) : few<Panel, 2, 4>(args);
-  if (args.tokens <= 8) return args.tokens <= 6 ? few<Panel, 2, 6>(args) : few<Panel, 2, 8>(args);
-  return args.tokens <= kTileTokens ? few<Panel, 2, kTileTokens>(args) : many_tokens<FromPanels<Panel>>(args);
+  if constexpr (!Panel::kSeldom) {
+    if (args.tokens <= 4) return args.tokens == 2 ? few<Panel, 4, 2>(args) : few<Panel, 2, 4>(args);
+    if (args.tokens <= 8) return args.tokens <= 6 ? few<Panel, 2, 6>(args) : few<Panel, 2, 8>(args);
+    if (args.tokens <= kTileTokens) return few<Panel, 2, kTileTokens>(args);
+  }
+  many_tokens<FromPanels<Panel>>(args);
 }
 
 }  // namespace

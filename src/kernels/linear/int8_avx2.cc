@@ -87,6 +87,7 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
     __m256 s[kSums];
     __m256i isum[kSums];
     int32_t xsum[kTokens] = {};
+    const GroupScales<Panel> of_half[2] = {{scales, block, 0}, {scales, block, 1}};
     unroll<kSums>([&](auto i) {
       s[i] = _mm256_setzero_ps();
       isum[i] = _mm256_setzero_si256();
@@ -108,12 +109,11 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
                                   next - k, isum[i]);
         if (!ends) return;
         const __m256i left = _mm256_set1_epi32(kLeft * xsum[kToken]);
-        s[i] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(isum[i], left)), load_scale<Panel>(scales, k, kHalf),
-                               s[i]);
+        const __m256 w_scale = of_half[kHalf].scale(scales, k, kHalf);
+        s[i] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(isum[i], left)), w_scale, s[i]);
         isum[i] = _mm256_setzero_si256();
         if (!Panel::kAffine) return;
-        s[i] =
-            _mm256_fmadd_ps(_mm256_set1_ps(static_cast<float>(xsum[kToken])), load_base<Panel>(scales, k, kHalf), s[i]);
+        s[i] = of_half[kHalf].add_base(scales, k, kHalf, _mm256_set1_ps(static_cast<float>(xsum[kToken])), s[i]);
       });
       if (ends) unroll<kTokens>([&](auto t) { xsum[t] = 0; });
     }

@@ -171,14 +171,9 @@ template <class Panel>
 constexpr TileFn kTiles[kTileTokens] = {tile<Panel, 2, 1>, tile<Panel, 2, 2>, tile<Panel, 2, 3>,
                                         tile<Panel, 2, 4>, tile<Panel, 2, 5>, tile<Panel, 2, 6>};
 
+// Panels from `panel` on, two at a time.
 template <class Panel>
-inline void linear(const LinearArgs& args) {
-  // Unpacking pays when many tokens read what it stores.
-  if (args.tokens > (Panel::kBits == 4 ? 32 : kTileTokens)) return wide<Panel>(args);
-  int64_t panel = args.panel_begin;
-  if (args.tokens == 1) {  // bound by memory: more panels in flight
-    for (; panel + 4 <= args.panel_end; panel += 4) tile<Panel, 4, 1>(args, panel, 0, true);
-  }
+inline int64_t tiles(const LinearArgs& args, int64_t panel) {
   for (; panel + 2 <= args.panel_end; panel += 2) {
     int64_t tiles_left = (args.tokens + kTileTokens - 1) / kTileTokens;
     for (int64_t token = 0; token < args.tokens; --tiles_left) {
@@ -187,8 +182,23 @@ inline void linear(const LinearArgs& args) {
       token += count;
     }
   }
-  if (panel == args.panel_end) return;
-  for (int64_t token = 0; token < args.tokens; ++token) tile<Panel, 1, 1>(args, panel, token, token == 0);
+  return panel;
+}
+
+template <class Panel>
+inline void linear(const LinearArgs& args) {
+  // Unpacking pays when many tokens read what it stores.
+  if (args.tokens > (Panel::kSeldom ? 3 : Panel::kBits == 4 ? 32 : kTileTokens)) return wide<Panel>(args);
+  int64_t panel = args.panel_begin;
+  if (args.tokens == 1 || Panel::kSeldom) {  // bound by memory: more panels in flight
+    for (; panel + 4 <= args.panel_end; panel += 4) {
+      for (int64_t token = 0; token < args.tokens; ++token) tile<Panel, 4, 1>(args, panel, token, token == 0);
+    }
+  }
+  if constexpr (!Panel::kSeldom) panel = tiles<Panel>(args, panel);
+  for (; panel < args.panel_end; ++panel) {
+    for (int64_t token = 0; token < args.tokens; ++token) tile<Panel, 1, 1>(args, panel, token, token == 0);
+  }
 }
 
 }  // namespace

@@ -227,7 +227,7 @@ inline void unpack(const std::byte* panel, int64_t columns, int64_t column, int6
 }
 
 template <class Panel>
-inline void wide(const LinearArgs& args) {  // REQUIRES: tokens > 4
+inline void wide(const LinearArgs& args) {  // REQUIRES: tokens > 3
   auto& m = *reinterpret_cast<WideScratch*>(args.scratch);
   const int64_t padded = Panel::padded(args.columns), panel_bytes = Panel::bytes(args.columns);
   // What few tokens read again should still be in L1.

@@ -32,6 +32,10 @@ struct PackedPanel {
   static constexpr int64_t kLevels = kAffine ? 2 : 1, kShared = kNested ? 256 : kWidth;
   static constexpr int64_t kScaleBytes = (kNested ? 2 + kShared / kWidth : 2) * 16 * kLevels;
 
+  // Layouts that imports bring, and the widths between 8 and 4 bits: they get fewer kernels for each count of tokens,
+  // which are most of what the compiler works on.
+  static constexpr bool kSeldom = kNested || kBits == 2 || kBits == 5 || (kAffine && kBits % 4 != 0);
+
   static int64_t padded(int64_t columns) { return (columns + kUnit - 1) / kUnit * kUnit; }
   static int64_t head(int64_t columns) {  // bytes before the codes
     const int64_t scales = kBlock ? (columns + kShared - 1) / kShared : 1;

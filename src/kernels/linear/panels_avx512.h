@@ -27,7 +27,7 @@ inline __attribute__((always_inline)) void prefetch(const std::byte* at, int64_t
 struct F32Panel {
   const std::byte* data;
   static constexpr int64_t kColumnBytes = 64, kAhead = 64;
-  static constexpr bool kHasBlocks = false;
+  static constexpr bool kHasBlocks = false, kSeldom = false;
   static int64_t fetch_at(int64_t) { return 0; }
   static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return columns * 64; }
@@ -48,7 +48,7 @@ struct F32Panel {
 struct F16Panel {
   const std::byte* data;
   static constexpr int64_t kColumnBytes = 32, kAhead = 128;
-  static constexpr bool kHasBlocks = false;
+  static constexpr bool kHasBlocks = false, kSeldom = false;
   static int64_t fetch_at(int64_t) { return 0; }
   static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return round_up_to(columns * 32, 64); }
@@ -69,7 +69,7 @@ struct F16Panel {
 struct Bf16Panel {
   const std::byte* data;
   static constexpr int64_t kColumnBytes = 32, kAhead = 128;
-  static constexpr bool kHasBlocks = false;
+  static constexpr bool kHasBlocks = false, kSeldom = false;
   static int64_t fetch_at(int64_t) { return 0; }
   static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return round_up_to(columns, 2) * 32; }
@@ -113,7 +113,7 @@ template <class Packed>
 struct IntegerPanel {
   const std::byte *scales, *codes;
   static constexpr int64_t kColumnBytes = Packed::kColumnBytes, kAhead = Packed::kBits == 8 ? 128 : 256;
-  static constexpr bool kHasBlocks = Packed::kBlock;
+  static constexpr bool kHasBlocks = Packed::kBlock, kSeldom = Packed::kSeldom;
   static int64_t head(int64_t columns) { return Packed::head(columns); }
   static int64_t bytes(int64_t columns) { return Packed::bytes(columns); }
   static int64_t fetch_at(int64_t k) { return Packed::fetch_at(k); }

@@ -20,20 +20,44 @@ inline __m256 load_bytes(const std::byte* at) {
   return _mm256_cvtepi32_ps(kSigned ? _mm256_cvtepi8_epi32(bytes) : _mm256_cvtepu8_epi32(bytes));
 }
 
-// Of the group that column k is in; both products are exact (tensor/layout.h).
+// Of 8 rows: half 0 or 1 of a panel. All products are exact (tensor/layout.h).
+template <class Panel, bool kNested = Panel::kNested>
+struct GroupScales {
+  // What groups share from column k on, k being a multiple of 128 or of a group.
+  GroupScales(const std::byte*, int64_t, int) {}
+  // Of the group that column k is in.
+  __m256 scale(const std::byte* panel, int64_t k, int half) const {
+    return load_halves(panel + Panel::scale_at(k) + half * 16);
+  }
+  __m256 base(const std::byte* panel, int64_t k, int half) const {
+    return load_halves(panel + Panel::scale_at(k) + 32 + half * 16);
+  }
+  // s + xsum * base
+  __m256 add_base(const std::byte* panel, int64_t k, int half, __m256 xsum, __m256 s) const {
+    return _mm256_fmadd_ps(xsum, base(panel, k, half), s);
+  }
+};
+
 template <class Panel>
-inline __m256 load_scale(const std::byte* panel, int64_t k, int half) {
-  const __m256 scale = load_halves(panel + Panel::scale_at(k) + half * 16);
-  if (!Panel::kNested) return scale;
-  return _mm256_mul_ps(scale, load_bytes<!Panel::kAffine>(panel + Panel::sub_scale_at(k) + half * 8));
-}
-template <class Panel>  // REQUIRES: affine
-inline __m256 load_base(const std::byte* panel, int64_t k, int half) {
-  const __m256 base = load_halves(panel + Panel::scale_at(k) + 32 + half * 16);
-  if (!Panel::kNested) return base;
-  const __m256 product = _mm256_mul_ps(base, load_bytes<false>(panel + Panel::sub_scale_at(k) + 16 + half * 8));
-  return _mm256_xor_ps(product, _mm256_set1_ps(-0.0f));
-}
+struct GroupScales<Panel, true> {
+  __m256 shared, shared_base;
+  GroupScales(const std::byte* panel, int64_t k, int half)
+      : shared(load_halves(panel + Panel::scale_at(k) + half * 16)), shared_base(_mm256_setzero_ps()) {
+    if (Panel::kAffine) shared_base = load_halves(panel + Panel::scale_at(k) + 32 + half * 16);
+  }
+  __m256 scale(const std::byte* panel, int64_t k, int half) const {
+    return _mm256_mul_ps(shared, load_bytes<!Panel::kAffine>(panel + Panel::sub_scale_at(k) + half * 8));
+  }
+  __m256 minus_base(const std::byte* panel, int64_t k, int half) const {
+    return _mm256_mul_ps(shared_base, load_bytes<false>(panel + Panel::sub_scale_at(k) + 16 + half * 8));
+  }
+  __m256 base(const std::byte* panel, int64_t k, int half) const {
+    return _mm256_xor_ps(minus_base(panel, k, half), _mm256_set1_ps(-0.0f));
+  }
+  __m256 add_base(const std::byte* panel, int64_t k, int half, __m256 xsum, __m256 s) const {
+    return _mm256_fnmadd_ps(xsum, minus_base(panel, k, half), s);
+  }
+};
 
 }  // namespace
 }  // namespace halftone

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/file_map.h"
 #include "export/plan.h"
 #include "export/vocabulary.h"
 
@@ -57,6 +58,18 @@ void write_shape(const ModelConfig& config, ExportPlan& plan, GgufMetadata& meta
   }
 }
 
+// A model that was read from GGUF has its tokenizer in GGUF's terms: the same bytes.
+Result<bool> copy_vocabulary(const LanguageModel& model, GgufMetadata& metadata) {
+  const auto& files = model.file.side_files;
+  const auto found = files.find("vocabulary.gguf");
+  if (found == files.end() || files.contains("tokenizer.json") || files.contains("tokenizer.model")) return false;
+  HALFTONE_ASSIGN(const std::shared_ptr<const FileMap> map, FileMap::open(found->second));
+  HALFTONE_ASSIGN(const GgufHeader header, parse_gguf(map->bytes(), found->second.string()));
+  for (const GgufEntry& entry : header.metadata)
+    if (entry.key.starts_with("tokenizer.")) metadata.copy(entry);
+  return true;
+}
+
 }  // namespace
 
 Result<GgufMetadata> gguf_metadata(const LanguageModel& model, const ExportOptions& options, ExportPlan& plan) {
@@ -69,6 +82,10 @@ Result<GgufMetadata> gguf_metadata(const LanguageModel& model, const ExportOptio
   metadata.u32("general.file_type", type.file_type);
   if (!type.is_float()) metadata.u32("general.quantization_version", kQuantizationVersion);
   write_shape(model.config, plan, metadata);
+  if (options.tokenizer == ExportTokenizer::own) {
+    HALFTONE_ASSIGN(const bool copied, copy_vocabulary(model, metadata));
+    if (copied) return metadata;
+  }
   GgufVocabulary vocabulary;
   if (options.tokenizer == ExportTokenizer::own) {
     HALFTONE_ASSIGN(vocabulary, gguf_vocabulary(model));

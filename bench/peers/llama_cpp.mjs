@@ -3,6 +3,7 @@
 // binding's batches, with no chat, no tokenizer and no sampling chain in between: what is timed is llama.cpp's decode.
 //   node llama_cpp.mjs MODEL.gguf '{"prompt_tokens":512,"decode_tokens":64,"threads":2,"seed":1}'
 //   node llama_cpp.mjs MODEL.gguf '{"prompt_ids":[1,2,3],"decode_tokens":20}'   greedy continuation, its ids
+//   node llama_cpp.mjs MODEL.gguf '{"prompt_ids":[1,2,3],"logits_after":[2,3]}' logits after so many of them
 import fs from "node:fs";
 import os from "node:os";
 
@@ -58,6 +59,14 @@ class Evaluator {
     return this.binding.sampleToken(logits, this.sampler);
   }
 
+  // By token; the binding gives them most likely first.
+  async logits(index) {
+    const [, , , pairs] = await this.binding.sampleToken(index, this.sampler, false, false, true);
+    const logits = [];
+    for (let i = 0; i < pairs.length; i += 2) logits[pairs[i]] = pairs[i + 1];
+    return logits;
+  }
+
   reset() {
     this.binding.disposeSequence(0);
     this.position = 0;
@@ -95,7 +104,13 @@ async function main() {
   const result = {load_seconds: loadSeconds, first_token_seconds: firstTokenSeconds, system: llama.systemInfo,
                   release: llama.llamaCppRelease?.release, build: llama.buildType, threads: context.currentThreads,
                   model_bytes: model.size, prompt_tokens: promptTokens, decode_tokens: settings.decode_tokens};
-  if (settings.prompt_ids) {
+  if (settings.logits_after) {
+    result.logits = [];
+    for (const length of settings.logits_after) {
+      evaluator.reset();
+      result.logits.push(await evaluator.logits(await evaluator.evaluate(prompt.subarray(0, length))));
+    }
+  } else if (settings.prompt_ids) {
     result.tokens = [];
     for (let i = 0; i < settings.decode_tokens; ++i) {
       result.tokens.push(token);

@@ -35,13 +35,9 @@ Result<int> run(Shell& shell, const SynthArguments& arguments) {
   shell.progress().end();
   shell.print(fmt::format("wrote {}: {}, {} random weights, {}\n", report.path.string(), arguments.shape,
                           format_count(report.parameters), format_bytes(report.bytes)));
-  if (!report.unreadable.empty()) shell.note("note: the other verbs cannot read it yet: " + report.unreadable);
   HALFTONE_TRY(shell.write_json(
       {{"shape", arguments.shape}, {"output", arguments.output}, {"type", arguments.type}, {"seed", options.seed}},
-      {{"tensors", report.tensors},
-       {"parameters", report.parameters},
-       {"bytes", report.bytes},
-       {"unreadable", report.unreadable}}));
+      {{"tensors", report.tensors}, {"parameters", report.parameters}, {"bytes", report.bytes}}));
   return kDone;
 }
 

@@ -50,7 +50,7 @@ struct ExportReport {
   nlohmann::ordered_json to_json() const;
 };
 
-// Writes a GGUF file for the families Llama, Mistral, Qwen 2 and Qwen 3. Streams; the file appears whole and verified
+// Writes a GGUF file for the families of export/architecture.cc. Streams; the file appears whole and verified
 // or not at all. Errors name the tensor: rows that fit no block, a layout that no type of GGUF holds, weights that
 // overflow f16, a tokenizer that llama.cpp has no kind for.
 Result<ExportReport> export_gguf(const LanguageModel& model, const std::filesystem::path& target,

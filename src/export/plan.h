@@ -17,6 +17,7 @@ struct PlannedTensor {
   std::vector<float> computed;
   const GgmlType* type = nullptr;
   Fidelity intent = Fidelity::bit_exact;
+  float offset = 0;      // added to every number of a vector (GgufArchitecture::norms_hold_one_more)
   int64_t head_dim = 0;  // not 0: rows are reordered within heads of this many (formats/gguf/names.h)
 
   int64_t rows() const { return shape.size() == 2 ? shape[0] : 1; }

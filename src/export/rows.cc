@@ -24,6 +24,9 @@ const std::vector<float>& RowEncoder::source_values(const PlannedTensor& tensor,
   values_.resize(columns);
   if (tensor.shape.size() == 2 || tensor.head_dim == 0) {
     decode_row(tensor.source->view(), tensor.shape.size() == 2 ? tensor.source_row(row) : 0, values_.data());
+    if (tensor.offset != 0) {
+      for (float& value : values_) value += tensor.offset;
+    }
     return values_;
   }
   vector_.resize(columns);

@@ -11,10 +11,15 @@ namespace {
 struct OpName {
   std::string_view operator()(const Embedding&) const { return "embedding"; }
   std::string_view operator()(const RmsNorm&) const { return "rms_norm"; }
+  std::string_view operator()(const LayerNorm&) const { return "layer_norm"; }
   std::string_view operator()(const Linear&) const { return "linear"; }
   std::string_view operator()(const Rope&) const { return "rope"; }
   std::string_view operator()(const Attention&) const { return "attention"; }
   std::string_view operator()(const SwiGlu&) const { return "swiglu"; }
+  std::string_view operator()(const GeGlu&) const { return "geglu"; }
+  std::string_view operator()(const Gelu&) const { return "gelu"; }
+  std::string_view operator()(const SoftCap&) const { return "soft_cap"; }
+  std::string_view operator()(const Slice&) const { return "slice"; }
   std::string_view operator()(const Add&) const { return "add"; }
 };
 
@@ -30,27 +35,38 @@ class Settings {
     return weight(op.weight) + fmt::format(" epsilon {}", op.epsilon) +
            (op.group == 0 ? "" : fmt::format(" group {}", op.group));
   }
+  std::string operator()(const LayerNorm& op) const {
+    return weight(op.weight) + " bias " + weight(op.bias) + fmt::format(" epsilon {}", op.epsilon);
+  }
   std::string operator()(const Linear& op) const {
     return weight(op.weight) + (op.bias == kNoWeight ? "" : " bias " + weight(op.bias));
   }
   std::string operator()(const Rope& op) const {
     return fmt::format("{} heads of {} rotary {} {}", op.heads, op.head_dim, op.rotary,
                        weight(op.inverse_frequencies)) +
-           (op.magnitude == 1 ? "" : fmt::format(" magnitude {}", op.magnitude));
+           (op.magnitude == 1 ? "" : fmt::format(" magnitude {}", op.magnitude)) +
+           (op.long_frequencies == kNoWeight
+                ? ""
+                : fmt::format(" beyond {} {}", op.long_beyond, weight(op.long_frequencies)));
   }
   std::string operator()(const Attention& op) const {
     return fmt::format("{} heads of {} over {} scale {} state {}", op.heads, op.head_dim, op.kv_heads, op.scale,
                        graph_.states[static_cast<size_t>(op.state)].name) +
-           (op.window == 0 ? "" : fmt::format(" window {}", op.window));
+           (op.window == 0 ? "" : fmt::format(" window {}", op.window)) +
+           (op.soft_cap == 0 ? "" : fmt::format(" soft_cap {}", op.soft_cap));
   }
   std::string operator()(const SwiGlu&) const { return {}; }
+  std::string operator()(const GeGlu&) const { return {}; }
+  std::string operator()(const Gelu&) const { return {}; }
+  std::string operator()(const SoftCap& op) const { return fmt::format("{}", op.cap); }
+  std::string operator()(const Slice& op) const { return fmt::format("{}..{}", op.first, op.first + op.width); }
   std::string operator()(const Add&) const { return {}; }
 
  private:
   std::string weight(WeightId id) const {
     const WeightRef& ref = graph_.weight(id);
-    return ref.rows == 1 ? fmt::format("{}({})", ref.name, ref.columns)
-                         : fmt::format("{}({}, {})", ref.name, ref.rows, ref.columns);
+    if (ref.rows != 1) return fmt::format("{}({}, {})", ref.name, ref.rows, ref.columns);
+    return fmt::format("{}({})", ref.name, ref.columns) + (ref.offset == 0 ? "" : fmt::format(" + {}", ref.offset));
   }
   const Graph& graph_;
 };

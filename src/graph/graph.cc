@@ -23,6 +23,18 @@ WeightId GraphBuilder::weight(std::string name, int64_t rows, int64_t columns) {
   return id;
 }
 
+WeightId GraphBuilder::vector(std::string name, int64_t size, float offset) {
+  const size_t before = graph_.weights.size();
+  const WeightId id = weight(std::move(name), 1, size);
+  if (graph_.weights.size() > before) {
+    graph_.weights.back().offset = offset;
+  } else if (mistake_.ok() && graph_.weight(id).offset != offset) {
+    mistake_ = invalid_input("[graph] weight {}: expected one offset, got {} and {}", graph_.weight(id).name,
+                             graph_.weight(id).offset, offset);
+  }
+  return id;
+}
+
 WeightId GraphBuilder::constant(std::string name, std::vector<float> values) {
   const size_t before = graph_.weights.size();
   const WeightId id = vector(std::move(name), static_cast<int64_t>(values.size()));

@@ -21,6 +21,7 @@ struct WeightRef {
   std::string name;               // Hugging Face name, "model.layers.0.self_attn.q_proj.weight"
   int64_t rows = 0, columns = 0;  // vectors: rows = 1
   std::vector<float> constant;    // non-empty: not in the file
+  float offset = 0;               // added to every element of a vector when it is read (Gemma stores norms - 1)
 };
 
 // Key and value memory of one attention op, owned by a sequence.
@@ -53,7 +54,7 @@ struct Graph {
 class GraphBuilder {
  public:
   WeightId weight(std::string name, int64_t rows, int64_t columns);
-  WeightId vector(std::string name, int64_t size) { return weight(std::move(name), 1, size); }
+  WeightId vector(std::string name, int64_t size, float offset = 0);
   WeightId constant(std::string name, std::vector<float> values);
   StateId state(std::string name, int32_t kv_heads, int32_t head_dim, int64_t window);
   ValueId add(std::string name, Op op, std::vector<ValueId> inputs);

@@ -118,6 +118,47 @@ INSTANTIATE_TEST_SUITE_P(
               [](Graph& g) { g.nodes[9].output = 77; }}),
     [](const auto& info) { return info.param.name; });
 
+// The ops of Phi and Gemma on a value of width 8.
+struct Others {
+  GraphBuilder builder;
+  ValueId x = builder.add("x", Embedding{builder.weight("table", 10, 8)}, {});
+  std::string message(ValueId value) && {
+    const Result<Graph> graph = std::move(builder).finish(value);
+    return graph.ok() ? dump(*graph) : std::string(graph.status().message());
+  }
+};
+
+TEST(GraphOps, WidthsAndDumpsOfNormsSlicesAndCaps) {
+  Others others;
+  GraphBuilder& b = others.builder;
+  const ValueId normed = b.add("n", LayerNorm{b.vector("n.weight", 8), b.vector("n.bias", 8), 1e-5f}, {others.x});
+  const ValueId gate = b.add("gate", Slice{0, 3}, {normed}), up = b.add("up", Slice{5, 3}, {normed});
+  const ValueId product = b.add("product", GeGlu{}, {gate, up});
+  const ValueId active = b.add("active", Gelu{}, {b.add("scaled", RmsNorm{b.vector("s", 3, 1), 1e-6f}, {product})});
+  const ValueId capped = b.add("capped", SoftCap{30}, {active});
+  const std::string text = std::move(others).message(capped);
+  EXPECT_NE(text.find("n (8) = layer_norm x [n.weight(8) bias n.bias(8) epsilon 1e-05]"), std::string::npos) << text;
+  EXPECT_NE(text.find("up (3) = slice n [5..8]"), std::string::npos) << text;
+  EXPECT_NE(text.find("product (3) = geglu gate up\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("rms_norm product [s(3) + 1 epsilon 1e-06]"), std::string::npos) << text;
+  EXPECT_NE(text.find("active (3) = gelu scaled\ncapped (3) = soft_cap active [30]"), std::string::npos) << text;
+}
+
+TEST(GraphOps, FaultsNameTheNode) {
+  Others wide, none, norm, offset;
+  EXPECT_EQ(std::move(wide).message(wide.builder.add("cut", Slice{6, 3}, {wide.x})),
+            "[graph] node cut (slice): expected columns among the 8 of x, got 3 from 6 on");
+  EXPECT_EQ(std::move(none).message(none.builder.add("cap", SoftCap{0}, {none.x})),
+            "[graph] node cap (soft_cap): expected a cap above 0, got 0");
+  GraphBuilder& b = norm.builder;
+  const ValueId bad = b.add("norm", LayerNorm{b.vector("w", 8), b.vector("b", 7), 1e-5f}, {norm.x});
+  EXPECT_EQ(std::move(norm).message(bad),
+            "[graph] node norm (layer_norm): expected bias b of shape (1, 8), got (1, 7)");
+  offset.builder.vector("w", 8, 1);
+  offset.builder.vector("w", 8);
+  EXPECT_EQ(std::move(offset).message(offset.x), "[graph] weight w: expected one offset, got 1 and 0");
+}
+
 TEST(GraphBuilder, OneNameMustHaveOneShape) {
   Block block;
   block.builder.weight("q.weight", 8, 4);

@@ -24,6 +24,13 @@ class Inference {
     return width(0);
   }
 
+  Result<int64_t> operator()(const LayerNorm& op) const {
+    HALFTONE_TRY(expect_inputs(1));
+    HALFTONE_TRY(expect_vector(op.weight, "weight", width(0)));
+    HALFTONE_TRY(expect_vector(op.bias, "bias", width(0)));
+    return width(0);
+  }
+
   Result<int64_t> operator()(const Linear& op) const {
     HALFTONE_TRY(expect_inputs(1));
     HALFTONE_ASSIGN(const WeightRef* weight, matrix(op.weight, "weight"));
@@ -38,10 +45,9 @@ class Inference {
     if (op.rotary <= 0 || op.rotary % 2 != 0 || op.rotary > op.head_dim) {
       return error("rotary", fmt::format("an even number up to head_dim {}", op.head_dim), op.rotary);
     }
-    HALFTONE_TRY(expect_vector(op.inverse_frequencies, "inverse_frequencies", op.rotary / 2));
-    if (graph_.weight(op.inverse_frequencies).constant.empty()) {
-      return invalid_input("[graph] node {} (rope): expected constant inverse_frequencies, got stored weight {}",
-                           node_.name, graph_.weight(op.inverse_frequencies).name);
+    HALFTONE_TRY(expect_frequencies(op.inverse_frequencies, "inverse_frequencies", op.rotary / 2));
+    if (op.long_frequencies != kNoWeight) {
+      HALFTONE_TRY(expect_frequencies(op.long_frequencies, "long_frequencies", op.rotary / 2));
     }
     return width(0);
   }
@@ -67,7 +73,31 @@ class Inference {
   }
 
   Result<int64_t> operator()(const SwiGlu&) const { return same_widths(); }
+  Result<int64_t> operator()(const GeGlu&) const { return same_widths(); }
   Result<int64_t> operator()(const Add&) const { return same_widths(); }
+
+  Result<int64_t> operator()(const Gelu&) const {
+    HALFTONE_TRY(expect_inputs(1));
+    return width(0);
+  }
+
+  Result<int64_t> operator()(const SoftCap& op) const {
+    HALFTONE_TRY(expect_inputs(1));
+    if (!(op.cap > 0)) {
+      return invalid_input("[graph] node {} (soft_cap): expected a cap above 0, got {}", node_.name, op.cap);
+    }
+    return width(0);
+  }
+
+  Result<int64_t> operator()(const Slice& op) const {
+    HALFTONE_TRY(expect_inputs(1));
+    if (op.first < 0 || op.width <= 0 || op.width > width(0) - op.first) {
+      return invalid_input("[graph] node {} (slice): expected columns among the {} of {}, got {} from {} on",
+                           node_.name, width(0), graph_.values[static_cast<size_t>(node_.inputs[0])].name, op.width,
+                           op.first);
+    }
+    return op.width;
+  }
 
  private:
   int64_t width(size_t input) const { return graph_.values[static_cast<size_t>(node_.inputs[input])].width; }
@@ -119,6 +149,13 @@ class Inference {
     if (weight->rows == 1 && weight->columns == size) return {};
     return invalid_input("[graph] node {} ({}): expected {} {} of shape (1, {}), got ({}, {})", node_.name,
                          name_of(node_.op), role, weight->name, size, weight->rows, weight->columns);
+  }
+
+  Status expect_frequencies(WeightId id, std::string_view role, int64_t size) const {
+    HALFTONE_TRY(expect_vector(id, role, size));
+    if (!graph_.weight(id).constant.empty()) return {};
+    return invalid_input("[graph] node {} (rope): expected constant {}, got stored weight {}", node_.name, role,
+                         graph_.weight(id).name);
   }
 
   Status error(std::string_view what, std::string_view expected, int64_t got) const {

@@ -23,6 +23,11 @@ struct RmsNorm {  // x → y; with `group`, every run of `group` columns is norm
   int64_t group = 0;
   bool operator==(const RmsNorm&) const = default;
 };
+struct LayerNorm {  // x → (x - mean) / sqrt(variance + epsilon) * weight + bias
+  WeightId weight, bias;
+  float epsilon;
+  bool operator==(const LayerNorm&) const = default;
+};
 struct Linear {  // x (tokens, columns) → (tokens, rows)
   WeightId weight;
   WeightId bias = kNoWeight;
@@ -32,6 +37,9 @@ struct Rope {  // x (tokens, heads * head_dim), positions come with the batch
   int32_t heads, head_dim, rotary;
   WeightId inverse_frequencies;  // constant (rotary / 2)
   float magnitude = 1;           // multiplies cos and sin (long-context scalings)
+  // For every token of a sequence that is longer than `long_beyond`, these take their place.
+  WeightId long_frequencies = kNoWeight;
+  int64_t long_beyond = 0;
   bool operator==(const Rope&) const = default;
 };
 struct Attention {  // q, k, v → (tokens, heads * head_dim); appends k and v to the state
@@ -39,15 +47,31 @@ struct Attention {  // q, k, v → (tokens, heads * head_dim); appends k and v t
   int32_t heads, kv_heads, head_dim;
   float scale;
   int64_t window = 0;  // 0: all earlier tokens; else the last `window` ones, the token itself counted
+  float soft_cap = 0;  // not 0: scores become soft_cap * tanh(score / soft_cap)
   bool operator==(const Attention&) const = default;
 };
 struct SwiGlu {  // gate, up → silu(gate) * up
   bool operator==(const SwiGlu&) const = default;
 };
+struct GeGlu {  // gate, up → gelu(gate) * up; gelu in its tanh form
+  bool operator==(const GeGlu&) const = default;
+};
+struct Gelu {  // x → gelu(x), in its tanh form
+  bool operator==(const Gelu&) const = default;
+};
+struct SoftCap {  // x → cap * tanh(x / cap)
+  float cap;
+  bool operator==(const SoftCap&) const = default;
+};
+struct Slice {  // x → its columns [first, first + width); takes a fused projection apart without a copy
+  int64_t first, width;
+  bool operator==(const Slice&) const = default;
+};
 struct Add {
   bool operator==(const Add&) const = default;
 };
 
-using Op = std::variant<Embedding, RmsNorm, Linear, Rope, Attention, SwiGlu, Add>;
+using Op =
+    std::variant<Embedding, RmsNorm, LayerNorm, Linear, Rope, Attention, SwiGlu, GeGlu, Gelu, SoftCap, Slice, Add>;
 
 }  // namespace halftone

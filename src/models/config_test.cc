@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace halftone {
@@ -120,6 +121,154 @@ TEST(Config, Qwen3) {
   EXPECT_EQ(parsed(json).head_dim, 16);
 }
 
+Json phi() {
+  Json json = llama();
+  json["model_type"] = "phi";
+  json.erase("rms_norm_eps");
+  json.update(Json::parse(R"({"layer_norm_eps": 1e-6, "hidden_act": "gelu_new", "head_dim": 20,
+                              "partial_rotary_factor": 0.4})"));
+  return json;
+}
+
+TEST(Config, Phi) {
+  const ModelConfig config = parsed(phi());
+  EXPECT_EQ(config.activation, Activation::gelu_tanh);
+  EXPECT_FLOAT_EQ(config.norm_epsilon, 1e-6f);
+  EXPECT_EQ(config.rotary(), 8);
+  EXPECT_TRUE(config.attention_bias && config.output_bias && config.mlp_bias);
+  Json json = phi();
+  json.erase("partial_rotary_factor");
+  EXPECT_EQ(parsed(json).rotary(), 10);  // a half, when the file does not say
+  json["qk_layernorm"] = true;
+  EXPECT_NE(parse_config(json, "c").status().message().find("qk_layernorm: expected false"), std::string::npos);
+  json = phi();
+  json["hidden_act"] = "gelu";  // the exact form
+  EXPECT_NE(parse_config(json, "c").status().message().find("hidden_act: expected gelu_new, got \"gelu\""),
+            std::string::npos);
+}
+
+Json phi3() {
+  Json json = llama();
+  json["model_type"] = "phi3";
+  json["original_max_position_embeddings"] = 64;
+  json["rope_scaling"] =
+      Json::parse(R"({"type": "longrope", "short_factor": [1, 1, 1.5, 2], "long_factor": [1, 2, 4, 8]})");
+  return json;
+}
+
+TEST(Config, Phi3LongAndShortFactors) {
+  const ModelConfig config = parsed(phi3());
+  EXPECT_TRUE(config.fused_projections);
+  EXPECT_EQ(config.rope.original_context, 64);
+  EXPECT_DOUBLE_EQ(config.rope.magnitude, std::sqrt(1 + std::log(8.0) / std::log(64.0)));
+  const std::vector<float> near = rope_frequencies(config.rope, 8), far = rope_frequencies(config.rope, 8, true);
+  EXPECT_FLOAT_EQ(near[2], 0.01f / 1.5f);
+  EXPECT_FLOAT_EQ(far[3], 0.001f / 8);
+  Json json = phi3();
+  json["rope_scaling"]["type"] = "su";  // as the first files called it
+  EXPECT_EQ(parsed(json).rope.scaling, "longrope");
+  json["max_position_embeddings"] = 64;
+  EXPECT_EQ(parsed(json).rope.magnitude, 1);
+  json = phi3();
+  json["rope_scaling"]["attention_factor"] = 1.25;
+  EXPECT_EQ(parsed(json).rope.magnitude, 1.25);
+  json["sliding_window"] = 100;
+  EXPECT_EQ(parsed(json).window_of(0), 100);
+}
+
+TEST(Config, Phi3Faults) {
+  const auto message = [](const char* key, const Json& value) {
+    Json json = phi3();
+    (json.contains(key) || std::string(key).ends_with("bias") ? json : json["rope_scaling"])[key] = value;
+    return std::string(parse_config(json, "c").status().message());
+  };
+  EXPECT_NE(message("long_factor", {1, 2}).find("rope_scaling.long_factor: expected 4 numbers, one per pair"),
+            std::string::npos);
+  EXPECT_NE(message("short_factor", {1, 2, 3, "x"}).find("short_factor: expected a list of numbers from"),
+            std::string::npos);
+  EXPECT_NE(message("short_mscale", 1.1).find("short_mscale: expected no scale apart"), std::string::npos);
+  EXPECT_NE(message("attention_bias", true).find("attention_bias: expected false"), std::string::npos);
+}
+
+Json gemma(const char* type) {
+  Json json = llama();
+  json["model_type"] = type;
+  json["hidden_activation"] = "gelu_pytorch_tanh";
+  json["num_hidden_layers"] = 7;
+  return json;
+}
+
+TEST(Config, Gemma) {
+  Json json = gemma("gemma");
+  json["hidden_size"] = 72;
+  const ModelConfig config = parsed(json);
+  EXPECT_EQ(config.head_dim, 256);
+  EXPECT_TRUE(config.tied_embedding);
+  EXPECT_EQ(config.norm_offset, 1);
+  EXPECT_EQ(config.embedding_scale, 8.5f);  // 8.485 in bfloat16
+  json["torch_dtype"] = "float32";
+  EXPECT_FLOAT_EQ(parsed(json).embedding_scale, 8.485281f);
+  json["torch_dtype"] = "float16";
+  EXPECT_EQ(parsed(json).embedding_scale, 8.484375f);
+  json.erase("hidden_activation");
+  json["hidden_act"] = "gelu";
+  EXPECT_EQ(parsed(json).activation, Activation::gelu_tanh);
+  json["model_type"] = "gemma2";
+  EXPECT_NE(parse_config(json, "c").status().message().find("got \"gelu\""), std::string::npos);
+}
+
+TEST(Config, Gemma2) {
+  Json json = gemma("gemma2");
+  json.update(Json::parse(R"({"sliding_window": 64, "query_pre_attn_scalar": 144, "attn_logit_softcapping": 50.0,
+                              "final_logit_softcapping": 30.0})"));
+  const ModelConfig config = parsed(json);
+  EXPECT_TRUE(config.four_norms);
+  EXPECT_FALSE(config.qk_norm);
+  EXPECT_EQ(config.query_scalar, 144);
+  EXPECT_EQ(config.attention_soft_cap, 50);
+  EXPECT_EQ(config.logit_soft_cap, 30);
+  EXPECT_EQ(config.window_of(0), 64);
+  EXPECT_EQ(config.window_of(1), 0);
+  json["attn_logit_softcapping"] = nullptr;
+  EXPECT_EQ(parsed(json).attention_soft_cap, 0);
+  json["final_logit_softcapping"] = -1;
+  EXPECT_NE(parse_config(json, "c").status().message().find("final_logit_softcapping: expected a number"),
+            std::string::npos);
+}
+
+TEST(Config, Gemma3) {
+  Json json = gemma("gemma3_text");
+  json.update(Json::parse(R"({"sliding_window": 64, "rope_theta": 1e6, "rope_local_base_freq": 5000,
+                              "rope_scaling": {"rope_type": "linear", "factor": 8}})"));
+  ModelConfig config = parsed(json);
+  EXPECT_EQ(config.family, "gemma3");
+  EXPECT_TRUE(config.four_norms && config.qk_norm);
+  EXPECT_EQ(config.window_theta, 5000);
+  EXPECT_EQ(config.window_of(4), 64);
+  EXPECT_EQ(config.window_of(5), 0);  // every sixth sees everything
+  json["max_position_embeddings"] = 64;
+  config = parsed(json);
+  EXPECT_EQ(config.window_of(4), 0);  // holds the whole context, but the layer rotates as a windowed one
+  EXPECT_TRUE(config.is_windowed(4));
+  // As transformers 5 writes it.
+  json.erase("rope_scaling");
+  json.erase("rope_local_base_freq");
+  json["rope_parameters"] = Json::parse(R"({"full_attention": {"rope_type": "linear", "factor": 4, "rope_theta": 2e6},
+                                            "sliding_attention": {"rope_type": "default", "rope_theta": 7000}})");
+  config = parsed(json);
+  EXPECT_EQ(config.rope.theta, 2e6);
+  EXPECT_EQ(config.rope.factor, 4);
+  EXPECT_EQ(config.window_theta, 7000);
+  json["rope_parameters"]["sliding_attention"]["rope_type"] = "linear";
+  EXPECT_NE(parse_config(json, "c").status().message().find("sliding_attention.rope_type: expected default"),
+            std::string::npos);
+  json = gemma("gemma3_text");
+  json["attn_logit_softcapping"] = 50;
+  json["sliding_window"] = 64;
+  EXPECT_NE(parse_config(json, "c").status().message().find("attn_logit_softcapping: expected null"),
+            std::string::npos);
+}
+
 // Computed with float32 numpy from the formula in the Llama 3.1 model card, apart from this code.
 TEST(Rope, Llama3Frequencies) {
   RopeConfig rope;
@@ -165,8 +314,10 @@ struct Fault {
 };
 
 const Fault kFaults[] = {
-    {"model_type", R"("phi")",
-     "config.json: model_type: expected a known family (llama, mistral, qwen2, qwen3), got \"phi\""},
+    {"model_type", R"("mamba")",
+     "config.json: model_type: expected a known family (llama, mistral, qwen2, qwen3, phi, phi3, gemma, gemma2, "
+     "gemma3_text), got \"mamba\""},
+    {"text_config", "{}", "text_config: expected a model of text alone, got one of text and images"},
     {"model_type", "7", "model_type: expected a string, got 7"},
     {"model_type", "null", "expected a known family"},
     {"hidden_size", "null", "hidden_size: expected this key, got none"},
@@ -191,7 +342,7 @@ const Fault kFaults[] = {
     {"bos_token_id", "-5", "bos_token_id: expected whole numbers"},
     {"rope_theta", "0", "rope_theta: expected a number from 1"},
     {"rope_scaling", R"({"rope_type": "yarn", "factor": 4})",
-     "rope_scaling: expected rope_type default, linear or llama3, got \"yarn\""},
+     "rope_scaling: expected rope_type default, linear, llama3 or longrope, got \"yarn\""},
     {"rope_scaling", R"({"type": "dynamic"})", "got \"dynamic\""},
     {"rope_scaling", R"({"rope_type": "llama3", "factor": 8})", "rope_scaling.low_freq_factor: expected this key"},
     {"rope_scaling",
@@ -224,7 +375,16 @@ TEST(Config, LayerTypesMustFitTheWindow) {
             std::string::npos);
   json["layer_types"] = {"full_attention", "full_attention", "sliding_attention", "full_attention",
                          "sliding_attention"};
-  EXPECT_NE(parse_config(json, "c").status().message().find("got full_attention at layer 3"), std::string::npos);
+  json["sliding_window"] = 16;
+  json["use_sliding_window"] = true;
+  EXPECT_EQ(parsed(json).windowed, (std::vector<bool>{false, false, true, false, true}));
+  EXPECT_EQ(parsed(json).window_of(3), 0);
+  EXPECT_EQ(parsed(json).window_of(4), 16);
+  json["layer_types"][3] = "chunked_attention";
+  EXPECT_NE(parse_config(json, "c").status().message().find(
+                "expected full_attention or sliding_attention, got chunked_attention at layer 3"),
+            std::string::npos);
+  json["use_sliding_window"] = false;
   json["layer_types"] = {"full_attention", "full_attention", "full_attention", "full_attention", "sliding_attention"};
   EXPECT_NE(parse_config(json, "c").status().message().find("no sliding_attention without"), std::string::npos);
 }

@@ -150,6 +150,24 @@ std::vector<int64_t> JsonReader::integers(std::string_view key, int64_t low, int
   return numbers;
 }
 
+std::vector<double> JsonReader::numbers(std::string_view key, double low, double high) {
+  const nlohmann::json* value = find(key);
+  std::vector<double> found;
+  if (value == nullptr) {
+    fail_missing(key);
+    return found;
+  }
+  bool good = value->is_array();
+  for (size_t i = 0; good && i < value->size(); ++i) {
+    good = (*value)[i].is_number();
+    if (good) found.push_back((*value)[i].get<double>());
+    good = good && found.back() >= low && found.back() <= high;
+  }
+  if (good) return found;
+  fail_type(key, fmt::format("a list of numbers from {} to {}", low, high), *value);
+  return {};
+}
+
 std::vector<std::string> JsonReader::texts(std::string_view key) {
   const nlohmann::json* value = find(key);
   std::vector<std::string> found;

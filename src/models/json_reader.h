@@ -26,6 +26,7 @@ class JsonReader {
   double number(std::string_view key, double low, double high);  // must exist
   double number(std::string_view key, double low, double high, double fallback);
   std::vector<int64_t> integers(std::string_view key, int64_t low, int64_t high);  // one, a list, or null
+  std::vector<double> numbers(std::string_view key, double low, double high);      // a list; must exist
   std::vector<std::string> texts(std::string_view key);                            // a list; missing: empty
   JsonReader object(std::string_view key);                                         // missing: an empty object
   std::vector<JsonReader> objects(std::string_view key);                           // a list of objects; missing: empty

@@ -43,8 +43,10 @@ Status check_stored(const ModelFile& file, const WeightRef& ref, const StoredTen
 
 Status check_present(const ModelFile& file, const Graph& graph) {
   std::vector<std::string_view> missing;
+  int64_t expected = 0;
   for (const WeightRef& ref : graph.weights) {
     if (!ref.constant.empty()) continue;
+    ++expected;
     const StoredTensor* tensor = file.find(ref.name);
     if (tensor == nullptr) {
       missing.push_back(ref.name);
@@ -57,8 +59,7 @@ Status check_present(const ModelFile& file, const Graph& graph) {
       missing.begin(), missing.begin() + static_cast<std::ptrdiff_t>(std::min(missing.size(), kShownNames)));
   const bool only_head = missing.size() == 1 && missing[0] == "lm_head.weight";
   return not_found("[models] {}: expected {} tensors by config.json, got {} less: {}{}; {}", file.path.string(),
-                   graph.weights.size() - 1, missing.size(), fmt::join(shown, ", "),
-                   missing.size() > kShownNames ? ", ..." : "",
+                   expected, missing.size(), fmt::join(shown, ", "), missing.size() > kShownNames ? ", ..." : "",
                    only_head ? "set \"tie_word_embeddings\": true when the embedding is also the output"
                              : "a shard is missing or config.json belongs to another model");
 }

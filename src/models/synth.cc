@@ -133,9 +133,8 @@ Result<SynthReport> write_folder(nlohmann::ordered_json config, const Note& note
   if (options.type != DType::bf16 && options.type != DType::f16 && options.type != DType::f32) {
     return invalid_input("[synth] expected element type bf16, f16 or f32, got {}", name_of(options.type));
   }
-  HALFTONE_ASSIGN(SynthTensors tensors, synth_tensors(nlohmann::json(config)));
-  std::sort(tensors.tensors.begin(), tensors.tensors.end(),
-            [](const SynthTensor& a, const SynthTensor& b) { return a.name < b.name; });
+  HALFTONE_ASSIGN(std::vector<SynthTensor> tensors, synth_tensors(nlohmann::json(config)));
+  std::sort(tensors.begin(), tensors.end(), [](const SynthTensor& a, const SynthTensor& b) { return a.name < b.name; });
   config["torch_dtype"] = torch_name(options.type);
   config["halftone_synth"] = {{"shape", note.shape},
                               {"weights", "random"},
@@ -144,10 +143,9 @@ Result<SynthReport> write_folder(nlohmann::ordered_json config, const Note& note
   HALFTONE_ASSIGN(AtomicFolder folder, AtomicFolder::create(out, options.replace));
   SynthReport report;
   report.path = out;
-  report.unreadable = std::move(tensors.unreadable);
   HALFTONE_TRY(write_file_atomic(folder.path() / "config.json", config.dump(2) + "\n"));
   if (note.tokenizer) HALFTONE_TRY(write_file_atomic(folder.path() / "tokenizer.json", tiny_tokenizer_json()));
-  HALFTONE_TRY(write_weights(tensors.tensors, folder.path() / "model.safetensors", options, report, progress));
+  HALFTONE_TRY(write_weights(tensors, folder.path() / "model.safetensors", options, report, progress));
   HALFTONE_TRY(folder.commit());
   return report;
 }

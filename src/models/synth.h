@@ -27,7 +27,6 @@ struct SynthOptions {
 struct SynthReport {
   std::filesystem::path path;
   int64_t tensors = 0, parameters = 0, bytes = 0;  // bytes: of all weights; a tied embedding is stored once
-  std::string unreadable;  // why load_language_model refuses the folder today; empty: it reads it
 };
 
 struct SynthShape {

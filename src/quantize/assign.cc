@@ -16,6 +16,10 @@ struct WeightUses {
   std::vector<std::pair<WeightId, std::string_view>> uses;
   void operator()(const Embedding& op) { uses.emplace_back(op.table, "embedding"); }
   void operator()(const RmsNorm& op) { uses.emplace_back(op.weight, "norm"); }
+  void operator()(const LayerNorm& op) {
+    uses.emplace_back(op.weight, "norm");
+    uses.emplace_back(op.bias, "bias");
+  }
   void operator()(const Linear& op) {
     uses.emplace_back(op.weight, "linear");
     if (op.bias != kNoWeight) uses.emplace_back(op.bias, "bias");
@@ -23,6 +27,10 @@ struct WeightUses {
   void operator()(const Rope&) {}
   void operator()(const Attention&) {}
   void operator()(const SwiGlu&) {}
+  void operator()(const GeGlu&) {}
+  void operator()(const Gelu&) {}
+  void operator()(const SoftCap&) {}
+  void operator()(const Slice&) {}
   void operator()(const Add&) {}
 };
 

@@ -29,8 +29,8 @@ void Executor::State::find_runs() {
 }
 
 void Executor::State::append_keys(const AttentionStep& step, float* base, int64_t count) {
-  const float* k = base + step.k.offset * count;
-  const float* v = base + step.v.offset * count;
+  const float* k = base + step.k.at(count, 0);
+  const float* v = base + step.v.at(count, 0);
   for_rows(step.kv_heads, count * step.head_dim, [&](int64_t head) {
     for (const TokenRun& run : runs) {
       const BlockTable& table = *tokens[static_cast<size_t>(run.first)].table;
@@ -38,9 +38,10 @@ void Executor::State::append_keys(const AttentionStep& step, float* base, int64_
         const int64_t position = tokens[static_cast<size_t>(t)].position, slot = position % kKvBlockTokens;
         const int64_t some = std::min(end - t, kKvBlockTokens - slot);
         KvAppendArgs args{};
-        args.k = k + t * step.k.width + head * step.head_dim;
-        args.v = v + t * step.v.width + head * step.head_dim;
-        args.stride = step.k.width;
+        args.k = k + t * step.k.stride + head * step.head_dim;
+        args.v = v + t * step.v.stride + head * step.head_dim;
+        args.k_stride = step.k.stride;
+        args.v_stride = step.v.stride;
         args.tokens = static_cast<int>(some);
         args.head_dim = step.head_dim;
         args.slot = slot;
@@ -59,8 +60,8 @@ AttentionArgs Executor::State::attention_args(const AttentionStep& step, float* 
   const int group = step.heads / step.kv_heads;
   const int64_t column = head * group * step.head_dim;
   AttentionArgs args{};
-  args.q = base + step.q.offset * count + tile.first * step.q.width + column;
-  args.q_stride = step.q.width;
+  args.q = base + step.q.at(count, tile.first) + column;
+  args.q_stride = step.q.stride;
   args.tokens = static_cast<int>(tile.count);
   args.group = group;
   args.head_dim = step.head_dim;
@@ -70,8 +71,9 @@ AttentionArgs Executor::State::attention_args(const AttentionStep& step, float* 
   args.position = first.position;
   args.window = step.window;
   args.scale = step.scale;
-  args.out = base + step.out.offset * count + tile.first * step.out.width + column;
-  args.out_stride = step.out.width;
+  args.soft_cap = step.soft_cap;
+  args.out = base + step.out.at(count, tile.first) + column;
+  args.out_stride = step.out.stride;
   args.scratch = attention_scratch.data() + thread * attention_scratch_stride;
   return args;
 }

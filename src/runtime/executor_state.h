@@ -19,6 +19,11 @@ namespace halftone {
 struct Sequence::State {
   std::shared_ptr<const Model> model;
   BlockTable table;
+  int64_t reach = 0;  // tokens at the end of the call of forward in work
+  // Of models whose frequencies change with the length (Plan::long_beyond): every token held, to compute them again,
+  // and whether they were computed as those of a long sequence.
+  std::vector<int32_t> ids = {};
+  bool is_long = false;
 };
 
 struct Executor::State {
@@ -43,6 +48,7 @@ struct Executor::State {
     int32_t id;
     BlockTable* table;
     int64_t position;
+    int64_t reach;  // of its sequence
   };
   std::vector<Token> tokens;
   struct TokenRun {  // neighbours of one sequence
@@ -56,6 +62,8 @@ struct Executor::State {
       : model(std::move(model_in)), plan(std::move(plan_in)), pool(threads) {}
 
   void prepare();
+  void begin_call(std::span<Sequence* const> sequences, std::span<const BatchToken> batch);
+  void compute_again(Sequence& sequence);
   void run_chunk(std::span<Sequence* const> sequences, std::span<const BatchToken> chunk);
   void run_tail(std::span<const BatchToken> chunk, const LogitsConsumer& consume);
   void begin_profiled_chunk(std::span<const BatchToken> chunk);
@@ -63,10 +71,14 @@ struct Executor::State {
   void run(const std::vector<Step>& steps, float* base, int64_t count);
   void run_step(const EmbedStep& step, float* base, int64_t count);
   void run_step(const NormStep& step, float* base, int64_t count);
+  void run_step(const LayerNormStep& step, float* base, int64_t count);
   void run_step(const LinearStep& step, float* base, int64_t count);
   void run_step(const RopeStep& step, float* base, int64_t count);
   void run_step(const AttentionStep& step, float* base, int64_t count);
   void run_step(const SwiGluStep& step, float* base, int64_t count);
+  void run_step(const GeGluStep& step, float* base, int64_t count);
+  void run_step(const GeluStep& step, float* base, int64_t count);
+  void run_step(const SoftCapStep& step, float* base, int64_t count);
   void run_step(const AddStep& step, float* base, int64_t count);
   void append_keys(const AttentionStep& step, float* base, int64_t count);
   void find_runs();
@@ -74,7 +86,7 @@ struct Executor::State {
   bool attend_split(const AttentionStep& step, float* base, int64_t count);
   AttentionArgs attention_args(const AttentionStep& step, float* base, int64_t count, const TokenRun& tile, int64_t head,
                                int thread);
-  QuantizedActivations quantize(const float* x, int64_t width, int64_t count);
+  QuantizedActivations quantize(const float* x, int64_t stride, int64_t width, int64_t count);
   // body(row) for every row, on all threads when the rows are worth it.
   template <class Body>
   void for_rows(int64_t rows, int64_t width, const Body& body) {

@@ -55,6 +55,9 @@ Result<std::shared_ptr<const Model>> Model::bind(Graph graph,
     if (ref.rows == 1) {
       model->vectors_[i].resize(static_cast<size_t>(ref.columns));
       decode_row(view, 0, model->vectors_[i].data());
+      if (ref.offset != 0) {
+        for (float& value : model->vectors_[i]) value += ref.offset;
+      }
       continue;
     }
     model->weights_[i] = view;

@@ -27,7 +27,7 @@ class Arena {
                                   [](const Live& a, const Live& b) { return a.offset < b.offset; }),
                  placed);
     high_ = std::max(high_, offset + width);
-    return {offset, width};
+    return {offset, width, width, 0};
   }
   int64_t high() const { return high_; }
 
@@ -62,7 +62,8 @@ class Planner {
     ValueId wanted = graph_.logits;
     while (tail_begin_ > 0) {
       const Node& node = graph_.nodes[tail_begin_ - 1];
-      const bool token_wise = std::holds_alternative<RmsNorm>(node.op) || std::holds_alternative<Linear>(node.op);
+      const bool token_wise = std::holds_alternative<RmsNorm>(node.op) || std::holds_alternative<LayerNorm>(node.op) ||
+                              std::holds_alternative<Linear>(node.op) || std::holds_alternative<SoftCap>(node.op);
       if (!token_wise || node.output != wanted) break;
       wanted = node.inputs[0];
       --tail_begin_;
@@ -74,6 +75,13 @@ class Planner {
     last_reader_.assign(graph_.values.size(), 0);
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
       for (ValueId id : graph_.nodes[i].inputs) last_reader_[static_cast<size_t>(id)] = static_cast<int64_t>(i);
+    }
+    // A slice is a view: what reads it reads the whole value.
+    for (size_t i = graph_.nodes.size(); i-- > 0;) {
+      const Node& node = graph_.nodes[i];
+      if (!std::holds_alternative<Slice>(node.op)) continue;
+      int64_t& whole = last_reader_[static_cast<size_t>(node.inputs[0])];
+      whole = std::max(whole, last_reader_[static_cast<size_t>(node.output)]);
     }
   }
 
@@ -95,6 +103,11 @@ class Planner {
     const Node& node = graph_.nodes[index];
     const auto now = static_cast<int64_t>(index);
     const auto out = static_cast<size_t>(node.output);
+    if (const auto* slice = std::get_if<Slice>(&node.op)) {
+      const Slot& whole = slot(node.inputs[0]);
+      slots_[out] = {whole.offset, slice->width, whole.stride, whole.column + slice->first};
+      return {};
+    }
     // A group of linears writes all outputs in one step, so a member may not take the place of the shared input.
     slots_[out] = arena.place(graph_.values[out].width, now, std::max(last_reader_[out], now));
     return std::visit([&](const auto& op) { return lower_op(op, node, steps); }, node.op);
@@ -107,6 +120,10 @@ class Planner {
   Status lower_op(const RmsNorm& op, const Node& node, std::vector<Step>& steps) {
     const Slot in = slot(node.inputs[0]);
     steps.push_back(NormStep{op.weight, op.epsilon, op.group > 0 ? op.group : in.width, in, slot(node.output)});
+    return {};
+  }
+  Status lower_op(const LayerNorm& op, const Node& node, std::vector<Step>& steps) {
+    steps.push_back(LayerNormStep{op.weight, op.bias, op.epsilon, slot(node.inputs[0]), slot(node.output)});
     return {};
   }
   Status lower_op(const Linear& op, const Node& node, std::vector<Step>& steps) {
@@ -133,7 +150,14 @@ class Planner {
     return {};
   }
   Status lower_op(const Rope& op, const Node& node, std::vector<Step>& steps) {
-    const RopeTable table{op.inverse_frequencies, op.rotary, op.magnitude};
+    const RopeTable table{op.inverse_frequencies, op.rotary, op.magnitude, op.long_frequencies, op.long_beyond};
+    if (op.long_frequencies != kNoWeight) {
+      if (plan_.long_beyond != 0 && plan_.long_beyond != op.long_beyond) {
+        return unsupported("[plan] {}: expected one length beyond which frequencies change, got {} and {}", node.name,
+                           plan_.long_beyond, op.long_beyond);
+      }
+      plan_.long_beyond = op.long_beyond;
+    }
     const auto found = std::find(plan_.rope_tables.begin(), plan_.rope_tables.end(), table);
     const auto index = static_cast<int32_t>(found - plan_.rope_tables.begin());
     if (found == plan_.rope_tables.end()) plan_.rope_tables.push_back(table);
@@ -141,7 +165,7 @@ class Planner {
     return {};
   }
   Status lower_op(const Attention& op, const Node& node, std::vector<Step>& steps) {
-    steps.push_back(AttentionStep{op.state, op.heads, op.kv_heads, op.head_dim, op.scale, op.window,
+    steps.push_back(AttentionStep{op.state, op.heads, op.kv_heads, op.head_dim, op.scale, op.window, op.soft_cap,
                                   slot(node.inputs[0]), slot(node.inputs[1]), slot(node.inputs[2]), slot(node.output)});
     return {};
   }
@@ -149,6 +173,19 @@ class Planner {
     steps.push_back(SwiGluStep{slot(node.inputs[0]), slot(node.inputs[1]), slot(node.output)});
     return {};
   }
+  Status lower_op(const GeGlu&, const Node& node, std::vector<Step>& steps) {
+    steps.push_back(GeGluStep{slot(node.inputs[0]), slot(node.inputs[1]), slot(node.output)});
+    return {};
+  }
+  Status lower_op(const Gelu&, const Node& node, std::vector<Step>& steps) {
+    steps.push_back(GeluStep{slot(node.inputs[0]), slot(node.output)});
+    return {};
+  }
+  Status lower_op(const SoftCap& op, const Node& node, std::vector<Step>& steps) {
+    steps.push_back(SoftCapStep{op.cap, slot(node.inputs[0]), slot(node.output)});
+    return {};
+  }
+  Status lower_op(const Slice&, const Node&, std::vector<Step>&) { return {}; }  // a view, made in lower()
   Status lower_op(const Add&, const Node& node, std::vector<Step>& steps) {
     steps.push_back(AddStep{slot(node.inputs[0]), slot(node.inputs[1]), slot(node.output)});
     return {};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The graph, lowered: linears that share an input run as one step, every value has its place in one arena, and the ops after the
-// last token mixing (final norm, logits) form a tail that runs only for requested positions.
+// The graph, lowered: linears that share an input run as one step, every value has its place in one arena, and the ops
+// after the last token mixing (final norm, logits) form a tail that runs only for requested positions.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,12 @@
 
 namespace halftone {
 
-// A value's buffer: floats [offset * tokens, (offset + width) * tokens) of the arena, rows of `width`.
+// A value's place in an arena of `tokens` tokens. A slice of a value is its columns from `column` on: no copy.
 struct Slot {
   int64_t offset = 0, width = 0;
+  int64_t stride = 0;  // from one token's row to the next; the width, unless this is a slice
+  int64_t column = 0;
+  int64_t at(int64_t tokens, int64_t token) const { return offset * tokens + column + token * stride; }
 };
 
 struct EmbedStep {
@@ -30,6 +33,11 @@ struct NormStep {
   WeightId weight;
   float epsilon;
   int64_t group;  // columns normalised together
+  Slot in, out;
+};
+struct LayerNormStep {
+  WeightId weight, bias;
+  float epsilon;
   Slot in, out;
 };
 struct LinearStep {
@@ -52,20 +60,34 @@ struct AttentionStep {
   int32_t heads, kv_heads, head_dim;
   float scale;
   int64_t window;
+  float soft_cap;
   Slot q, k, v, out;
 };
 struct SwiGluStep {
   Slot gate, up, out;
 };
+struct GeGluStep {
+  Slot gate, up, out;
+};
+struct GeluStep {
+  Slot in, out;
+};
+struct SoftCapStep {
+  float cap;
+  Slot in, out;
+};
 struct AddStep {
   Slot a, b, out;
 };
-using Step = std::variant<EmbedStep, NormStep, LinearStep, RopeStep, AttentionStep, SwiGluStep, AddStep>;
+using Step = std::variant<EmbedStep, NormStep, LayerNormStep, LinearStep, RopeStep, AttentionStep, SwiGluStep,
+                          GeGluStep, GeluStep, SoftCapStep, AddStep>;
 
 struct RopeTable {
   WeightId inverse_frequencies;
   int32_t rotary;
   float magnitude;
+  WeightId long_frequencies;  // of sequences longer than long_beyond; or kNoWeight
+  int64_t long_beyond;
   bool operator==(const RopeTable&) const = default;
 };
 
@@ -77,6 +99,7 @@ struct Plan {
   int64_t tail_arena_width = 0;
   int64_t widest_linear_input = 0;
   std::vector<RopeTable> rope_tables;
+  int64_t long_beyond = 0;  // 0, or the length beyond which every token of a sequence rotates otherwise
   const VectorKernels* vector = nullptr;
   const AttentionKernel *attention_f16 = nullptr, *attention_int8 = nullptr;
   const AttentionKernel& attention_of(KvType kv) const { return kv == KvType::f16 ? *attention_f16 : *attention_int8; }

@@ -23,10 +23,14 @@ Sequence::~Sequence() = default;
 int64_t Sequence::length() const { return state_->table.length(); }
 Sequence Sequence::fork() const {
   Sequence copy(state_->model, kv());
-  copy.state_->table = state_->table;
+  *copy.state_ = *state_;
   return copy;
 }
-Status Sequence::truncate(int64_t length) { return state_->table.truncate(length); }
+Status Sequence::truncate(int64_t length) {
+  HALFTONE_TRY(state_->table.truncate(length));
+  if (!state_->ids.empty()) state_->ids.resize(static_cast<size_t>(state_->table.length()));
+  return {};
+}
 KvType Sequence::kv() const { return state_->table.shape().type(); }
 int64_t Sequence::kv_bytes() const { return state_->table.bytes(); }
 
@@ -58,6 +62,7 @@ Status Executor::forward(std::span<Sequence* const> sequences, std::span<const B
       return invalid_input("[forward] expected a sequence in 0..{}, got {}", sequences.size() - 1, token.sequence);
     }
   }
+  state_->begin_call(sequences, batch);
   for (size_t begin = 0; begin < batch.size(); begin += kChunkTokens) {
     const auto chunk = batch.subspan(begin, std::min(kChunkTokens, batch.size() - begin));
     state_->run_chunk(sequences, chunk);
@@ -66,6 +71,33 @@ Status Executor::forward(std::span<Sequence* const> sequences, std::span<const B
     });
   }
   return {};
+}
+
+// Finds how long every sequence gets, and brings those to the right frequencies that change theirs.
+void Executor::State::begin_call(std::span<Sequence* const> sequences, std::span<const BatchToken> batch) {
+  for (Sequence* sequence : sequences) sequence->state().reach = sequence->length();
+  for (const BatchToken& token : batch) ++sequences[static_cast<size_t>(token.sequence)]->state().reach;
+  if (plan.long_beyond == 0) return;
+  for (Sequence* sequence : sequences) {
+    Sequence::State& state = sequence->state();
+    if (state.reach == sequence->length()) continue;
+    const bool is_long = state.reach > plan.long_beyond, changes = state.is_long != is_long;
+    state.is_long = is_long;
+    if (changes && sequence->length() > 0) compute_again(*sequence);
+  }
+}
+
+// The keys and values of every token held, with the frequencies of the sequence's new length.
+void Executor::State::compute_again(Sequence& sequence) {
+  std::vector<BatchToken> batch;
+  for (const int32_t id : sequence.state().ids) batch.push_back({id, 0, false});
+  sequence.state().ids.clear();
+  const Status emptied = sequence.state().table.truncate(0);
+  HALFTONE_CHECK(emptied.ok());  // everything can be forgotten
+  Sequence* const one = &sequence;
+  for (size_t begin = 0; begin < batch.size(); begin += kChunkTokens) {
+    run_chunk({&one, 1}, std::span(batch).subspan(begin, std::min(kChunkTokens, batch.size() - begin)));
+  }
 }
 
 void Executor::State::begin_profiled_chunk(std::span<const BatchToken> chunk) {
@@ -87,10 +119,12 @@ void Executor::State::run_chunk(std::span<Sequence* const> sequences, std::span<
   tokens.clear();
   for (const BatchToken& token : chunk) sequences[static_cast<size_t>(token.sequence)]->state().table.release_unseen();
   for (const BatchToken& token : chunk) {
-    BlockTable& table = sequences[static_cast<size_t>(token.sequence)]->state().table;
+    Sequence::State& sequence = sequences[static_cast<size_t>(token.sequence)]->state();
+    BlockTable& table = sequence.table;
     table.reserve(1);
-    tokens.push_back({token.token, &table, table.length()});
+    tokens.push_back({token.token, &table, table.length(), sequence.reach});
     table.advance(1);
+    if (plan.long_beyond > 0) sequence.ids.push_back(token.token);
   }
   arena.grow(static_cast<size_t>(plan.arena_width) * chunk.size());
   find_runs();
@@ -106,21 +140,20 @@ void Executor::State::run_tail(std::span<const BatchToken> chunk, const LogitsCo
     if (chunk[t].want_logits) wanted.push_back(static_cast<int64_t>(t));
   }
   const int64_t width = plan.hidden.width;
-  const float* hidden = arena.data() + plan.hidden.offset * static_cast<int64_t>(chunk.size());
+  const auto count = static_cast<int64_t>(chunk.size());
   for (size_t at = 0; at < wanted.size(); at += kLogitRows) {
     const auto rows = static_cast<int64_t>(std::min(kLogitRows, wanted.size() - at));
     tail_arena.grow(static_cast<size_t>(plan.tail_arena_width * rows));
     float* base = tail_arena.data();
     for (int64_t i = 0; i < rows; ++i) {
-      const float* row = hidden + wanted[at + static_cast<size_t>(i)] * width;
-      std::copy(row, row + width, base + plan.tail_in.offset * rows + i * width);
+      const float* row = arena.data() + plan.hidden.at(count, wanted[at + static_cast<size_t>(i)]);
+      std::copy(row, row + width, base + plan.tail_in.at(rows, i));
     }
     if (clock) clock->lap("prepare");
     run(plan.tail, base, rows);
-    const float* logits = base + plan.logits.offset * rows;
     for (int64_t i = 0; i < rows; ++i) {
       consume(wanted[at + static_cast<size_t>(i)],
-              {logits + i * plan.logits.width, static_cast<size_t>(plan.logits.width)});
+              {base + plan.logits.at(rows, i), static_cast<size_t>(plan.logits.width)});
     }
     if (clock) clock->lap("caller");
   }

@@ -20,6 +20,8 @@ namespace halftone {
 
 // Blocks of 64 tokens of keys and values for every attention state; blocks are shared between forked sequences and copied
 // when written (only a last, partial block ever is). Where every state has a window, blocks that left all of them are released.
+// Where a model's rope frequencies change with the length (Rope::long_beyond), the keys held are always those of the present length:
+// a call of forward that crosses the border computes them again, once.
 class Sequence {
  public:
   explicit Sequence(std::shared_ptr<const Model> model, KvType kv = KvType::f16);

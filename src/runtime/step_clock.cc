@@ -26,6 +26,10 @@ class StepWork {
     name("norm", table_name(step.weight));
     moved(step.in.width + step.out.width);
   }
+  void operator()(const LayerNormStep& step) const {
+    name("norm", table_name(step.weight));
+    moved(step.in.width + step.out.width);
+  }
   void operator()(const LinearStep& step) const {
     const bool is_new = total_.op.empty();
     std::string names;
@@ -63,6 +67,18 @@ class StepWork {
   void operator()(const SwiGluStep& step) const {
     name("swiglu", "");
     moved(step.gate.width + step.up.width + step.out.width);
+  }
+  void operator()(const GeGluStep& step) const {
+    name("geglu", "");
+    moved(step.gate.width + step.up.width + step.out.width);
+  }
+  void operator()(const GeluStep& step) const {
+    name("gelu", "");
+    moved(step.in.width + step.out.width);
+  }
+  void operator()(const SoftCapStep& step) const {
+    name("soft_cap", "");
+    moved(step.in.width + step.out.width);
   }
   void operator()(const AddStep& step) const {
     name("add", "");

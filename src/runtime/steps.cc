@@ -29,16 +29,20 @@ void Executor::State::compute_rope() {
     floats += count * table.rotary;
   }
   rope.grow(static_cast<size_t>(floats));
+  const auto frequencies_of = [&](const RopeTable& table, const Token& token) -> const std::vector<float>& {
+    const bool is_long = table.long_frequencies != kNoWeight && token.reach > table.long_beyond;
+    return model->vector(is_long ? table.long_frequencies : table.inverse_frequencies);
+  };
   for (size_t i = 0; i < plan.rope_tables.size(); ++i) {
     const RopeTable& table = plan.rope_tables[i];
-    const std::vector<float>& frequencies = model->vector(table.inverse_frequencies);
     const int64_t half = table.rotary / 2;
     for_rows(count, 64 * half, [&](int64_t t) {
+      const Token& token = tokens[static_cast<size_t>(t)];
+      const std::vector<float>& frequencies = frequencies_of(table, token);
       float* cos = rope.data() + rope_offsets[i] + t * table.rotary;
       for (int64_t j = 0; j < half; ++j) {
         // The angle is rounded to float, as the reference implementations do.
-        const float angle =
-            static_cast<float>(tokens[static_cast<size_t>(t)].position) * frequencies[static_cast<size_t>(j)];
+        const float angle = static_cast<float>(token.position) * frequencies[static_cast<size_t>(j)];
         cos[j] = static_cast<float>(std::cos(static_cast<double>(angle))) * table.magnitude;
         cos[half + j] = static_cast<float>(std::sin(static_cast<double>(angle))) * table.magnitude;
       }
@@ -56,7 +60,7 @@ void Executor::State::run(const std::vector<Step>& steps, float* base, int64_t c
 void Executor::State::run_step(const EmbedStep& step, float* base, int64_t count) {
   const WeightView& table = model->weight(step.table);
   for_rows(count, step.out.width, [&](int64_t t) {
-    float* out = base + step.out.offset * count + t * step.out.width;
+    float* out = base + step.out.at(count, t);
     decode_row(table, tokens[static_cast<size_t>(t)].id, out);
     if (step.scale == 1) return;
     for (int64_t i = 0; i < step.out.width; ++i) out[i] *= step.scale;
@@ -66,15 +70,23 @@ void Executor::State::run_step(const EmbedStep& step, float* base, int64_t count
 void Executor::State::run_step(const NormStep& step, float* base, int64_t count) {
   const float* weight = model->vector(step.weight).data();
   for_rows(count, step.in.width, [&](int64_t t) {
-    const float* in = base + step.in.offset * count + t * step.in.width;
-    float* out = base + step.out.offset * count + t * step.out.width;
+    const float* in = base + step.in.at(count, t);
+    float* out = base + step.out.at(count, t);
     for (int64_t begin = 0; begin < step.in.width; begin += step.group) {
       plan.vector->rms_norm(in + begin, weight, step.group, step.epsilon, out + begin);
     }
   });
 }
 
-QuantizedActivations Executor::State::quantize(const float* x, int64_t width, int64_t count) {
+void Executor::State::run_step(const LayerNormStep& step, float* base, int64_t count) {
+  const float *weight = model->vector(step.weight).data(), *bias = model->vector(step.bias).data();
+  for_rows(count, step.in.width, [&](int64_t t) {
+    plan.vector->layer_norm(base + step.in.at(count, t), weight, bias, step.in.width, step.epsilon,
+                            base + step.out.at(count, t));
+  });
+}
+
+QuantizedActivations Executor::State::quantize(const float* x, int64_t stride, int64_t width, int64_t count) {
   const int64_t code_stride = (width + 63) / 64 * 64;
   const int64_t scale_stride = (width + kActivationBlock - 1) / kActivationBlock;
   const int64_t sum_stride = (width + kActivationGroup - 1) / kActivationGroup;
@@ -82,7 +94,7 @@ QuantizedActivations Executor::State::quantize(const float* x, int64_t width, in
   scales.grow(static_cast<size_t>(scale_stride * count));
   sums.grow(static_cast<size_t>(sum_stride * count));
   for_rows(count, width, [&](int64_t t) {
-    quantize_activations(x + t * width, width, codes.data() + t * code_stride, scales.data() + t * scale_stride,
+    quantize_activations(x + t * stride, width, codes.data() + t * code_stride, scales.data() + t * scale_stride,
                          sums.data() + t * sum_stride);
   });
   return {codes.data(), scales.data(), sums.data(), code_stride, scale_stride, sum_stride};
@@ -92,9 +104,9 @@ void Executor::State::run_step(const LinearStep& step, float* base, int64_t coun
   LinearArgs common{};
   common.columns = step.in.width;
   common.tokens = count;
-  common.x = base + step.in.offset * count;
-  common.x_stride = step.in.width;
-  if (step.quantize) common.q = quantize(common.x, step.in.width, count);
+  common.x = base + step.in.at(count, 0);
+  common.x_stride = step.in.stride;
+  if (step.quantize) common.q = quantize(common.x, step.in.stride, step.in.width, count);
 
   // All parts are one range of panels, so that a small matrix does not cost a fork-join of its own.
   std::vector<int64_t> first_panel{0};
@@ -115,8 +127,8 @@ void Executor::State::run_step(const LinearStep& step, float* base, int64_t coun
       args.rows = weight.rows;
       args.panel_begin = from - first_panel[i];
       args.panel_end = to - first_panel[i];
-      args.y = base + part.out.offset * count;
-      args.y_stride = part.out.width;
+      args.y = base + part.out.at(count, 0);
+      args.y_stride = part.out.stride;
       args.scratch = linear_scratch.data() + thread * linear_scratch_stride;
       part.kernel->run(args);
       if (part.bias == kNoWeight) continue;
@@ -134,8 +146,8 @@ void Executor::State::run_step(const LinearStep& step, float* base, int64_t coun
 void Executor::State::run_step(const RopeStep& step, float* base, int64_t count) {
   const float* table = rope.data() + rope_offsets[static_cast<size_t>(step.table)];
   for_rows(count, step.in.width, [&](int64_t t) {
-    const float* in = base + step.in.offset * count + t * step.in.width;
-    float* out = base + step.out.offset * count + t * step.out.width;
+    const float* in = base + step.in.at(count, t);
+    float* out = base + step.out.at(count, t);
     std::copy(in, in + step.in.width, out);
     const float* cos = table + t * step.rotary;
     plan.vector->rope(out, step.heads, step.head_dim, step.rotary, cos, cos + step.rotary / 2);
@@ -144,17 +156,34 @@ void Executor::State::run_step(const RopeStep& step, float* base, int64_t count)
 
 void Executor::State::run_step(const SwiGluStep& step, float* base, int64_t count) {
   for_rows(count, step.out.width, [&](int64_t t) {
-    const int64_t at = t * step.out.width;
-    plan.vector->swiglu(base + step.gate.offset * count + at, base + step.up.offset * count + at, step.out.width,
-                        base + step.out.offset * count + at);
+    plan.vector->swiglu(base + step.gate.at(count, t), base + step.up.at(count, t), step.out.width,
+                        base + step.out.at(count, t));
+  });
+}
+
+void Executor::State::run_step(const GeGluStep& step, float* base, int64_t count) {
+  for_rows(count, step.out.width, [&](int64_t t) {
+    plan.vector->geglu(base + step.gate.at(count, t), base + step.up.at(count, t), step.out.width,
+                       base + step.out.at(count, t));
+  });
+}
+
+void Executor::State::run_step(const GeluStep& step, float* base, int64_t count) {
+  for_rows(count, step.out.width, [&](int64_t t) {
+    plan.vector->geglu(base + step.in.at(count, t), nullptr, step.out.width, base + step.out.at(count, t));
+  });
+}
+
+void Executor::State::run_step(const SoftCapStep& step, float* base, int64_t count) {
+  for_rows(count, step.out.width, [&](int64_t t) {
+    plan.vector->soft_cap(base + step.in.at(count, t), step.out.width, step.cap, base + step.out.at(count, t));
   });
 }
 
 void Executor::State::run_step(const AddStep& step, float* base, int64_t count) {
   for_rows(count, step.out.width, [&](int64_t t) {
-    const int64_t at = t * step.out.width;
-    plan.vector->add(base + step.a.offset * count + at, base + step.b.offset * count + at, step.out.width,
-                     base + step.out.offset * count + at);
+    plan.vector->add(base + step.a.at(count, t), base + step.b.at(count, t), step.out.width,
+                     base + step.out.at(count, t));
   });
 }
 

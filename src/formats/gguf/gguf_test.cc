@@ -137,16 +137,46 @@ TEST(Gguf, BlocksHoldCodesAndDecodeToCodeTimesScale) {
 }
 
 TEST(Gguf, NamesGoBothWays) {
+  const GgufArchitecture& llama = *find_gguf_architecture("llama");
   for (const char* name : {"model.embed_tokens.weight", "lm_head.weight", "model.layers.0.self_attn.q_proj.bias",
                            "model.layers.31.mlp.down_proj.weight", "model.layers.7.post_attention_layernorm.weight"}) {
-    const std::string stored = gguf_tensor_name(name);
+    const std::string stored = gguf_tensor_name(name, llama);
     EXPECT_FALSE(stored.empty()) << name;
-    EXPECT_EQ(hugging_face_tensor_name(stored), name);
+    EXPECT_EQ(hugging_face_tensor_name(stored, llama), name);
   }
-  EXPECT_EQ(gguf_tensor_name("model.layers.12.self_attn.k_proj.weight"), "blk.12.attn_k.weight");
+  EXPECT_EQ(gguf_tensor_name("model.layers.12.self_attn.k_proj.weight", llama), "blk.12.attn_k.weight");
   for (const char* name : {"model.layers.01.self_attn.k_proj.weight", "model.layers.x.self_attn.k_proj.weight",
                            "weight", "model.layers.1.self_attn.k_proj", "model.layers.1.weight", ""})
-    EXPECT_EQ(gguf_tensor_name(name), "") << name;
+    EXPECT_EQ(gguf_tensor_name(name, llama), "") << name;
+}
+
+TEST(Gguf, NamesDependOnTheArchitecture) {
+  struct Row {
+    const char *architecture, *hugging_face, *gguf;  // without layer and ".weight"
+  };
+  for (const Row& row : {Row{"gemma", "post_attention_layernorm", "ffn_norm"},
+                         {"gemma2", "post_attention_layernorm", "post_attention_norm"},
+                         {"gemma3", "pre_feedforward_layernorm", "ffn_norm"},
+                         {"gemma3", "post_feedforward_layernorm", "post_ffw_norm"},
+                         {"gemma3", "self_attn.q_norm", "attn_q_norm"},
+                         {"phi2", "self_attn.dense", "attn_output"},
+                         {"phi2", "mlp.fc1", "ffn_up"},
+                         {"phi2", "mlp.fc2", "ffn_down"},
+                         {"phi3", "self_attn.qkv_proj", "attn_qkv"},
+                         {"phi3", "mlp.gate_up_proj", "ffn_up"},
+                         {"phi3", "mlp.down_proj", "ffn_down"},
+                         {"qwen3", "self_attn.k_norm", "attn_k_norm"}}) {
+    const GgufArchitecture& architecture = *find_gguf_architecture(row.architecture);
+    const std::string name = std::string("model.layers.5.") + row.hugging_face + ".weight";
+    EXPECT_EQ(gguf_tensor_name(name, architecture), std::string("blk.5.") + row.gguf + ".weight");
+    EXPECT_EQ(hugging_face_tensor_name(std::string("blk.5.") + row.gguf + ".weight", architecture), name);
+  }
+  EXPECT_EQ(gguf_tensor_name("model.final_layernorm.bias", *find_gguf_architecture("phi2")), "output_norm.bias");
+  EXPECT_EQ(gguf_tensor_name("model.final_layernorm.bias", *find_gguf_architecture("llama")), "");
+  EXPECT_EQ(gguf_tensor_name("model.layers.0.self_attn.q_proj.weight", *find_gguf_architecture("phi3")), "");
+  EXPECT_EQ(find_gguf_architecture("mamba"), nullptr);
+  for (const GgufArchitecture& row : gguf_architectures())
+    EXPECT_EQ(row.norms_hold_one_more, row.name.starts_with("gemma")) << row.name;
 }
 
 TEST(Gguf, HalfSplitRowsInterleave) {

@@ -4,6 +4,7 @@
 //   int8: a query row is quantized to codes x by its own scale s (largest magnitude / 127, nearest even);
 //       score[j] = float(sum of x[d] * k[j][d], exact in integers) * (k_scale[j] * (s * scale)); weight[j] = p[j] *
 //       v_scale[j]
+//   With a soft cap c, score[j] becomes c * tanh(score[j] / c).
 //   Keys are processed in ranges of 256 (aligned to multiples of 256 from key 0); each range gives maximum m, sum of
 //   p[j] = exp(score[j] - m) over 16 virtual lanes (lane = key % 16) added by the fixed tree, and for each d the chain
 //   over keys ascending of fma(weight[j], v[j][d]); ranges are merged in order. The same bits on every ISA and thread

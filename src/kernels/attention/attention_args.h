@@ -26,15 +26,16 @@ struct AttentionArgs {
   int64_t position;                // of the first token; each sees the keys up to its own position
   int64_t window;                  // 0: all of them; else the last `window`
   float scale;
-  float* out;  // (tokens, group, head_dim), tokens out_stride apart
+  float soft_cap;  // 0: none
+  float* out;      // (tokens, group, head_dim), tokens out_stride apart
   int64_t out_stride;
   float* scratch;  // attention_scratch_floats(rows, head_dim), aligned to 64, private to the calling thread
 };
 
 // Keys and values of neighbouring tokens of one sequence and one KV head.
 struct KvAppendArgs {
-  const float *k, *v;  // (tokens, head_dim), tokens `stride` apart
-  int64_t stride;
+  const float *k, *v;  // (tokens, head_dim), tokens k_stride and v_stride apart
+  int64_t k_stride, v_stride;
   int tokens, head_dim;
   int64_t slot;                  // of the first token in the block; slot + tokens <= 64
   std::byte *k_block, *v_block;  // of this head

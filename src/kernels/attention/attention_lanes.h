@@ -190,11 +190,21 @@ inline void weigh_block(const Work& w, const Values& values, int64_t first, int6
   });
 }
 
+// Caps a row's scores of [first, last); those that the row does not see stay minus infinity.
+inline void cap_scores(float* p, int64_t first, int64_t last, float cap) {
+  const Lanes unseen = set(-__builtin_inff());
+  for (int64_t key = first; key < last; key += 16) {
+    const Lanes score = load(p + key);
+    store(p + key, choose_if_less(unseen, score, soft_capped(score, set(cap)), score));
+  }
+}
+
 // Turns a row's scores of [first, last) into weights; keeps maximum and sum.
 template <class Kv>
 inline void soften(const Work& w, int row, int64_t range) {
   const int64_t first = most_of(w.begin(row), range) / 16 * 16, last = least(w.end(row), range + kAttentionRange);
   float* p = w.s.p + row * kAttentionRange - range;
+  if (w.a.soft_cap > 0) cap_scores(p, first, last, w.a.soft_cap);
   Lanes most = set(-__builtin_inff());
   for (int64_t key = first; key < last; key += 16) most = max(load(p + key), most);
   const float range_most = max_of(most);

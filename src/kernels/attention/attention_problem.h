@@ -20,7 +20,7 @@ struct RandomKv {
   KvType type;
   int head_dim;
   uint64_t seed;
-  float scale;
+  float scale, soft_cap = 0;
   std::vector<float> q;                        // (tokens, kMostHeads, head_dim)
   std::vector<AlignedBuffer<std::byte>> data;  // per 64 tokens: keys, then values
   std::vector<const std::byte*> blocks;
@@ -44,7 +44,7 @@ struct RandomKv {
     KvAppendArgs args{};
     args.k = k.data();
     args.v = v.data();
-    args.stride = head_dim;
+    args.k_stride = args.v_stride = head_dim;
     args.tokens = 1;
     args.head_dim = head_dim;
     args.slot = key % kKvBlockTokens;
@@ -88,6 +88,7 @@ struct RandomKv {
     a.position = position;
     a.window = window;
     a.scale = scale;
+    a.soft_cap = soft_cap;
     return a;
   }
 

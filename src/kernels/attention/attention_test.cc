@@ -110,7 +110,9 @@ std::vector<double> plain(const RandomKv& kv, const Decoded& decoded, int group,
     for (int64_t j = first; j < end; ++j) {
       double score = 0;
       for (int d = 0; d < kv.head_dim; ++d) score += q[static_cast<size_t>(d)] * decoded.k[number(j, d)];
-      p.push_back(score * static_cast<double>(kv.scale));
+      score *= static_cast<double>(kv.scale);
+      const auto cap = static_cast<double>(kv.soft_cap);
+      p.push_back(cap > 0 ? cap * std::tanh(score / cap) : score);
     }
     const double most = *std::max_element(p.begin(), p.end());
     double total = 0;
@@ -190,6 +192,18 @@ TEST(Attention, ManyTokens) {
           }
         }
       }
+    }
+  }
+}
+
+TEST(Attention, SoftCaps) {
+  for (const KvType type : kTypes) {
+    RandomKv kv(type, 40, 600, 23, 3, 20);
+    for (const float cap : {0.5f, 2.0f, 50.0f}) {
+      kv.soft_cap = cap;
+      check(kv, one(3, 0, 1));
+      check(kv, one(4, 37, 600));
+      for (const bool split : {false, true}) check(kv, {2, 20, 500, 300, split});
     }
   }
 }
@@ -288,7 +302,8 @@ std::vector<std::byte> appended(const AttentionKernel& kernel, int head_dim, con
                                 const std::vector<float>& v) {
   const int64_t k_bytes = k_block_bytes(kernel.kv, head_dim), v_bytes = v_block_bytes(kernel.kv, head_dim);
   std::vector<std::byte> block(static_cast<size_t>(k_bytes + v_bytes), std::byte{0xff});
-  KvAppendArgs args{k.data(), v.data(), head_dim + 1, 3, head_dim, 37, block.data(), block.data() + k_bytes};
+  KvAppendArgs args{k.data(), v.data(), head_dim + 1, head_dim + 1,          3,
+                    head_dim, 37,       block.data(), block.data() + k_bytes};
   kernel.run->append(args);
   return block;
 }

@@ -38,9 +38,9 @@ struct HalfKv {
       for (int d = 0; d < a.head_dim; d += 16) {
         const int n = a.head_dim - d < 16 ? a.head_dim - d : 16;
         uint16_t halves[16];
-        store_halves(halves, load_some(a.k + t * a.stride + d, n));
+        store_halves(halves, load_some(a.k + t * a.k_stride + d, n));
         for (int i = 0; i < n; ++i) panel[(d + i) * 16] = halves[i];
-        store_halves(halves, load_some(a.v + t * a.stride + d, n));
+        store_halves(halves, load_some(a.v + t * a.v_stride + d, n));
         __builtin_memcpy(v + slot * a.head_dim + d, halves, static_cast<size_t>(n) * 2);
       }
     }

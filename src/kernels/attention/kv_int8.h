@@ -70,12 +70,12 @@ struct Int8Kv {
     for (int t = 0; t < a.tokens; ++t) {
       const int64_t slot = a.slot + t;
       int8_t codes[kMostHeadDim];
-      quantize_stored(a.k + t * a.stride, a.head_dim, padded, k_scales + slot, codes);
+      quantize_stored(a.k + t * a.k_stride, a.head_dim, padded, k_scales + slot, codes);
       uint8_t* panel = k + slot / 16 * 16 * padded + slot % 16 * 4;
       for (int d = 0; d < padded; d += 4) {
         for (int i = 0; i < 4; ++i) panel[d * 16 + i] = static_cast<uint8_t>(codes[d + i] + 128);
       }
-      quantize_stored(a.v + t * a.stride, a.head_dim, a.head_dim, v_scales + slot, v + slot * a.head_dim);
+      quantize_stored(a.v + t * a.v_stride, a.head_dim, a.head_dim, v_scales + slot, v + slot * a.head_dim);
     }
   }
 

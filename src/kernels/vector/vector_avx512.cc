@@ -6,6 +6,7 @@
 namespace halftone {
 
 extern const VectorFunctions kVectorFunctions_avx512;
-const VectorFunctions kVectorFunctions_avx512 = {rms_norm, swiglu, add_rows, rope, maximum, sum_of_exp, softmax};
+const VectorFunctions kVectorFunctions_avx512 = {rms_norm, layer_norm, swiglu,  geglu,      soft_cap,
+                                                 add_rows, rope,       maximum, sum_of_exp, softmax};
 
 }  // namespace halftone

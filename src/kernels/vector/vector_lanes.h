@@ -24,6 +24,43 @@ inline void rms_norm(const float* x, const float* weight, int64_t n, float epsil
   }
 }
 
+inline void layer_norm(const float* x, const float* weight, const float* bias, int64_t n, float epsilon, float* y) {
+  const auto count_at = [n](int64_t i) { return n - i < 16 ? static_cast<int>(n - i) : 16; };
+  Lanes sum = set(0);
+  for (int64_t i = 0; i < n; i += 16) sum = add(sum, load_some(x + i, count_at(i)));
+  const Lanes mean = set(sum_of(sum) / static_cast<float>(n));
+  Lanes squares = set(0);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Lanes centred = keep(sub(load_some(x + i, count_at(i)), mean), 0, count_at(i), 0);
+    squares = fma(centred, centred, squares);
+  }
+  const Lanes factor = set(1.0f / __builtin_sqrtf(sum_of(squares) / static_cast<float>(n) + epsilon));
+  for (int64_t i = 0; i < n; i += 16) {
+    const int count = count_at(i);
+    const Lanes normed = mul(sub(load_some(x + i, count), mean), factor);
+    store_some(y + i, fma(normed, load_some(weight + i, count), load_some(bias + i, count)), count);
+  }
+}
+
+inline void geglu(const float* gate, const float* up, int64_t n, float* y) {
+  constexpr float kTwiceRoot = 1.5957691216057308f, kCubic = 0.044715f * kTwiceRoot;  // 2 sqrt(2 / pi)
+  for (int64_t i = 0; i < n; i += 16) {
+    const int count = n - i < 16 ? static_cast<int>(n - i) : 16;
+    const Lanes g = load_some(gate + i, count);
+    const Lanes twice_u = mul(g, fma(mul(g, g), set(kCubic), set(kTwiceRoot)));
+    Lanes out = div(g, add(set(1), exp(sub(set(0), twice_u))));
+    if (up != nullptr) out = mul(out, load_some(up + i, count));
+    store_some(y + i, out, count);
+  }
+}
+
+inline void soft_cap(const float* x, int64_t n, float cap, float* y) {
+  for (int64_t i = 0; i < n; i += 16) {
+    const int count = n - i < 16 ? static_cast<int>(n - i) : 16;
+    store_some(y + i, soft_capped(load_some(x + i, count), set(cap)), count);
+  }
+}
+
 inline void swiglu(const float* gate, const float* up, int64_t n, float* y) {
   for (int64_t i = 0; i < n; i += 16) {
     const int count = n - i < 16 ? static_cast<int>(n - i) : 16;

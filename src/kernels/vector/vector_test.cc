@@ -183,6 +183,63 @@ TEST(VectorSwiglu, SameBitsAndNearDouble) {
   }
 }
 
+TEST(VectorLayerNorm, SameBitsAndNearDouble) {
+  for (const int64_t n : kSizes) {
+    auto x = random_floats(n, 11, 3);
+    for (float& v : x) v += 5;
+    const auto weight = random_floats(n, 12), bias = random_floats(n, 13);
+    const auto y = agreed(n, [&](const VectorKernels& k, float* out) {
+      k.layer_norm(x.data(), weight.data(), bias.data(), n, 1e-5f, out);
+    });
+    double mean = 0, squares = 0;
+    for (const float v : x) mean += static_cast<double>(v) / static_cast<double>(n);
+    for (const float v : x) squares += (v - mean) * (v - mean);
+    const double factor = 1 / std::sqrt(squares / static_cast<double>(n) + 1e-5);
+    for (size_t i = 0; i < y.size(); ++i) {
+      // The mean of n numbers near 5 is rounded; with one number that is all there is.
+      const double expected = (x[i] - mean) * factor * weight[i] + bias[i];
+      ASSERT_NEAR(y[i], expected, 3e-6 * (1 + std::abs(expected)) + (n < 3 ? 1e-3 : 0)) << "n " << n << " i " << i;
+    }
+  }
+}
+
+TEST(VectorGeglu, SameBitsAndNearDouble) {
+  for (const int64_t n : kSizes) {
+    const auto gate = random_floats(n, 14, 4), up = random_floats(n, 15);
+    for (const float* u : {up.data(), static_cast<const float*>(nullptr)}) {
+      const auto y = agreed(n, [&](const VectorKernels& k, float* out) { k.geglu(gate.data(), u, n, out); });
+      for (size_t i = 0; i < y.size(); ++i) {
+        const double g = gate[i], inner = std::sqrt(2 / M_PI) * (g + 0.044715 * g * g * g);
+        // e^-2u with u up to 50 here, whose rounding the result inherits where it is next to nothing.
+        const double expected = g / (1 + std::exp(-2 * inner)) * (u != nullptr ? u[i] : 1.0f);
+        ASSERT_NEAR(y[i], expected, 1e-6 * std::abs(expected) * (1 + std::abs(inner)) + 1e-30) << gate[i];
+      }
+    }
+  }
+  const std::vector<float> huge = {-1000, -30, 0, 30, 1000};
+  const auto y = agreed(5, [&](const VectorKernels& k, float* out) { k.geglu(huge.data(), nullptr, 5, out); });
+  EXPECT_EQ(y, (std::vector<float>{-0.0f, -0.0f, 0, 30, 1000}));
+}
+
+TEST(VectorSoftCap, SameBitsAndNearDouble) {
+  for (const float cap : {0.5f, 30.0f}) {
+    for (const double deviation : {1e-4, 0.3, 20.0, 1000.0}) {
+      const auto x = random_floats(4097, 16, deviation);
+      const auto y = agreed(4097, [&](const VectorKernels& k, float* out) { k.soft_cap(x.data(), 4097, cap, out); });
+      for (size_t i = 0; i < y.size(); ++i) {
+        const double expected = cap * std::tanh(static_cast<double>(x[i]) / cap);
+        ASSERT_NEAR(y[i], expected, 5e-7 * std::abs(expected)) << x[i] << " cap " << cap;
+      }
+    }
+  }
+  const std::vector<float> edges = {-kInfinity, -0.0f, kInfinity, std::numeric_limits<float>::quiet_NaN()};
+  const auto y = agreed(4, [&](const VectorKernels& k, float* out) { k.soft_cap(edges.data(), 4, 2, out); });
+  EXPECT_EQ(y[0], -2.0f);
+  EXPECT_EQ(y[2], 2.0f);
+  EXPECT_EQ(y[1], 0.0f);
+  EXPECT_TRUE(std::isnan(y[3]));
+}
+
 TEST(VectorSwiglu, HugeGates) {
   const std::vector<float> gate = {-1000, -100, -88.8f, 0, 88.8f, 1000, kInfinity}, up(7, 2.0f);
   const auto y = agreed(7, [&](const VectorKernels& k, float* out) { k.swiglu(gate.data(), up.data(), 7, out); });

@@ -6,8 +6,8 @@
 
 namespace halftone {
 
-// The decoder that Llama made common: pre-norm attention with rope, SwiGLU, RMS norms. What differs between families is
-// in the config: biases, q/k norms, windows, the head size, tied embeddings.
+// The decoder that Llama made common: pre-norm attention with rope, a gated feed-forward, RMS norms. What differs
+// between families is in the config: biases, q/k norms, windows, fused projections, soft caps, further norms, scales.
 Result<Graph> build_decoder(const ModelConfig& config);
 
 }  // namespace halftone

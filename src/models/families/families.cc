@@ -7,10 +7,8 @@ namespace halftone {
 
 std::span<const ModelType> all_model_types() {
   static constexpr ModelType kTable[] = {
-      {"llama", &kLlama},
-      {"mistral", &kMistral},
-      {"qwen2", &kQwen2},
-      {"qwen3", &kQwen3},
+      {"llama", &kLlama}, {"mistral", &kMistral}, {"qwen2", &kQwen2},   {"qwen3", &kQwen3},        {"phi", &kPhi},
+      {"phi3", &kPhi3},   {"gemma", &kGemma},     {"gemma2", &kGemma2}, {"gemma3_text", &kGemma3},
   };
   return kTable;
 }

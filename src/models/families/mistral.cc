@@ -9,7 +9,7 @@ namespace halftone {
 namespace {
 
 void configure_mistral(JsonReader& reader, ModelConfig& config) {
-  if (reader.has("sliding_window")) read_window(reader, 0, config);
+  if (reader.has("sliding_window")) read_window(reader, {}, config);
 }
 
 }  // namespace

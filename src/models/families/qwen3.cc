@@ -7,17 +7,14 @@
 namespace halftone {
 namespace {
 
-constexpr int64_t kHeadDim = 128;  // when the file does not say
-
 void configure_qwen3(JsonReader& reader, ModelConfig& config) {
   config.qk_norm = true;
-  config.head_dim = reader.integer("head_dim", 2, config.hidden * 64, kHeadDim);
   config.attention_bias = config.output_bias = reader.boolean("attention_bias", false);
   read_switched_window(reader, config);
 }
 
 }  // namespace
 
-const Family kQwen3 = {"qwen3", configure_qwen3, build_decoder};
+const Family kQwen3 = {"qwen3", configure_qwen3, build_decoder, {.head_dim = 128}};
 
 }  // namespace halftone

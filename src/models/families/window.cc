@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "base/error.h"
 
 namespace halftone {
@@ -10,47 +13,47 @@ namespace {
 
 constexpr int64_t kMaxWindow = int64_t{1} << 32;
 
-// Full attention first, then windows: the one pattern that a ModelConfig can say.
 void read_layer_types(JsonReader& reader, ModelConfig& config) {
   const std::vector<std::string> types = reader.texts("layer_types");
   if (types.empty() || !reader.status().ok()) return;
   if (static_cast<int64_t>(types.size()) != config.layers) {
     return reader.fail("layer_types", fmt::format("{} entries", config.layers), fmt::to_string(types.size()));
   }
-  int64_t first_window = 0;
-  while (first_window < config.layers && types[static_cast<size_t>(first_window)] == "full_attention") ++first_window;
-  for (int64_t layer = first_window; layer < config.layers; ++layer) {
-    const std::string& type = types[static_cast<size_t>(layer)];
-    if (type != "sliding_attention") {
-      return reader.fail(unsupported(
-          "[config] {}: layer_types: expected full_attention layers, then sliding_attention, got {} at layer {}",
-          reader.file(), type, layer));
+  std::vector<bool> windowed;
+  for (size_t layer = 0; layer < types.size(); ++layer) {
+    if (types[layer] != "full_attention" && types[layer] != "sliding_attention") {
+      return reader.fail(
+          unsupported("[config] {}: layer_types: expected full_attention or sliding_attention, got {} at layer {}",
+                      reader.file(), types[layer], layer));
     }
+    windowed.push_back(types[layer] == "sliding_attention");
   }
-  if (first_window < config.layers && config.window == 0) {
+  if (config.window == 0 && std::find(windowed.begin(), windowed.end(), true) != windowed.end()) {
     return reader.fail("layer_types", "no sliding_attention without a sliding_window in use", "sliding_attention");
   }
-  config.window_from_layer = first_window;
+  config.windowed = std::move(windowed);
 }
 
 }  // namespace
 
-void read_window(JsonReader& reader, int64_t from_layer, ModelConfig& config) {
+void read_window(JsonReader& reader, std::vector<bool> windowed, ModelConfig& config) {
   config.window = reader.integer("sliding_window", 1, kMaxWindow);
-  config.window_from_layer = from_layer;
+  config.windowed = std::move(windowed);
   read_layer_types(reader, config);
+  const bool none = !config.windowed.empty() &&
+                    std::find(config.windowed.begin(), config.windowed.end(), true) == config.windowed.end();
   // A window that no layer has, or that holds the whole context, is none.
-  if (config.window_from_layer >= config.layers || config.window >= config.context) {
-    config.window = config.window_from_layer = 0;
-  }
+  if (none || config.window >= config.context) config.window = 0;
 }
 
 void read_switched_window(JsonReader& reader, ModelConfig& config) {
   if (reader.boolean("use_sliding_window", false) && reader.has("sliding_window")) {
-    return read_window(reader, reader.integer("max_window_layers", 0, kMaxWindow, 0), config);
+    const int64_t from = reader.integer("max_window_layers", 0, kMaxWindow, 0);
+    std::vector<bool> windowed;
+    for (int64_t layer = 0; layer < config.layers; ++layer) windowed.push_back(layer >= from);
+    return read_window(reader, std::move(windowed), config);
   }
   read_layer_types(reader, config);
-  config.window_from_layer = 0;
 }
 
 }  // namespace halftone

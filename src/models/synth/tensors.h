@@ -18,13 +18,7 @@ struct SynthTensor {
   int64_t elements() const;
 };
 
-struct SynthTensors {
-  std::vector<SynthTensor> tensors;
-  std::string unreadable;  // why the config is refused by parse_config today; empty: it is read
-};
-
-// Every tensor that a model of this config has. Families that halftone reads: from their graph. Phi, Phi-3 and Gemma,
-// which it does not read yet: from lists of their own. Other families are an error.
-Result<SynthTensors> synth_tensors(const nlohmann::json& config);
+// Every tensor that a model of this config has, from the graph of its family.
+Result<std::vector<SynthTensor>> synth_tensors(const nlohmann::json& config);
 
 }  // namespace halftone

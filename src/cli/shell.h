@@ -64,6 +64,7 @@ void add_bench(CLI::App& app, Shell& shell);
 void add_ship(CLI::App& app, Shell& shell);
 void add_recheck(CLI::App& app, Shell& shell);
 void add_run(CLI::App& app, Shell& shell);
+void add_chat(CLI::App& app, Shell& shell);
 void add_verify(CLI::App& app, Shell& shell);
 void add_export(CLI::App& app, Shell& shell);
 

@@ -14,17 +14,24 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
+int64_t context_of(const LanguageModel& model, const GenerateOptions& options) {
+  return options.context > 0 ? std::min(options.context, model.config.context) : model.config.context;
+}
+
 Status check(const LanguageModel& model, std::span<const TokenId> prompt, const GenerateOptions& options) {
   HALFTONE_TRY(check(options.sampler));
   if (options.max_tokens < 0) return invalid_input("[generate] expected max-tokens >= 0, got {}", options.max_tokens);
   for (const std::string& stop : options.stop) {
     if (stop.empty()) return invalid_input("[generate] expected a stop string of at least one character, got an empty one");
   }
+  if (options.context < 0) return invalid_input("[generate] expected context >= 0, got {}", options.context);
   const auto count = static_cast<int64_t>(prompt.size());
-  if (count > model.config.context) {
-    return invalid_input(
-        "[generate] {}: expected a prompt of at most {} tokens (the model's context), got {}; shorten the prompt by {} tokens",
-        model.path.string(), model.config.context, count, count - model.config.context);
+  const int64_t context = context_of(model, options);
+  if (count > context) {
+    return invalid_input("[generate] {}: expected a prompt of at most {} tokens ({}), got {}; shorten the prompt by {} tokens",
+                         model.path.string(), context,
+                         context == model.config.context ? "the model's context" : "as --context says", count,
+                         count - context);
   }
   return {};
 }
@@ -93,22 +100,31 @@ Result<GenerateResult> generate_from_tokens(const LanguageModel& model, Executor
     return invalid_input("[generate] {}: expected a prompt, got none, and the model has no begin token; give at least one word",
                          model.path.string());
   }
+  Sequence sequence = executor.make_sequence();
+  return generate_on(model, executor, sequence, std::move(prompt), options, piece);
+}
+
+Result<GenerateResult> generate_on(const LanguageModel& model, Executor& executor, Sequence& sequence,
+                                   std::vector<TokenId> prompt, const GenerateOptions& options,
+                                   const std::function<void(std::string_view)>& piece) {
+  HALFTONE_CHECK(model.tokenizer != nullptr && static_cast<size_t>(sequence.length()) < prompt.size());
   HALFTONE_TRY(check(model, prompt, options));
   GenerateResult result;
   result.prompt_tokens = std::move(prompt);
   std::vector<TokenId> history = result.prompt_tokens;
   std::vector<float> logits;
   const auto keep = [&](std::span<const float> values) { logits.assign(values.begin(), values.end()); };
-  Sequence sequence = executor.make_sequence();
   Sampler sampler(options.sampler);
-  const bool at_start = std::all_of(history.begin(), history.end(),
+  const bool at_start = options.starts_text || std::all_of(history.begin(), history.end(),
                                     [&](TokenId id) { return model.tokenizer->bytes_of(id).empty(); });
   Output output(*model.tokenizer, at_start, options, piece);
 
   auto begin = Clock::now();
-  HALFTONE_TRY(prefill(executor, sequence, result.prompt_tokens, keep));
+  HALFTONE_TRY(prefill(executor, sequence,
+                       std::span<const TokenId>(result.prompt_tokens).subspan(static_cast<size_t>(sequence.length())), keep));
   result.prefill_seconds = seconds_since(begin);
-  const auto& ends = model.config.eos;
+  std::vector<int64_t> ends = model.config.eos;
+  ends.insert(ends.end(), options.end_tokens.begin(), options.end_tokens.end());
   while (static_cast<int64_t>(result.tokens.size()) < options.max_tokens) {
     HALFTONE_ASSIGN(const TokenId id, sampler.sample(logits, history));
     (history.size() == result.prompt_tokens.size() ? result.first_token_seconds : result.token_seconds.emplace_back()) =
@@ -121,7 +137,7 @@ Result<GenerateResult> generate_from_tokens(const LanguageModel& model, Executor
     history.push_back(id);
     output.add(id);
     if (output.stopped() || static_cast<int64_t>(result.tokens.size()) == options.max_tokens) break;
-    if (sequence.length() >= model.config.context) {
+    if (sequence.length() >= context_of(model, options)) {
       result.stop = StopReason::context_full;
       break;
     }

@@ -20,6 +20,9 @@ struct GenerateOptions {
   SamplerOptions sampler;
   int64_t max_tokens = 256;
   std::vector<std::string> stop;
+  std::vector<TokenId> end_tokens;  // that end the text besides the model's own
+  int64_t context = 0;              // tokens that may be held; 0: as many as the model was made for
+  bool starts_text = false;         // the answer is a text of its own, whatever stands before it
 };
 
 struct GenerateResult {
@@ -44,6 +47,11 @@ Result<GenerateResult> generate(const LanguageModel& model, Executor& executor, 
 Result<GenerateResult> generate_from_tokens(const LanguageModel& model, Executor& executor, std::vector<TokenId> prompt,
                                             const GenerateOptions& options,
                                             const std::function<void(std::string_view)>& piece);
+
+// The same on a sequence that holds the first sequence.length() ids of the prompt already. REQUIRES: that is not all.
+Result<GenerateResult> generate_on(const LanguageModel& model, Executor& executor, Sequence& sequence,
+                                   std::vector<TokenId> prompt, const GenerateOptions& options,
+                                   const std::function<void(std::string_view)>& piece);
 
 inline constexpr int64_t kPrefillChunk = 512;  // tokens
 

@@ -115,7 +115,8 @@ Status read_generation_config(const ModelFile& file, ModelConfig& config) {
 }
 
 Result<std::shared_ptr<const Tokenizer>> read_tokenizer(const ModelFile& file, const ModelConfig& config) {
-  if (!file.side_files.contains("tokenizer.json") && !file.side_files.contains("tokenizer.model")) {
+  if (!file.side_files.contains("tokenizer.json") && !file.side_files.contains("tokenizer.model") &&
+      !file.side_files.contains("vocabulary.gguf")) {
     return std::shared_ptr<const Tokenizer>();
   }
   HALFTONE_ASSIGN(std::shared_ptr<const Tokenizer> tokenizer, open_tokenizer(file));

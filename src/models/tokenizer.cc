@@ -43,6 +43,11 @@ Result<std::shared_ptr<const Tokenizer>> open_tokenizer(const ModelFile& file) {
     HALFTONE_ASSIGN(const std::shared_ptr<const FileMap> map, FileMap::open(model->second));
     return read_sentencepiece(map->bytes(), model->second.string(), options);
   }
+  const auto vocabulary = file.side_files.find("vocabulary.gguf");
+  if (vocabulary != file.side_files.end()) {
+    HALFTONE_ASSIGN(const std::shared_ptr<const FileMap> map, FileMap::open(vocabulary->second));
+    return read_gguf_vocabulary(map->bytes(), vocabulary->second.string());
+  }
   return not_found(
       "[tokenizer] {}: expected tokenizer.json or tokenizer.model, got neither; copy it beside the weights",
       file.path.string());

@@ -22,6 +22,11 @@ class Tokenizer {
   // special: parse added special tokens in the text and apply the post-processor (bos). Text that is not UTF-8 is an
   // error.
   virtual Result<std::vector<TokenId>> encode(std::string_view text, bool special = true) const = 0;
+  // For text that a chat template wrote: special tokens are parsed, and nothing is put around it, since templates print
+  // bos themselves.
+  virtual Result<std::vector<TokenId>> encode_template(std::string_view text) const { return encode(text, true); }
+  // How a special token is written in a text: "<s>". Empty for all other ids.
+  virtual std::string_view special_text(TokenId) const { return {}; }
   // The bytes that a token stands for when it follows other tokens; special tokens and ids out of range give nothing.
   virtual std::string bytes_of(TokenId id) const = 0;
   // The text of ids that begin a text. Bytes that are no UTF-8 become U+FFFD.
@@ -32,7 +37,8 @@ class Tokenizer {
   virtual std::string_view kind() const = 0;  // "bpe", "sentencepiece-bpe"
 };
 
-// From tokenizer.json or tokenizer.model, whichever the model has (json first).
+// From tokenizer.json, tokenizer.model or the metadata of a GGUF file (side file "vocabulary.gguf"), whichever the
+// model has, in this order.
 Result<std::shared_ptr<const Tokenizer>> open_tokenizer(const ModelFile& file);
 
 // The same from the bytes of the files; `name` stands for the file in messages.
@@ -43,6 +49,8 @@ struct SentencePieceOptions {
 };
 Result<std::shared_ptr<const Tokenizer>> read_sentencepiece(std::span<const std::byte> bytes, std::string_view name,
                                                             const SentencePieceOptions& options = {});
+// Tensors are not looked at; a file of metadata alone will do.
+Result<std::shared_ptr<const Tokenizer>> read_gguf_vocabulary(std::span<const std::byte> bytes, std::string_view name);
 
 // Streaming decode: gives text only in whole UTF-8 sequences; what all calls give together is what decode() gives.
 class TextStream {

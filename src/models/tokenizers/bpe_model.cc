@@ -80,8 +80,6 @@ Status BpeModel::add_scored(Scored piece, uint32_t rank, const std::vector<bool>
 
 Status BpeModel::read_options(JsonReader& model) {
   HALFTONE_TRY(model.status());
-  const std::string type = model.text("type", "BPE");
-  if (type != "BPE") return unsupported("{}: expected BPE, got \"{}\"", model.place("type"), type);
   model.only({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
               "byte_fallback", "ignore_merges"});
   if (model.number("dropout", 0, 1, 0) != 0)
@@ -128,7 +126,16 @@ Status BpeModel::read_merges(const TokenizerJson& json, JsonReader& model) {
   return {};
 }
 
-Status BpeModel::encode(std::string_view piece, Scratch& scratch, std::vector<TokenId>& ids) const {
+struct BpeModel::Scratch final : PieceModel::Scratch {
+  explicit Scratch(const MergeTable& merges) : merger(merges) {}
+  Merger merger;
+  std::vector<TokenId> symbols;
+};
+
+std::unique_ptr<PieceModel::Scratch> BpeModel::make_scratch() const { return std::make_unique<Scratch>(merges_); }
+
+Status BpeModel::encode(std::string_view piece, PieceModel::Scratch& base, std::vector<TokenId>& ids) const {
+  auto& scratch = static_cast<Scratch&>(base);
   if (ignore_merges_) {
     const TokenId whole = vocabulary_.find(byte_level_ ? to_byte_alphabet(piece) : std::string(piece));
     if (whole != kNoToken) {

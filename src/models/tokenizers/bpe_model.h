@@ -10,13 +10,14 @@
 #include "halftone/status.h"
 #include "models/json_reader.h"
 #include "models/tokenizers/merges.h"
+#include "models/tokenizers/piece_model.h"
 #include "models/tokenizers/tokenizer_json.h"
 #include "models/tokenizers/vocabulary.h"
 
 namespace halftone {
 
 // The "model" of a tokenizer.json of type BPE. Immutable.
-class BpeModel {
+class BpeModel final : public PieceModel {
  public:
   // byte_level: the vocabulary is written in the byte alphabet and symbols are bytes, else symbols are characters.
   static Result<BpeModel> create(TokenizerJson& json, JsonReader& tokenizer, bool byte_level);
@@ -30,20 +31,13 @@ class BpeModel {
   static Result<BpeModel> from_scores(Vocabulary vocabulary, const std::vector<Scored>& normal, bool byte_fallback,
                                       TokenId unknown, std::string file);
 
-  // Scratch of one caller.
-  struct Scratch {
-    explicit Scratch(const BpeModel& model) : merger(model.merges_) {}
-    Merger merger;
-    std::vector<TokenId> symbols;
-  };
-  // Appends the ids of a piece that pre-tokenization left whole. REQUIRES: valid UTF-8, not empty.
-  Status encode(std::string_view piece, Scratch& scratch, std::vector<TokenId>& ids) const;
-
-  const Vocabulary& vocabulary() const { return vocabulary_; }
-  // Text may also be cut before every run of "▁": no merge joins something else with a "▁" behind it.
-  bool words_are_apart() const { return words_are_apart_; }
+  std::unique_ptr<PieceModel::Scratch> make_scratch() const override;
+  Status encode(std::string_view piece, PieceModel::Scratch& scratch, std::vector<TokenId>& ids) const override;
+  const Vocabulary& vocabulary() const override { return vocabulary_; }
+  bool words_are_apart() const override { return words_are_apart_; }
 
  private:
+  struct Scratch;
   Status read_options(JsonReader& model);
   Status read_merges(const TokenizerJson& json, JsonReader& model);
   Status add_scored(Scored piece, uint32_t rank, const std::vector<bool>& normal);

@@ -66,6 +66,12 @@ Result<Pattern> Pattern::regex(std::string_view expression, std::string_view pla
   if (first_invalid_utf8(expression)) {
     return invalid_input("{}: expected a regular expression in UTF-8", place);
   }
+  if (const SplitKind kind = split_kind_of(expression); kind != SplitKind::none) {
+    Pattern known;
+    known.text_ = expression;
+    known.kind_ = kind;
+    return known;
+  }
   auto code = std::make_shared<Code>();
   int error = 0;
   size_t offset = 0;
@@ -117,6 +123,10 @@ Status Pattern::Matcher::find_all_literal(std::string_view subject, size_t offse
 }
 
 Status Pattern::Matcher::find_all(std::string_view subject, size_t offset, std::vector<Range>& matches) {
+  if (pattern_->kind_ != SplitKind::none) {
+    scan_split(pattern_->kind_, subject, offset, matches);
+    return {};
+  }
   if (!state_) return find_all_literal(subject, offset, matches);
   const pcre2_code* code = pattern_->code_->code;
   pcre2_set_match_limit(state_->context, static_cast<uint32_t>(std::min<size_t>(

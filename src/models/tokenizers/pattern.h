@@ -8,6 +8,7 @@
 
 #include "halftone/status.h"
 #include "models/json_reader.h"
+#include "models/tokenizers/split_scanner.h"
 
 namespace halftone {
 
@@ -48,7 +49,8 @@ class Pattern {
  private:
   struct Code;
   std::string text_;                  // the literal, or the expression
-  std::shared_ptr<const Code> code_;  // null: a literal
+  std::shared_ptr<const Code> code_;  // null: a literal, or one of the known expressions
+  SplitKind kind_ = SplitKind::none;
 };
 
 }  // namespace halftone

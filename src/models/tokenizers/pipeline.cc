@@ -29,9 +29,9 @@ class PipelineTokenizer::Encoding {
         text_(text),
         special_(special),
         matchers_(parts.pre_tokenizer.matchers()),
-        scratch_(parts.model),
+        scratch_(parts.model->make_scratch()),
         cache_(text.size()),
-        cut_words_(parts.pre_tokenizer.empty() && parts.model.words_are_apart()) {}
+        cut_words_(parts.pre_tokenizer.empty() && parts.model->words_are_apart()) {}
 
   Status run() {
     for (const AddedTokenFinder::Part& part : parts_.raw_tokens.split(text_, special_)) {
@@ -90,7 +90,7 @@ class PipelineTokenizer::Encoding {
       return {};
     }
     const size_t before = ids_.size();
-    HALFTONE_TRY(parts_.model.encode(word, scratch_, ids_));
+    HALFTONE_TRY(parts_.model->encode(word, *scratch_, ids_));
     cache_.put(word, std::span<const TokenId>(ids_).subspan(before));
     return {};
   }
@@ -99,20 +99,29 @@ class PipelineTokenizer::Encoding {
   std::string_view text_;
   bool special_;
   std::vector<Pattern::Matcher> matchers_;
-  BpeModel::Scratch scratch_;
+  std::unique_ptr<PieceModel::Scratch> scratch_;
   WordCache cache_;
   bool cut_words_;
   std::vector<TokenId> ids_;
 };
 
-Result<std::vector<TokenId>> PipelineTokenizer::encode(std::string_view text, bool special) const {
+std::string_view PipelineTokenizer::special_text(TokenId id) const {
+  const auto at = parts_.special_texts.find(id);
+  return at == parts_.special_texts.end() ? std::string_view() : std::string_view(at->second);
+}
+
+Result<std::vector<TokenId>> PipelineTokenizer::encode_inner(std::string_view text, bool special) const {
   if (const auto invalid = first_invalid_utf8(text)) {
     return invalid_input("[tokenizer] expected text in UTF-8, got byte {:#04x} at offset {}; convert the text first",
                          static_cast<uint8_t>(text[*invalid]), *invalid);
   }
   Encoding encoding(parts_, text, special);
   HALFTONE_TRY(encoding.run());
-  std::vector<TokenId> ids = encoding.take();
+  return encoding.take();
+}
+
+Result<std::vector<TokenId>> PipelineTokenizer::encode(std::string_view text, bool special) const {
+  HALFTONE_ASSIGN(std::vector<TokenId> ids, encode_inner(text, special));
   if (special) {
     ids.insert(ids.begin(), parts_.post_processor.before.begin(), parts_.post_processor.before.end());
     ids.insert(ids.end(), parts_.post_processor.behind.begin(), parts_.post_processor.behind.end());

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one tokenizer: added tokens, normalizer, pre-tokenizer, BPE, post-processor, and the bytes of every id. A
+// The one tokenizer: added tokens, normalizer, pre-tokenizer, model, post-processor, and the bytes of every id. A
 // tokenizer.json and a SentencePiece model are two ways to write down its parts.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,8 +12,8 @@
 #include "halftone/status.h"
 #include "models/tokenizer.h"
 #include "models/tokenizers/added_tokens.h"
-#include "models/tokenizers/bpe_model.h"
 #include "models/tokenizers/normalizer.h"
+#include "models/tokenizers/piece_model.h"
 #include "models/tokenizers/post_processor.h"
 #include "models/tokenizers/pre_tokenizer.h"
 
@@ -38,14 +40,19 @@ class PipelineTokenizer final : public Tokenizer {
     AddedTokenFinder raw_tokens, normalized_tokens;
     Normalizer normalizer;
     PreTokenizer pre_tokenizer;
-    BpeModel model;
+    std::unique_ptr<PieceModel> model;
     PostProcessor post_processor;
     TokenBytes bytes;
     std::string leading;
+    std::map<TokenId, std::string> special_texts;
   };
   explicit PipelineTokenizer(Parts parts) : parts_(std::move(parts)) {}
 
   Result<std::vector<TokenId>> encode(std::string_view text, bool special) const override;
+  Result<std::vector<TokenId>> encode_template(std::string_view text) const override {
+    return encode_inner(text, true);
+  }
+  std::string_view special_text(TokenId id) const override;
   std::string bytes_of(TokenId id) const override { return std::string(parts_.bytes.of(id)); }
   std::string decode(const std::vector<TokenId>& ids) const override;
   std::string_view leading() const override { return parts_.leading; }
@@ -54,6 +61,7 @@ class PipelineTokenizer final : public Tokenizer {
 
  private:
   class Encoding;
+  Result<std::vector<TokenId>> encode_inner(std::string_view text, bool special) const;  // without post-processor
   Parts parts_;
 };
 

@@ -5,12 +5,12 @@
 #include <utility>
 
 #include "base/error.h"
+#include "models/tokenizers/split_patterns.h"
 
 namespace halftone {
 namespace {
 
 constexpr int kMaxPreTokenizers = 8;
-constexpr std::string_view kGpt2Regex = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 struct Part {
   Range range;
@@ -117,7 +117,7 @@ Status PreTokenizer::read_step(JsonReader& reader, int depth) {
   step.split = reader.boolean("use_regex", true);
   HALFTONE_TRY(reader.status());
   if (step.split) {
-    HALFTONE_ASSIGN(step.pattern, Pattern::regex(kGpt2Regex, reader.place("")));
+    HALFTONE_ASSIGN(step.pattern, Pattern::regex(kGpt2Split, reader.place("")));
   }
   steps_.push_back(std::move(step));
   byte_level_ = true;

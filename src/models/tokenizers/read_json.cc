@@ -4,9 +4,12 @@
 #include <map>
 
 #include "base/error.h"
+#include "models/tokenizers/bpe_model.h"
 #include "models/tokenizers/decoder.h"
 #include "models/tokenizers/pipeline.h"
-#include "models/tokenizers/tokenizer_json.h"
+#include "models/tokenizers/readers.h"
+#include "models/tokenizers/unigram_model.h"
+#include "models/tokenizers/word_models.h"
 
 namespace halftone {
 namespace {
@@ -55,6 +58,7 @@ Status check_added_tokens(const std::vector<AddedToken>& tokens, const Vocabular
 
 Status add_finders(const std::vector<AddedToken>& tokens, PipelineTokenizer::Parts& parts) {
   for (const AddedToken& token : tokens) {
+    if (token.special) parts.special_texts[token.id] = token.content;
     if (!token.normalized) {
       parts.raw_tokens.add(token, token.content);
       continue;
@@ -81,6 +85,33 @@ void add_bytes(const std::vector<AddedToken>& tokens, const PieceDecoder& decode
   }
 }
 
+// A model of any kind, behind one interface.
+template <class Model>
+Status keep_model(Result<Model> read, std::string_view kind, PipelineTokenizer::Parts& parts) {
+  HALFTONE_TRY(read.status());
+  parts.model = std::make_unique<Model>(std::move(*read));
+  parts.kind = kind;
+  return {};
+}
+
+Status read_model(TokenizerJson& json, JsonReader& tokenizer, PipelineTokenizer::Parts& parts) {
+  JsonReader model = tokenizer.object("model");
+  // Files from before models had types: merges make it BPE.
+  const std::string type = model.text("type", "BPE");
+  HALFTONE_TRY(model.status());
+  if ((type == "Unigram") != json.scored) {
+    return invalid_input("{}: expected {} for type {}, got {}", model.place("vocab"),
+                         json.scored ? "pieces with ids" : "a list of [piece, score]", type,
+                         json.scored ? "a list" : "an object");
+  }
+  if (type == "BPE")
+    return keep_model(BpeModel::create(json, tokenizer, parts.pre_tokenizer.byte_level()), "bpe", parts);
+  if (type == "Unigram") return keep_model(UnigramModel::read(json, tokenizer), "unigram", parts);
+  if (type == "WordPiece") return keep_model(WordModel::read(json, tokenizer), "wordpiece", parts);
+  if (type == "WordLevel") return keep_model(WordModel::read(json, tokenizer), "wordlevel", parts);
+  return unsupported("{}: expected BPE, Unigram, WordPiece or WordLevel, got \"{}\"", model.place("type"), type);
+}
+
 Status check_post_processor(const PostProcessor& post_processor, int64_t size, JsonReader& tokenizer) {
   for (const std::vector<TokenId>* ids : {&post_processor.before, &post_processor.behind}) {
     for (const TokenId id : *ids) {
@@ -96,23 +127,26 @@ Status check_post_processor(const PostProcessor& post_processor, int64_t size, J
 
 Result<std::shared_ptr<const Tokenizer>> read_tokenizer_json(std::string_view text, std::string_view name) {
   HALFTONE_ASSIGN(TokenizerJson json, parse_tokenizer_json(text, name));
+  return build_tokenizer(std::move(json), name);
+}
+
+Result<std::shared_ptr<const Tokenizer>> build_tokenizer(TokenizerJson json, std::string_view name) {
   JsonReader reader(json.rest, "tokenizer", std::string(name));
   // truncation and padding are about batches for training; the Hugging Face library resets both on every call.
   reader.only({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor",
                "decoder", "model"});
   HALFTONE_TRY(reader.status());
   PipelineTokenizer::Parts parts;
-  parts.kind = "bpe";
   parts.file = name;
   HALFTONE_ASSIGN(parts.normalizer, Normalizer::read(reader));
   HALFTONE_ASSIGN(parts.pre_tokenizer, PreTokenizer::read(reader));
   HALFTONE_ASSIGN(parts.post_processor, PostProcessor::read(reader));
   HALFTONE_ASSIGN(const PieceDecoder decoder, PieceDecoder::read(reader));
   HALFTONE_ASSIGN(const std::vector<AddedToken> tokens, read_added_tokens(reader));
-  HALFTONE_ASSIGN(parts.model, BpeModel::create(json, reader, parts.pre_tokenizer.byte_level()));
-  HALFTONE_TRY(check_added_tokens(tokens, parts.model.vocabulary(), reader));
+  HALFTONE_TRY(read_model(json, reader, parts));
+  HALFTONE_TRY(check_added_tokens(tokens, parts.model->vocabulary(), reader));
   HALFTONE_TRY(add_finders(tokens, parts));
-  add_bytes(tokens, decoder, parts.model.vocabulary(), parts.bytes);
+  add_bytes(tokens, decoder, parts.model->vocabulary(), parts.bytes);
   HALFTONE_TRY(check_post_processor(parts.post_processor, parts.bytes.size(), reader));
   parts.leading = decoder.leading();
   return std::shared_ptr<const Tokenizer>(std::make_shared<PipelineTokenizer>(std::move(parts)));

@@ -21,13 +21,15 @@ struct SentencePiece {
 
 // The fields that decide how text is cut; defaults as in SentencePiece's own definition.
 struct SentencePieceFile {
+  static constexpr uint64_t kUnigram = 1, kBpe = 2;
   std::vector<SentencePiece> pieces;
-  uint64_t model_type = 1;
+  uint64_t model_type = kUnigram;
   bool byte_fallback = false, suffix_mark = false;
   int64_t bos = 1, eos = 2;
   std::string_view normalization;
   bool has_map = false, denormalizes = false;
   bool dummy_prefix = true, collapse = true, escape = true;
+  bool strip_behind_added = false;  // of no file: Phi-3's control tokens take the white space behind them
 };
 
 // The file borrows `bytes`; `who` opens messages. Checks the protobuf, UTF-8 and finite scores.

@@ -141,7 +141,7 @@ TEST(SentencePiece, FaultsNameThePiece) {
   const auto with = [&](const std::string& extra) { return good + extra; };
   const std::vector<Fault> faults = {
       {"", "t.model: expected pieces, got none"},
-      {model_of(small(), {.type = 1}), "expected a SentencePiece model of type BPE (2), got type 1"},
+      {model_of(small(), {.type = 3}), "expected a SentencePiece model of type Unigram (1) or BPE (2), got type 3"},
       {model_of(small(), {.character_map = "map"}), "expected identity normalization, got a character map (identity)"},
       {with(piece("a", 0, 1)), "piece 8 \"a\": expected pieces used once"},
       {with(piece("", 0, 1)), "piece 8 \"\": expected text, got none"},

@@ -12,7 +12,7 @@ namespace {
 using Json = nlohmann::json;
 constexpr size_t kMaxDepth = 64;
 
-// Events of the parser. Three modes: the tree, the vocabulary, the merges.
+// Events of the parser. Modes: the tree, the vocabulary (by id, or with scores), the merges.
 class Handler : public nlohmann::json_sax<Json> {
  public:
   explicit Handler(std::string_view name) : name_(name) {}
@@ -22,15 +22,20 @@ class Handler : public nlohmann::json_sax<Json> {
   bool null() override { return value(Json(nullptr)); }
   bool boolean(bool value_) override { return value(Json(value_)); }
   bool number_integer(int64_t number) override {
+    if (mode_ == Mode::scores) return score(static_cast<double>(number));
     return mode_ == Mode::vocabulary ? entry(number) : value(Json(number));
   }
   bool number_unsigned(uint64_t number) override {
+    if (mode_ == Mode::scores) return score(static_cast<double>(number));
     if (mode_ != Mode::vocabulary) return value(Json(number));
     return entry(static_cast<int64_t>(std::min<uint64_t>(number, std::numeric_limits<int64_t>::max())));
   }
-  bool number_float(double number, const std::string&) override { return value(Json(number)); }
+  bool number_float(double number, const std::string&) override {
+    return mode_ == Mode::scores ? score(number) : value(Json(number));
+  }
   bool string(std::string& text) override {
     if (mode_ == Mode::merges) return merge_text(text);
+    if (mode_ == Mode::scores) return piece(text);
     return value(Json(std::move(text)));
   }
   bool binary(Json::binary_t&) override { return fail("expected JSON text, got binary"); }
@@ -42,12 +47,13 @@ class Handler : public nlohmann::json_sax<Json> {
   }
   bool start_array(size_t) override {
     if (mode_ == Mode::tree && at_model_key("merges")) return enter(Mode::merges);
-    if (mode_ == Mode::merges && parts_ < 0) {
+    if (mode_ == Mode::tree && at_model_key("vocab")) {
+      result_.scored = true;
+      return enter(Mode::scores);
+    }
+    if ((mode_ == Mode::merges || mode_ == Mode::scores) && parts_ < 0) {
       parts_ = 0;
       return true;
-    }
-    if (mode_ == Mode::tree && at_model_key("vocab")) {
-      return fail("model.vocab: expected pieces with ids (model type BPE), got a list (model type Unigram?)");
     }
     if (mode_ != Mode::tree) return unexpected("a list");
     return open(Json::array());
@@ -60,7 +66,7 @@ class Handler : public nlohmann::json_sax<Json> {
   }
   bool end_object() override { return close(); }
   bool end_array() override {
-    if (mode_ == Mode::merges && parts_ >= 0) return end_pair();
+    if ((mode_ == Mode::merges || mode_ == Mode::scores) && parts_ >= 0) return end_pair();
     return close();
   }
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& problem) override {
@@ -68,13 +74,16 @@ class Handler : public nlohmann::json_sax<Json> {
   }
 
  private:
-  enum class Mode { tree, vocabulary, merges };
+  enum class Mode { tree, vocabulary, scores, merges };
 
   bool fail(std::string_view problem) {
     if (status_.ok()) status_ = invalid_input("[tokenizer] {}: {}", name_, problem);
     return false;
   }
   bool unexpected(std::string_view what) {
+    if (mode_ == Mode::scores) {
+      return fail(fmt::format("model.vocab[{}]: expected [piece, score], got {}", result_.scores.size(), what));
+    }
     return mode_ == Mode::vocabulary
                ? fail(fmt::format("model.vocab: expected a whole number for piece \"{}\", got {}", key_, what))
                : fail(fmt::format("model.merges[{}]: expected \"a b\" or [\"a\", \"b\"], got {}", result_.merges.size(),
@@ -85,9 +94,9 @@ class Handler : public nlohmann::json_sax<Json> {
     return stack_.size() == 2 && in_model_ && stack_.back()->is_object() && key_ == wanted;
   }
   bool enter(Mode mode) {
-    if (mode == Mode::vocabulary ? seen_vocabulary_ : seen_merges_)
-      return fail(fmt::format("expected every key once, got \"{}\" twice", key_));
-    (mode == Mode::vocabulary ? seen_vocabulary_ : seen_merges_) = true;
+    bool& seen = mode == Mode::merges ? seen_merges_ : seen_vocabulary_;
+    if (seen) return fail(fmt::format("expected every key once, got \"{}\" twice", key_));
+    seen = true;
     mode_ = mode;
     return true;
   }
@@ -129,6 +138,22 @@ class Handler : public nlohmann::json_sax<Json> {
     return added.ok() || fail(fmt::format("model.vocab: {}", added.message()));
   }
 
+  // The parts of [piece, score].
+  bool piece(std::string& text) {
+    if (parts_ != 0) return unexpected(fmt::format("\"{}\"", text));
+    ++parts_;
+    key_ = std::move(text);
+    return true;
+  }
+  bool score(double number) {
+    if (parts_ != 1) return unexpected("a number");
+    ++parts_;
+    const Status added = result_.vocabulary.add(key_, static_cast<int64_t>(result_.scores.size()));
+    if (!added.ok()) return fail(fmt::format("model.vocab: {}", added.message()));
+    result_.scores.push_back(number);
+    return true;
+  }
+
   bool merge_text(std::string_view text) {
     if (parts_ >= 0) {
       if (parts_ == 2 || text.empty()) return unexpected("another list");
@@ -152,11 +177,10 @@ class Handler : public nlohmann::json_sax<Json> {
   bool end_pair() {
     if (parts_ != 2) return unexpected(fmt::format("a list of {}", parts_));
     parts_ = -1;
-    return finish_merge();
+    return mode_ == Mode::scores || finish_merge();
   }
   bool finish_merge() {
-    if (result_.merge_text.size() > std::numeric_limits<uint32_t>::max() / 2)
-      return fail("model.merges: expected less than 2 GB");
+    if (result_.merge_text.size() > TokenizerJson::kMaxMergeText) return fail("model.merges: expected less than 2 GB");
     result_.merges.push_back(pending_);
     return true;
   }

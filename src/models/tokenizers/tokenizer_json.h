@@ -14,11 +14,14 @@ namespace halftone {
 // A tokenizer.json as written. Its two long parts, model.vocab and model.merges, never become a tree of JSON values (a
 // tree of 9 MB costs 100 MB); all the rest is small and does.
 struct TokenizerJson {
+  static constexpr size_t kMaxMergeText = 0x7FFFFFFF;
   struct Merge {
     uint32_t begin, left, right;  // in merge_text: where it begins, bytes of the parts
   };
   nlohmann::json rest;  // without model.vocab and model.merges
   Vocabulary vocabulary;
+  bool scored = false;  // vocab is a list of [piece, score], ids in order (Unigram)
+  std::vector<double> scores;
   std::string merge_text;
   std::vector<Merge> merges;  // in order of rank
 

@@ -289,13 +289,18 @@ struct JsonFault {
 };
 
 const JsonFault kJsonFaults[] = {
-    {"/model/type", R"("Unigram")", "t.json: model.type: expected BPE, got \"Unigram\""},
+    {"/model/type", R"("Unigram")",
+     "t.json: model.vocab: expected a list of [piece, score] for type Unigram, got an object"},
+    {"/model/type", R"("Bytes")", "t.json: model.type: expected BPE, Unigram, WordPiece or WordLevel, got \"Bytes\""},
+    {"/model/vocab", R"([["a", "b"]])", "model.vocab[0]: expected [piece, score], got \"b\""},
+    {"/model/vocab", R"([7])", "model.vocab[0]: expected [piece, score], got a number"},
+    {"/model/vocab", R"([["a"]])", "model.vocab[0]: expected [piece, score], got a list of 1"},
     {"/model/dropout", "0.1", "model.dropout: expected null"},
     {"/model/end_of_word_suffix", R"("</w>")", "model.end_of_word_suffix: expected none"},
     {"/model/unk_token", R"("zz")", "model.unk_token: expected a piece of the vocabulary, got \"zz\""},
     {"/model/speed", "1", "model.speed: expected one of"},
     {"/model/vocab", "{}", "model.vocab: expected pieces with ids, got none"},
-    {"/model/vocab", "[[\"a\", -1.5]]", "got a list (model type Unigram?)"},
+    {"/model/vocab", "[[\"a\", -1.5]]", "model.vocab: expected pieces with ids for type BPE, got a list"},
     {"/model/vocab/a", "2", "model.vocab: expected ids used once, got id 2"},
     {"/model/vocab/a", "-1", "model.vocab: expected an id from 0"},
     {"/model/vocab/a", "99999999999999999999", "model.vocab: "},

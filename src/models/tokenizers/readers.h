@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// What readers of different files share: both forms that a vocabulary is written in, on the way to one tokenizer.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "halftone/status.h"
+#include "models/tokenizer.h"
+#include "models/tokenizers/sentencepiece_file.h"
+#include "models/tokenizers/tokenizer_json.h"
+
+namespace halftone {
+
+Result<std::shared_ptr<const Tokenizer>> build_tokenizer(TokenizerJson json, std::string_view name);
+Result<std::shared_ptr<const Tokenizer>> build_tokenizer(const SentencePieceFile& spec, std::string_view name,
+                                                         const SentencePieceOptions& options);
+
+}  // namespace halftone

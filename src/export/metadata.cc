@@ -81,7 +81,7 @@ class Shape {
       metadata_.text(key("rope.scaling.type"), "linear");
       metadata_.f32(key("rope.scaling.factor"), rope.factor);
     }
-    if (rope.scaling == "longrope") {
+    if (rope.scaling == "longrope" && !rope.same_at_every_length()) {
       metadata_.f32(key("rope.scaling.attn_factor"), rope.magnitude);
       metadata_.u32(key("rope.scaling.original_context_length"), rope.original_context);
       plan_.notes.push_back(

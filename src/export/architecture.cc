@@ -69,7 +69,8 @@ Result<const GgufArchitecture*> gguf_architecture_of(const LanguageModel& model)
     if (architecture->neighbours && config.rotary() != config.head_dim)
       return unsupported("[export] {}: expected all {} columns of a head to rotate, got {}; GGUF cannot say it for {}",
                          model.path.string(), config.head_dim, config.rotary(), row.architecture);
-    if (config.rope.scaling == "longrope" && row.architecture != "phi3")
+    const bool divisors = row.architecture == "llama" && config.rope.same_at_every_length();
+    if (config.rope.scaling == "longrope" && row.architecture != "phi3" && !divisors)
       return refuse(model, "rope_scaling", "another kind", config.rope.scaling, row.architecture);
     HALFTONE_TRY(check_gemma(model, row.architecture));
     return architecture;

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/file_map.h"
 #include "export/plan.h"
 #include "export/vocabulary.h"
 
@@ -80,7 +81,7 @@ class Shape {
       metadata_.text(key("rope.scaling.type"), "linear");
       metadata_.f32(key("rope.scaling.factor"), rope.factor);
     }
-    if (rope.scaling == "longrope") {
+    if (rope.scaling == "longrope" && !rope.same_at_every_length()) {
       metadata_.f32(key("rope.scaling.attn_factor"), rope.magnitude);
       metadata_.u32(key("rope.scaling.original_context_length"), rope.original_context);
       plan_.notes.push_back(
@@ -112,6 +113,18 @@ class Shape {
   GgufMetadata& metadata_;
 };
 
+// A model that was read from GGUF has its tokenizer in GGUF's terms: the same bytes.
+Result<bool> copy_vocabulary(const LanguageModel& model, GgufMetadata& metadata) {
+  const auto& files = model.file.side_files;
+  const auto found = files.find("vocabulary.gguf");
+  if (found == files.end() || files.contains("tokenizer.json") || files.contains("tokenizer.model")) return false;
+  HALFTONE_ASSIGN(const std::shared_ptr<const FileMap> map, FileMap::open(found->second));
+  HALFTONE_ASSIGN(const GgufHeader header, parse_gguf(map->bytes(), found->second.string()));
+  for (const GgufEntry& entry : header.metadata)
+    if (entry.key.starts_with("tokenizer.")) metadata.copy(entry);
+  return true;
+}
+
 }  // namespace
 
 Result<GgufMetadata> gguf_metadata(const LanguageModel& model, const ExportOptions& options, ExportPlan& plan) {
@@ -124,6 +137,10 @@ Result<GgufMetadata> gguf_metadata(const LanguageModel& model, const ExportOptio
   metadata.u32("general.file_type", type.file_type);
   if (!type.is_float()) metadata.u32("general.quantization_version", kQuantizationVersion);
   Shape(model.config, plan, metadata).write();
+  if (options.tokenizer == ExportTokenizer::own) {
+    HALFTONE_ASSIGN(const bool copied, copy_vocabulary(model, metadata));
+    if (copied) return metadata;
+  }
   GgufVocabulary vocabulary;
   if (options.tokenizer == ExportTokenizer::own) {
     HALFTONE_ASSIGN(vocabulary, gguf_vocabulary(model));

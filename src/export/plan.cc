@@ -134,7 +134,9 @@ class Planner {
   void add_rope_factors() {
     const RopeConfig& rope = model_.config.rope;
     if (rope.scaling == "llama3") add_computed("rope_freqs.weight", false);
-    if (rope.scaling == "longrope") {
+    if (rope.scaling == "longrope" && plan_.architecture == "llama") {
+      add_factors("rope_freqs.weight", rope.short_factors);
+    } else if (rope.scaling == "longrope") {
       add_computed("rope_factors_long.weight", true);
       add_computed("rope_factors_short.weight", false);
     }
@@ -146,10 +148,16 @@ class Planner {
     plain.scaling.clear();
     const std::vector<float> base = rope_frequencies(plain, config.rotary());
     const std::vector<float> scaled = rope_frequencies(config.rope, config.rotary(), beyond);
+    std::vector<double> factors;
+    for (size_t i = 0; i < base.size(); ++i) factors.push_back(static_cast<double>(base[i] / scaled[i]));
+    add_factors(std::move(name), factors);
+  }
+
+  void add_factors(std::string name, const std::vector<double>& factors) {
     PlannedTensor tensor;
     tensor.name = tensor.stored_name = std::move(name);
-    tensor.shape = {static_cast<int64_t>(base.size())};
-    for (size_t i = 0; i < base.size(); ++i) tensor.computed.push_back(base[i] / scaled[i]);
+    tensor.shape = {static_cast<int64_t>(factors.size())};
+    for (const double factor : factors) tensor.computed.push_back(static_cast<float>(factor));
     tensor.type = &ggml_type(GgmlTypeId::f32);
     plan_.tensors.push_back(std::move(tensor));
   }

@@ -12,6 +12,9 @@
 namespace halftone {
 
 struct RopeConfig {
+  // Whether longrope's factors do not depend on a text's length and nothing else is scaled: Llama 3's files in GGUF.
+  bool same_at_every_length() const { return magnitude == 1 && short_factors == long_factors; }
+
   double theta = 10000;
   std::string scaling;  // "", "linear", "llama3" or "longrope"
   double factor = 1, low_frequency_factor = 1, high_frequency_factor = 1;

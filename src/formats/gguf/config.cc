@@ -16,7 +16,7 @@ namespace {
 
 using ConfigJson = nlohmann::json;
 
-constexpr uint64_t kMostNumber = uint64_t{1} << 40;
+constexpr uint64_t kMostNumber = uint64_t{1} << 30;  // products of two fit 63 bits
 
 struct ModelTypeOf {
   std::string_view architecture, model_type, activation;
@@ -81,7 +81,9 @@ class GgufConfig {
     if (entry == nullptr) return error("expected {}, got none; convert the model again", key(name));
     if (const auto* number = std::get_if<uint64_t>(&entry->value); number != nullptr && *number <= kMostNumber)
       return static_cast<int64_t>(*number);
-    if (const auto* number = std::get_if<int64_t>(&entry->value); number != nullptr && *number >= 0) return *number;
+    if (const auto* number = std::get_if<int64_t>(&entry->value);
+        number != nullptr && *number >= 0 && static_cast<uint64_t>(*number) <= kMostNumber)
+      return *number;
     if (const auto* list = std::get_if<GgufArray>(&entry->value)) return equal_numbers(*entry, *list);
     return error("{}: expected a whole number up to {}, got {}", key(name), kMostNumber, name_of(entry->type));
   }
@@ -99,6 +101,7 @@ class GgufConfig {
       if (word(i) != word(0))
         return unsupported("[gguf] {}: {}: expected the same number for every layer, got {} and {}", file_, entry.key,
                            word(0), word(i));
+    if (word(0) > kMostNumber) return error("{}: expected at most {}, got {}", entry.key, kMostNumber, word(0));
     return static_cast<int64_t>(word(0));
   }
 

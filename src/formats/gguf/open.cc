@@ -22,7 +22,8 @@ class GgufImporter {
 
   Result<ImportSource> build() {
     HALFTONE_ASSIGN(source_.config, gguf_config(files_));
-    architecture_ = files_.first().text("general.architecture");
+    architecture_ = find_gguf_architecture(files_.first().text("general.architecture"));
+    HALFTONE_CHECK(architecture_ != nullptr);  // the config knew it
     head_dim_ = source_.config.at("head_dim").get<int64_t>();
     for (size_t i = 0; i < files_.headers.size(); ++i)
       for (const GgufTensor& tensor : files_.headers[i].tensors) HALFTONE_TRY(add(tensor, files_.maps[i]));
@@ -35,13 +36,14 @@ class GgufImporter {
   Status add(const GgufTensor& tensor, const std::shared_ptr<const FileMap>& map) {
     if (tensor.name == "rope_freqs.weight" || tensor.name.starts_with("rope_factors_")) return {};  // in the config
     GgufPart part{&tensor, map, 0, tensor.shape, 0, 0};
-    if (architecture_ == "phi2" && tensor.name.find(".attn_qkv.") != std::string_view::npos) return add_apart(part);
-    std::string name = hugging_face_tensor_name(tensor.name);
+    if (architecture_->name == "phi2" && tensor.name.find(".attn_qkv.") != std::string_view::npos)
+      return add_apart(part);
+    std::string name = hugging_face_tensor_name(tensor.name, *architecture_);
     if (name.empty())
       return unsupported("[gguf] {}: tensor '{}': expected a tensor of a decoder that is known here, got another",
                          map->path().string(), tensor.name);
-    if (architecture_ == "llama" && rotates(tensor.name)) part.head_dim = head_dim_;
-    if (architecture_.starts_with("gemma") && tensor.name.ends_with("norm.weight")) part.offset = 1;
+    if (architecture_->neighbours && rotates(tensor.name)) part.head_dim = head_dim_;
+    if (architecture_->norms_hold_one_more && tensor.name.ends_with("norm.weight")) part.offset = 1;
     return add_part(part, std::move(name));
   }
 
@@ -106,7 +108,7 @@ class GgufImporter {
 
   const GgufFiles& files_;
   ImportSource source_;
-  std::string_view architecture_;
+  const GgufArchitecture* architecture_ = nullptr;
   int64_t head_dim_ = 0;
 };
 

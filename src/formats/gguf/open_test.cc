@@ -60,7 +60,8 @@ class OpenGguf : public ::testing::Test {
     EXPECT_TRUE(files.ok());
     double worst = 0;
     for (const GgufTensor& tensor : files->first().tensors) {
-      const std::string name = hugging_face_tensor_name(tensor.name);
+      const std::string name =
+          hugging_face_tensor_name(tensor.name, *find_gguf_architecture(files->first().text("general.architecture")));
       const StoredTensor* found = model.find(name);
       if (tensor.name == "rope_freqs.weight") continue;
       EXPECT_NE(found, nullptr) << name;

@@ -26,7 +26,7 @@ MODEL  a model folder; TEXT  a text file it was not trained on
   --llama-perplexity PATH
   --published FILE      figures to show beside (bench/peers/published.json)
   --halftone PATH       the program (build/release/halftone)
-  --work DIR            where artifacts and GGUF files are kept between runs: three times the model's bytes
+  --work DIR            where artifacts and GGUF files are kept between runs: about four times the bytes of a 16-bit model
   --output FILE         the result (replicate.json)
   --allow-noisy         measure on a loaded machine too; the result says so`;
 

@@ -36,7 +36,9 @@ export class Evaluator {
     this.binding = context._ctx;
     this.batchTokens = batchTokens;
     this.position = 0;
-    this.sampler = new llama._bindings.AddonSampler(model._model);
+    this.Sampler = llama._bindings.AddonSampler;
+    this.model = model._model;
+    this.sampler = new this.Sampler(this.model);
     this.sampler.applyConfig({temperature: 0}); // the most likely token
   }
 
@@ -54,18 +56,21 @@ export class Evaluator {
 
   // Appends ids, one batch. Behind each: the `most` likeliest tokens, their logits, the likeliest first; the logit of the token
   // that follows in the text; the logarithm of the sum over the whole vocabulary. The binding hands out pairs of id and
-  // logit, at a third of a microsecond each, so that whole rows of a large vocabulary would take most of the time.
+  // logit one by one, so that whole rows of a large vocabulary would take most of the time.
   async ranked(ids, following, most) {
+    this.likeliest ??= new this.Sampler(this.model);
+    this.likeliest.applyConfig({temperature: 1, topK: most, seed: 1}); // leaves the logits of the likeliest as they are
     const rows = [];
     for (const [i, index] of (await this.batch(ids, Uint32Array.from(ids.keys()))).entries()) {
-      const wanted = [[following[i]], false, false, false, most];
-      const [, , , pairs, weight] = await this.binding.sampleToken(index, this.sampler, false, false, wanted, true);
+      const [, , , [, next], weight] = await this.binding.sampleToken(index, this.sampler, false, false,
+                                                                     [[following[i]], false, false, false, 0], true);
+      const [, , , pairs] = await this.binding.sampleToken(index, this.likeliest, false, false, true);
       const tokens = new Int32Array(most), logits = new Float32Array(most);
       for (let k = 0; k < most; ++k) {
         tokens[k] = pairs[2 * k];
         logits[k] = pairs[2 * k + 1];
       }
-      rows.push({tokens, logits, following: pairs[2 * most + 1], total: logits[0] + Math.log(weight)});
+      rows.push({tokens, logits, following: next, total: logits[0] + Math.log(weight)});
     }
     return rows;
   }

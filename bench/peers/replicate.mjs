@@ -9,7 +9,7 @@ import path from "node:path";
 import {measureNative, nativeQuality, parsePrograms} from "./native.mjs";
 import {floatsApart, summarizeQuality} from "./quality.mjs";
 import {printResult} from "./replicate_table.mjs";
-import {buildWarnings, halftone, here, measureHalftone, measurePeer, note, parseOptions, parseTypes, peerVersion, prepareType, program,
+import {buildWarnings, halftone, here, measureHalftone, measurePeer, note, optionName, parseOptions, parseTypes, peerVersion, prepareType, program,
         runPeer, spread} from "./shared.mjs";
 import {windowsOf, writeSuite} from "./windows.mjs";
 
@@ -26,7 +26,7 @@ MODEL  a model folder; TEXT  a text file it was not trained on
   --llama-perplexity PATH
   --published FILE      figures to show beside (bench/peers/published.json)
   --halftone PATH       the program (build/release/halftone)
-  --work DIR            where artifacts and GGUF files are kept between runs: three times the model's bytes
+  --work DIR            where artifacts and GGUF files are kept between runs: about four times the bytes of a 16-bit model
   --output FILE         the result (replicate.json)
   --allow-noisy         measure on a loaded machine too; the result says so`;
 
@@ -47,10 +47,11 @@ function readOptions() {
   const [model, text] = words;
   for (const key of ["windows", "window", "rounds", "promptTokens", "decodeTokens", "threads"])
     if (!Number.isInteger(options[key]) || options[key] < (key === "windows" ? 0 : 1))
-      throw new Error(`expected a whole number of at least ${key === "windows" ? 0 : 1} for ${key}, got ${options[key]}`);
+      throw new Error(`expected a whole number of at least ${key === "windows" ? 0 : 1} behind ${optionName(key)}, got ${options[key]}`);
   if (!fs.existsSync(options.halftone)) throw new Error(`${options.halftone}: expected the program; build it, or give --halftone PATH`);
   if (!fs.existsSync(path.join(model, "config.json"))) throw new Error(`${model}: expected a model folder with config.json, got none`);
   if (!fs.statSync(text, {throwIfNoEntry: false})?.isFile()) throw new Error(`${text}: expected a text file, got none`);
+  if (!fs.existsSync(path.dirname(path.resolve(options.output)))) throw new Error(`${options.output}: expected a folder to write to, got none`);
   const types = ["f16", ...parseTypes(options.types).filter((type) => type !== "f16")];
   return {...options, model, text: path.resolve(text), types,
           benches: parsePrograms(options.llamaBench, "--llama-bench"), perplexities: parsePrograms(options.llamaPerplexity, "--llama-perplexity")};
@@ -194,9 +195,18 @@ async function measureSpeed(options, rows, result) {
 }
 
 function publishedFigures(options) {
-  const folder = path.basename(fs.realpathSync(options.model)).toLowerCase();
-  return JSON.parse(fs.readFileSync(options.published, "utf8")).map((figure) => ({
-    ...figure, same_model: figure.match !== null && new RegExp(figure.match, "i").test(folder)}));
+  const folder = path.basename(fs.realpathSync(options.model));
+  let figures;
+  try {
+    figures = JSON.parse(fs.readFileSync(options.published, "utf8"));
+  } catch (error) {
+    throw new Error(`${options.published}: expected a JSON file of figures: ${error.message}`);
+  }
+  const keys = ["model", "what", "value", "format", "text", "source"];
+  for (const [i, figure] of figures.entries())
+    for (const key of keys)
+      if (typeof figure[key] !== "string") throw new Error(`${options.published}: figure ${i + 1}: expected texts ${keys.join(", ")}, got no ${key}`);
+  return figures.map((figure) => ({...figure, same_model: typeof figure.match === "string" && new RegExp(figure.match, "i").test(folder)}));
 }
 
 async function main() {

@@ -20,10 +20,12 @@ const features = {avx2: "AVX2", fma: "FMA", f16c: "F16C", avx512f: "AVX512", avx
 
 export const note = (text) => process.stderr.write(`${text}\n`);
 
+export const optionName = (key) => "--" + key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
 // --like-this VALUE for every key of `defaults`; a default of false makes a flag. Words that are not options come back in `words`.
 export function parseOptions(given, defaults) {
   const options = {...defaults}, words = [];
-  const names = Object.keys(defaults).map((key) => "--" + key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  const names = Object.keys(defaults).map(optionName);
   for (let i = 0; i < given.length; ++i) {
     if (!given[i].startsWith("--")) {
       words.push(given[i]);

@@ -66,7 +66,7 @@ std::vector<Bytes> joined_ranges(std::vector<Bytes> spans, std::span<const Bytes
 
 double Round::read_bandwidth() const {
   double sum = 0;
-  for (const Slice& slice : slices) sum += slice.read_bandwidth;
+  for (const DecodeSlice& slice : slices) sum += slice.read_bandwidth;
   return slices.empty() ? 0 : sum / static_cast<double>(slices.size());
 }
 
@@ -179,7 +179,7 @@ Status Runner::decode_round(Sequence& sequence, TokenId next, Round& round, bool
       token_seconds_ > 0 ? static_cast<int64_t>(kSliceSeconds / token_seconds_) : options_.decode_tokens;
   double before = probe ? read_bandwidth_of_weights() : 0;
   while (round.generated_tokens < options_.decode_tokens) {
-    Slice slice;
+    DecodeSlice slice;
     slice.held = sequence.length();
     slice.tokens = std::clamp<int64_t>(wanted, 1, options_.decode_tokens - round.generated_tokens);
     const auto begin = Clock::now();

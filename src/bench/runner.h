@@ -16,7 +16,7 @@
 namespace halftone {
 
 // A stretch of decoding between two reads of the same weights.
-struct Slice {
+struct DecodeSlice {
   int64_t held = 0, tokens = 0;  // held: tokens in the context when it began
   double seconds = 0;
   double read_bandwidth = 0;  // of the reads before and after it together
@@ -34,7 +34,7 @@ struct Round {
   double linear_seconds = 0, linear_int8_operations = 0, linear_f32_operations = 0,
          linear_bf16_operations = 0;  // of the prefill
   ComputePeaks peaks;                 // right before and after the prefill
-  std::vector<Slice> slices;
+  std::vector<DecodeSlice> slices;
   std::vector<VerifySample> verify;
   int64_t kv_bytes = 0, generated_tokens = 0;
   double read_bandwidth() const;  // mean of the slices'

@@ -42,7 +42,7 @@ PhaseResult phase_of(const std::vector<Round>& rounds, double Round::*seconds, i
 MedianInterval bandwidth_of_slices(const Runner& runner, const std::vector<Round>& rounds) {
   std::vector<double> ratios;
   for (const Round& round : rounds) {
-    for (const Slice& slice : round.slices) {
+    for (const DecodeSlice& slice : round.slices) {
       const double bytes = runner.decode_cost(slice.held, slice.tokens).bytes;
       ratios.push_back(bytes / slice.seconds / slice.read_bandwidth);
     }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -22,21 +23,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int64_t kTokens = 48;
 constexpr std::string_view kBegin = "<!-- tests/models_test.cc writes up to the next mark -->\n";
 constexpr std::string_view kEnd = "<!-- end of table -->";
 
 using Loaded = std::shared_ptr<const LanguageModel>;
 
-std::vector<float> logits_of(const LanguageModel& model) {
+std::vector<float> logits_of(const LanguageModel& model, int64_t tokens) {
   const auto executor = Executor::create(model.model, {1, Activations::exact, KvType::f16});
   EXPECT_TRUE(executor.ok()) << executor.status().message();
   Sequence sequence = (*executor)->make_sequence();
   std::vector<TokenId> prompt;
-  for (TokenId id = 3; id < 27; ++id) prompt.push_back(id * 7 % 90);
+  for (int64_t i = 0; i < tokens; ++i) prompt.push_back(static_cast<TokenId>(7 * i % 90 + 3));
   std::vector<float> last;
   const auto keep = [&](std::span<const float> logits) { last.assign(logits.begin(), logits.end()); };
   EXPECT_TRUE(prefill(**executor, sequence, prompt, keep).ok());
   return last;
+}
+
+// As the page says it. Numbers of a container's metadata are f32, and few of them are f32 in a config.json.
+std::string_view compare(const std::vector<float>& got, const std::vector<float>& expected) {
+  if (got == expected) return "same bits";
+  double squares = 0, difference = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    squares += static_cast<double>(expected[i]) * static_cast<double>(expected[i]);
+    difference += std::pow(static_cast<double>(got[i]) - static_cast<double>(expected[i]), 2);
+  }
+  return difference <= 2.5e-5 * squares ? "same to 0.5 %" : "differs";
 }
 
 // A container, and the layout that it carries unchanged.
@@ -57,9 +70,8 @@ Status write_mlx(const LanguageModel& model, const fs::path& path, ThreadPool& p
 }
 
 constexpr Way kWays[] = {
-    {"GGUF, f16", "", write_gguf},          {"GGUF, q8_0", "int8-block", write_gguf},
-    {"GGUF, q4_0", "int4", write_gguf},     {"MLX, f16", "", write_mlx},
-    {"MLX, 8 bits", "int8-block", write_mlx}, {"MLX, 4 bits", "int4", write_mlx},
+    {"GGUF, f16", "", write_gguf}, {"GGUF, q8_0", "int8-block", write_gguf}, {"GGUF, q4_0", "int4", write_gguf},
+    {"MLX, f16", "", write_mlx},   {"MLX, 8 bits", "int8-block", write_mlx}, {"MLX, 4 bits", "int4", write_mlx},
 };
 
 class Table {
@@ -103,11 +115,13 @@ class Table {
     const fs::path path = *folder_ / (way.write == write_gguf ? "m.gguf" : "mlx");
     fs::remove_all(path);
     const Status written = way.write(model, path, pool_);
+    if (written.code() == StatusCode::unsupported) return "rows fit no group";
     EXPECT_TRUE(written.ok()) << shape << ", " << way.title << ": " << written.message();
-    if (!written.ok()) return "no";
-    const Loaded back = load(path);
+    const Loaded back = written.ok() ? load(path) : nullptr;
     if (back == nullptr) return "no";
-    return logits_of(*back) == logits_of(model) ? "same bits" : "differs";
+    // Longer than every window, where the container knows of windows; a file that does not says a shorter context.
+    const int64_t tokens = std::min(kTokens, back->config.context);
+    return compare(logits_of(*back, tokens), logits_of(model, tokens));
   }
 
   std::optional<TempFolder> folder_;

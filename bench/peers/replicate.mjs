@@ -133,7 +133,7 @@ async function measureQuality(options, rows, models, size, result) {
     row.quality = summarizeQuality(samples);
   }
   for (const row of floats) row.quality = summarizeQuality(float.map((one) => ({tokens: one.tokens, candidate: one.float})));
-  await measurePeerQuality(options, rows, models, await windowsOf(options, options.model, size, float), float, result);
+  await measurePeerQuality(options, rows, models, size, float, result);
   for (const {name, file} of options.perplexities) {
     note(`quality: ${name}`);
     const ggufs = Object.fromEntries(options.types.filter((type) => !models[type].not_run).map((type) => [type, models[type].gguf]));
@@ -146,14 +146,16 @@ async function measureQuality(options, rows, models, size, result) {
   }
 }
 
-async function measurePeerQuality(options, rows, models, windows, float, result) {
+async function measurePeerQuality(options, rows, models, size, float, result) {
   const theirs = rows.filter((row) => row.runtime === "llama.cpp" && !row.not_run);
   if (theirs.length === 0) return;
   const file = path.join(options.work, "windows.json");
-  fs.writeFileSync(file, JSON.stringify(windows));
-  note(`quality: llama.cpp, ${windows.length} windows`);
   try {
-    const found = await runPeer("llama_quality.mjs", JSON.stringify({files: theirs.map(({type}) => models[type].gguf), windows: file, threads: options.threads}));
+    const windows = await windowsOf(options, options.model, size, float);
+    fs.writeFileSync(file, JSON.stringify(windows));
+    note(`quality: llama.cpp, ${windows.length} windows`);
+    const settings = {files: theirs.map(({type}) => models[type].gguf), windows: file, threads: options.threads};
+    const found = await runPeer("llama_quality.mjs", JSON.stringify(settings));
     const base = found.files[models.f16.gguf];
     for (const row of theirs) {
       const samples = found.files[models[row.type].gguf].map(({log_probability: candidate, ...one}, i) => (

@@ -155,7 +155,7 @@ async function measurePeerQuality(options, rows, models, size, float, result) {
     fs.writeFileSync(file, JSON.stringify(windows));
     note(`quality: llama.cpp, ${windows.length} windows`);
     const settings = {files: theirs.map(({type}) => models[type].gguf), windows: file, threads: options.threads};
-    const found = await runPeer("llama_quality.mjs", JSON.stringify(settings));
+    const found = await runPeer("llama_quality.mjs", [JSON.stringify(settings)], {progress: true});
     const base = found.files[models.f16.gguf];
     for (const row of theirs) {
       const samples = found.files[models[row.type].gguf].map(({log_probability: candidate, ...one}, i) => (

@@ -223,13 +223,17 @@ async function main() {
                   machine: {cpu: os.cpus()[0]?.model.trim(), cores: os.availableParallelism(), memory_bytes: os.totalmem()},
                   settings: {...settings, window: size}, models, warnings: []};
   await measureQuality(options, rows, models, size, result);
-  if (!options.noSpeed) await measureSpeed(options, rows, result);
   for (const [type, model] of Object.entries(models))
     if (model.bit_exact === false) result.warnings.push(`${type}: the two files do not hold the same numbers: ${model.changed.slice(0, 3).join("; ")}`);
   rows.sort((a, b) => options.types.indexOf(a.type) - options.types.indexOf(b.type));
-  result.rows = [...rows.map(({measure, ...row}) => row), ...absentRows(options)];
   result.published = published;
-  fs.writeFileSync(options.output, JSON.stringify(result, null, 1) + "\n");
+  const write = () => {
+    result.rows = [...rows.map(({measure, ...row}) => row), ...absentRows(options)];
+    fs.writeFileSync(options.output, JSON.stringify(result, null, 1) + "\n");
+  };
+  write(); // speed takes long: what is measured stays when it is interrupted
+  if (!options.noSpeed) await measureSpeed(options, rows, result);
+  write();
   printResult(result);
   console.log(`wrote ${options.output}`);
 }

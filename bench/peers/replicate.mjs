@@ -133,7 +133,7 @@ async function measureQuality(options, rows, models, size, result) {
     row.quality = summarizeQuality(samples);
   }
   for (const row of floats) row.quality = summarizeQuality(float.map((one) => ({tokens: one.tokens, candidate: one.float})));
-  await measurePeerQuality(options, rows, models, await windowsOf(options, options.model, size, float), float, result);
+  await measurePeerQuality(options, rows, models, size, float, result);
   for (const {name, file} of options.perplexities) {
     note(`quality: ${name}`);
     const ggufs = Object.fromEntries(options.types.filter((type) => !models[type].not_run).map((type) => [type, models[type].gguf]));
@@ -146,14 +146,16 @@ async function measureQuality(options, rows, models, size, result) {
   }
 }
 
-async function measurePeerQuality(options, rows, models, windows, float, result) {
+async function measurePeerQuality(options, rows, models, size, float, result) {
   const theirs = rows.filter((row) => row.runtime === "llama.cpp" && !row.not_run);
   if (theirs.length === 0) return;
   const file = path.join(options.work, "windows.json");
-  fs.writeFileSync(file, JSON.stringify(windows));
-  note(`quality: llama.cpp, ${windows.length} windows`);
   try {
-    const found = await runPeer("llama_quality.mjs", JSON.stringify({files: theirs.map(({type}) => models[type].gguf), windows: file, threads: options.threads}));
+    const windows = await windowsOf(options, options.model, size, float);
+    fs.writeFileSync(file, JSON.stringify(windows));
+    note(`quality: llama.cpp, ${windows.length} windows`);
+    const settings = {files: theirs.map(({type}) => models[type].gguf), windows: file, threads: options.threads};
+    const found = await runPeer("llama_quality.mjs", [JSON.stringify(settings)], {progress: true});
     const base = found.files[models.f16.gguf];
     for (const row of theirs) {
       const samples = found.files[models[row.type].gguf].map(({log_probability: candidate, ...one}, i) => (
@@ -221,13 +223,17 @@ async function main() {
                   machine: {cpu: os.cpus()[0]?.model.trim(), cores: os.availableParallelism(), memory_bytes: os.totalmem()},
                   settings: {...settings, window: size}, models, warnings: []};
   await measureQuality(options, rows, models, size, result);
-  if (!options.noSpeed) await measureSpeed(options, rows, result);
   for (const [type, model] of Object.entries(models))
     if (model.bit_exact === false) result.warnings.push(`${type}: the two files do not hold the same numbers: ${model.changed.slice(0, 3).join("; ")}`);
   rows.sort((a, b) => options.types.indexOf(a.type) - options.types.indexOf(b.type));
-  result.rows = [...rows.map(({measure, ...row}) => row), ...absentRows(options)];
   result.published = published;
-  fs.writeFileSync(options.output, JSON.stringify(result, null, 1) + "\n");
+  const write = () => {
+    result.rows = [...rows.map(({measure, ...row}) => row), ...absentRows(options)];
+    fs.writeFileSync(options.output, JSON.stringify(result, null, 1) + "\n");
+  };
+  write(); // speed takes long: what is measured stays when it is interrupted
+  if (!options.noSpeed) await measureSpeed(options, rows, result);
+  write();
   printResult(result);
   console.log(`wrote ${options.output}`);
 }

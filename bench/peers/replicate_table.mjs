@@ -31,7 +31,7 @@ function printQuality(result) {
   console.log(`\nQuality: ${tokens?.windows} windows of ${settings.window} tokens, ${tokens?.tokens.toLocaleString("en")} scored; change and KL are against the same runtime's f16; [95 % by window]`);
   const lines = [["", "format", "weights MB", "perplexity", "change", "KL, nats per token", "99.9 % KL", "same top"]];
   const measured = rows.filter((row) => row.quality);
-  for (const row of measured) lines.push([row.runtime, row.type, megabytes(models[row.type].weight_bytes), ...qualityCells(row)]);
+  for (const row of measured) lines.push([row.runtime, row.type, megabytes(models[row.type][row.activations ? "artifact_weight_bytes" : "weight_bytes"]), ...qualityCells(row)]);
   printTable(lines);
   if (result.floats_apart) {
     const {mean, worst_window: worst} = result.floats_apart;
@@ -57,6 +57,16 @@ function printSpeed(result) {
     lines.push([row.runtime, row.type, show(row, "prefill_tokens_per_second", 0), show(row, "decode_tokens_per_second", 1), show(row, "load_seconds", 1, 1e3),
                 show(row, "private_bytes", 1, 1e-6)]);
   printTable(lines);
+}
+
+// Rows or parts of rows without figures, those of one reason together.
+function printAbsent(rows) {
+  const reasons = new Map();
+  for (const row of rows)
+    for (const [part, why] of [["", row.not_run], [", quality", row.quality_not_run], [", speed", row.speed_not_run]])
+      if (why) reasons.set(why, [...(reasons.get(why) ?? []), `${row.runtime}${row.type ? ` ${row.type}` : ""}${part}`]);
+  if (reasons.size > 0) console.log("");
+  for (const [why, names] of reasons) console.log(`${names.join("; ")}: not run: ${why}`);
 }
 
 function printPublished(figures) {
@@ -88,11 +98,7 @@ export function printResult(result) {
                                     `${model.weight_bytes.toLocaleString("en")} in GGUF; ${model.bit_exact ? "every number the same" : "NOT the same numbers"}`);
   printQuality(result);
   printSpeed(result);
-  const silent = result.rows.flatMap((row) => [row.not_run && ["", row.not_run], row.quality_not_run && [", quality", row.quality_not_run],
-                                               row.speed_not_run && [", speed", row.speed_not_run]].filter(Boolean)
-                                               .map(([part, why]) => `${row.runtime}${row.type ? ` ${row.type}` : ""}${part}: not run: ${why}`));
-  if (silent.length > 0) console.log("");
-  for (const line of silent) console.log(line);
+  printAbsent(result.rows);
   printPublished(result.published);
   console.log("");
   printWarnings(result.warnings);

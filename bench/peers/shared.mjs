@@ -89,18 +89,19 @@ export async function measureHalftone(options, artifact, activations = "int8") {
           activations: model.activations, warnings: results.warnings.filter((text) => !text.includes("interval of a median"))};
 }
 
-// Runs one of this folder's scripts that drive the binding; the last line it prints is its result.
-export async function runPeer(script, ...words) {
+// Runs one of this folder's scripts that drive the binding; the last line it prints is its result. `progress`: show what it says meanwhile.
+export async function runPeer(script, words, {progress = false} = {}) {
   // One worker of node's pool: each of several would bring its own threads of llama.cpp, which wait in loops for each other's
   // cores; a step of almost nothing took 12 ms instead of 1.
   const env = {...process.env, UV_THREADPOOL_SIZE: "1"};
-  const {stdout} = await run(process.execPath, [path.join(here, script), ...words], {maxBuffer: 1 << 28, env});
-  return JSON.parse(stdout.trim().split("\n").at(-1));
+  const running = run(process.execPath, [path.join(here, script), ...words], {maxBuffer: 1 << 28, env});
+  if (progress) running.child.stderr.pipe(process.stderr);
+  return JSON.parse((await running).stdout.trim().split("\n").at(-1));
 }
 
 export async function measurePeer(options, gguf) {
   const settings = {prompt_tokens: options.promptTokens, decode_tokens: options.decodeTokens, threads: options.threads, seed: 1};
-  const result = await runPeer("llama_cpp.mjs", gguf, JSON.stringify(settings));
+  const result = await runPeer("llama_cpp.mjs", [gguf, JSON.stringify(settings)]);
   return {...result, private_bytes: result.memory?.private_bytes ?? null, mapped_bytes: result.memory?.mapped_bytes ?? null};
 }
 

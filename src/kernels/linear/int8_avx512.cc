@@ -187,15 +187,16 @@ inline int64_t tiles(const LinearArgs& args, int64_t panel) {
 
 template <class Panel>
 inline void linear(const LinearArgs& args) {
+  constexpr bool kTiled = !Panel::kSeldom || Panel::kNested;  // several tokens verify a guess with K types, too
   // Unpacking pays when many tokens read what it stores.
-  if (args.tokens > (Panel::kSeldom ? 3 : Panel::kBits == 4 ? 32 : kTileTokens)) return wide<Panel>(args);
+  if (args.tokens > (!kTiled ? 3 : Panel::kBits == 4 ? 32 : kTileTokens)) return wide<Panel>(args);
   int64_t panel = args.panel_begin;
-  if (args.tokens == 1 || Panel::kSeldom) {  // bound by memory: more panels in flight
+  if (args.tokens == 1 || !kTiled) {  // bound by memory: more panels in flight
     for (; panel + 4 <= args.panel_end; panel += 4) {
       for (int64_t token = 0; token < args.tokens; ++token) tile<Panel, 4, 1>(args, panel, token, token == 0);
     }
   }
-  if constexpr (!Panel::kSeldom) panel = tiles<Panel>(args, panel);
+  if constexpr (kTiled) panel = tiles<Panel>(args, panel);
   for (; panel < args.panel_end; ++panel) {
     for (int64_t token = 0; token < args.tokens; ++token) tile<Panel, 1, 1>(args, panel, token, token == 0);
   }

@@ -19,7 +19,7 @@ struct OpName {
   std::string_view operator()(const GeGlu&) const { return "geglu"; }
   std::string_view operator()(const Gelu&) const { return "gelu"; }
   std::string_view operator()(const SoftCap&) const { return "soft_cap"; }
-  std::string_view operator()(const Slice&) const { return "slice"; }
+  std::string_view operator()(const Columns&) const { return "columns"; }
   std::string_view operator()(const Add&) const { return "add"; }
 };
 
@@ -59,7 +59,7 @@ class Settings {
   std::string operator()(const GeGlu&) const { return {}; }
   std::string operator()(const Gelu&) const { return {}; }
   std::string operator()(const SoftCap& op) const { return fmt::format("{}", op.cap); }
-  std::string operator()(const Slice& op) const { return fmt::format("{}..{}", op.first, op.first + op.width); }
+  std::string operator()(const Columns& op) const { return fmt::format("{}..{}", op.first, op.first + op.width); }
   std::string operator()(const Add&) const { return {}; }
 
  private:

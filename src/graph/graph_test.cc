@@ -132,13 +132,13 @@ TEST(GraphOps, WidthsAndDumpsOfNormsSlicesAndCaps) {
   Others others;
   GraphBuilder& b = others.builder;
   const ValueId normed = b.add("n", LayerNorm{b.vector("n.weight", 8), b.vector("n.bias", 8), 1e-5f}, {others.x});
-  const ValueId gate = b.add("gate", Slice{0, 3}, {normed}), up = b.add("up", Slice{5, 3}, {normed});
+  const ValueId gate = b.add("gate", Columns{0, 3}, {normed}), up = b.add("up", Columns{5, 3}, {normed});
   const ValueId product = b.add("product", GeGlu{}, {gate, up});
   const ValueId active = b.add("active", Gelu{}, {b.add("scaled", RmsNorm{b.vector("s", 3, 1), 1e-6f}, {product})});
   const ValueId capped = b.add("capped", SoftCap{30}, {active});
   const std::string text = std::move(others).message(capped);
   EXPECT_NE(text.find("n (8) = layer_norm x [n.weight(8) bias n.bias(8) epsilon 1e-05]"), std::string::npos) << text;
-  EXPECT_NE(text.find("up (3) = slice n [5..8]"), std::string::npos) << text;
+  EXPECT_NE(text.find("up (3) = columns n [5..8]"), std::string::npos) << text;
   EXPECT_NE(text.find("product (3) = geglu gate up\n"), std::string::npos) << text;
   EXPECT_NE(text.find("rms_norm product [s(3) + 1 epsilon 1e-06]"), std::string::npos) << text;
   EXPECT_NE(text.find("active (3) = gelu scaled\ncapped (3) = soft_cap active [30]"), std::string::npos) << text;
@@ -146,8 +146,8 @@ TEST(GraphOps, WidthsAndDumpsOfNormsSlicesAndCaps) {
 
 TEST(GraphOps, FaultsNameTheNode) {
   Others wide, none, norm, offset;
-  EXPECT_EQ(std::move(wide).message(wide.builder.add("cut", Slice{6, 3}, {wide.x})),
-            "[graph] node cut (slice): expected columns among the 8 of x, got 3 from 6 on");
+  EXPECT_EQ(std::move(wide).message(wide.builder.add("cut", Columns{6, 3}, {wide.x})),
+            "[graph] node cut (columns): expected columns among the 8 of x, got 3 from 6 on");
   EXPECT_EQ(std::move(none).message(none.builder.add("cap", SoftCap{0}, {none.x})),
             "[graph] node cap (soft_cap): expected a cap above 0, got 0");
   GraphBuilder& b = norm.builder;

@@ -89,10 +89,10 @@ class Inference {
     return width(0);
   }
 
-  Result<int64_t> operator()(const Slice& op) const {
+  Result<int64_t> operator()(const Columns& op) const {
     HALFTONE_TRY(expect_inputs(1));
     if (op.first < 0 || op.width <= 0 || op.width > width(0) - op.first) {
-      return invalid_input("[graph] node {} (slice): expected columns among the {} of {}, got {} from {} on",
+      return invalid_input("[graph] node {} (columns): expected columns among the {} of {}, got {} from {} on",
                            node_.name, width(0), graph_.values[static_cast<size_t>(node_.inputs[0])].name, op.width,
                            op.first);
     }

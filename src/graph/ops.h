@@ -63,15 +63,15 @@ struct SoftCap {  // x → cap * tanh(x / cap)
   float cap;
   bool operator==(const SoftCap&) const = default;
 };
-struct Slice {  // x → its columns [first, first + width); takes a fused projection apart without a copy
+struct Columns {  // x → its columns [first, first + width); takes a fused projection apart without a copy
   int64_t first, width;
-  bool operator==(const Slice&) const = default;
+  bool operator==(const Columns&) const = default;
 };
 struct Add {
   bool operator==(const Add&) const = default;
 };
 
 using Op =
-    std::variant<Embedding, RmsNorm, LayerNorm, Linear, Rope, Attention, SwiGlu, GeGlu, Gelu, SoftCap, Slice, Add>;
+    std::variant<Embedding, RmsNorm, LayerNorm, Linear, Rope, Attention, SwiGlu, GeGlu, Gelu, SoftCap, Columns, Add>;
 
 }  // namespace halftone

@@ -81,9 +81,9 @@ void read_longrope(JsonReader& reader, JsonReader& scaling, ModelConfig& config)
   for (const char* key : {"short_mscale", "long_mscale"}) {
     if (scaling.has(key)) scaling.fail(key, "no scale apart from attention_factor", "a number");
   }
-  rope.original_context =
-      scaling.integer("original_max_position_embeddings", 1, kMaxContext,
-                      reader.integer("original_max_position_embeddings", 1, kMaxContext, config.context));
+  rope.original_context =  // 1 has no logarithm to divide by
+      scaling.integer("original_max_position_embeddings", 2, kMaxContext,
+                      reader.integer("original_max_position_embeddings", 2, kMaxContext, config.context));
   rope.short_factors = scaling.numbers("short_factor", 1e-6, 1e6);
   rope.long_factors = scaling.numbers("long_factor", 1e-6, 1e6);
   const auto pairs = static_cast<size_t>(config.rotary() / 2);

@@ -30,7 +30,7 @@ struct WeightUses {
   void operator()(const GeGlu&) {}
   void operator()(const Gelu&) {}
   void operator()(const SoftCap&) {}
-  void operator()(const Slice&) {}
+  void operator()(const Columns&) {}
   void operator()(const Add&) {}
 };
 

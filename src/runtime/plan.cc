@@ -79,7 +79,7 @@ class Planner {
     // A slice is a view: what reads it reads the whole value.
     for (size_t i = graph_.nodes.size(); i-- > 0;) {
       const Node& node = graph_.nodes[i];
-      if (!std::holds_alternative<Slice>(node.op)) continue;
+      if (!std::holds_alternative<Columns>(node.op)) continue;
       int64_t& whole = last_reader_[static_cast<size_t>(node.inputs[0])];
       whole = std::max(whole, last_reader_[static_cast<size_t>(node.output)]);
     }
@@ -103,7 +103,7 @@ class Planner {
     const Node& node = graph_.nodes[index];
     const auto now = static_cast<int64_t>(index);
     const auto out = static_cast<size_t>(node.output);
-    if (const auto* slice = std::get_if<Slice>(&node.op)) {
+    if (const auto* slice = std::get_if<Columns>(&node.op)) {
       const Slot& whole = slot(node.inputs[0]);
       slots_[out] = {whole.offset, slice->width, whole.stride, whole.column + slice->first};
       return {};
@@ -185,7 +185,7 @@ class Planner {
     steps.push_back(SoftCapStep{op.cap, slot(node.inputs[0]), slot(node.output)});
     return {};
   }
-  Status lower_op(const Slice&, const Node&, std::vector<Step>&) { return {}; }  // a view, made in lower()
+  Status lower_op(const Columns&, const Node&, std::vector<Step>&) { return {}; }  // a view, made in lower()
   Status lower_op(const Add&, const Node& node, std::vector<Step>& steps) {
     steps.push_back(AddStep{slot(node.inputs[0]), slot(node.inputs[1]), slot(node.output)});
     return {};

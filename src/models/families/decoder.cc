@@ -57,8 +57,9 @@ class DecoderBuilder {
     const bool bias = config_.attention_bias;
     if (config_.fused_projections) {
       const ValueId qkv = linear(name + "qkv_proj", weights + "qkv_proj", q_width + 2 * kv_width, hidden, bias, normed);
-      return {graph_.add(name + "q", Slice{0, q_width}, {qkv}), graph_.add(name + "k", Slice{q_width, kv_width}, {qkv}),
-              graph_.add(name + "v", Slice{q_width + kv_width, kv_width}, {qkv})};
+      return {graph_.add(name + "q", Columns{0, q_width}, {qkv}),
+              graph_.add(name + "k", Columns{q_width, kv_width}, {qkv}),
+              graph_.add(name + "v", Columns{q_width + kv_width, kv_width}, {qkv})};
     }
     const ValueId q = linear(name + "q_proj", weights + "q_proj", q_width, hidden, bias, normed);
     const ValueId k = linear(name + "k_proj", weights + "k_proj", kv_width, hidden, bias, normed);
@@ -102,8 +103,8 @@ class DecoderBuilder {
     if (config_.fused_projections) {
       const ValueId both =
           linear(name + "gate_up_proj", weights + "gate_up_proj", 2 * intermediate, hidden, bias, normed);
-      gate = graph_.add(name + "gate", Slice{0, intermediate}, {both});
-      up = graph_.add(name + "up", Slice{intermediate, intermediate}, {both});
+      gate = graph_.add(name + "gate", Columns{0, intermediate}, {both});
+      up = graph_.add(name + "up", Columns{intermediate, intermediate}, {both});
     } else {
       gate = linear(name + "gate_proj", weights + "gate_proj", intermediate, hidden, bias, normed);
       up = linear(name + "up_proj", weights + "up_proj", intermediate, hidden, bias, normed);

@@ -27,7 +27,9 @@ class GgufImporter {
     head_dim_ = source_.config.at("head_dim").get<int64_t>();
     for (size_t i = 0; i < files_.headers.size(); ++i)
       for (const GgufTensor& tensor : files_.headers[i].tensors) HALFTONE_TRY(add(tensor, files_.maps[i]));
-    source_.texts["vocabulary.gguf"] = vocabulary();
+    // What llama.cpp writes where there is none.
+    const std::string_view kind = files_.first().text("tokenizer.ggml.model");
+    if (!kind.empty() && kind != "no_vocab" && kind != "none") source_.texts["vocabulary.gguf"] = vocabulary();
     source_.maps = files_.maps;
     return std::move(source_);
   }

@@ -93,7 +93,8 @@ TEST_F(ChatTest, AFullContextForgetsTheOldestTurns) {
   EXPECT_GT(forgotten, 0);
   const auto long_turn = chat->answer(std::string(60, 'x'), options_, {});
   ASSERT_FALSE(long_turn.ok());
-  EXPECT_NE(long_turn.status().message().find("expected a prompt of at most 30 tokens (as --context says)"), std::string::npos)
+  EXPECT_NE(long_turn.status().message().find("expected a prompt of at most 30 tokens (as --context says)"),
+            std::string::npos)
       << long_turn.status().message();
   EXPECT_FALSE(answer(*chat, "ok").result.prompt_tokens.empty());
 }

@@ -6,6 +6,7 @@
 #include "formats/json_text.h"
 #include "formats/model_file.h"
 #include "models/json_reader.h"
+#include "models/tokenizers/readers.h"
 #include "models/tokenizers/vocabulary.h"
 
 namespace halftone {
@@ -39,8 +40,9 @@ Result<std::shared_ptr<const Tokenizer>> open_tokenizer(const ModelFile& file) {
   }
   const auto model = file.side_files.find("tokenizer.model");
   if (model != file.side_files.end()) {
-    HALFTONE_ASSIGN(const SentencePieceOptions options, sentencepiece_options(file));
     HALFTONE_ASSIGN(const std::shared_ptr<const FileMap> map, FileMap::open(model->second));
+    if (looks_like_ranks(map->bytes())) return read_tiktoken_ranks(map->bytes(), model->second.string());
+    HALFTONE_ASSIGN(const SentencePieceOptions options, sentencepiece_options(file));
     return read_sentencepiece(map->bytes(), model->second.string(), options);
   }
   const auto vocabulary = file.side_files.find("vocabulary.gguf");

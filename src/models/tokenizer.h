@@ -49,6 +49,8 @@ struct SentencePieceOptions {
 };
 Result<std::shared_ptr<const Tokenizer>> read_sentencepiece(std::span<const std::byte> bytes, std::string_view name,
                                                             const SentencePieceOptions& options = {});
+// Lines of base64 and rank, with Llama 3's special tokens behind them.
+Result<std::shared_ptr<const Tokenizer>> read_tiktoken_ranks(std::span<const std::byte> bytes, std::string_view name);
 // Tensors are not looked at; a file of metadata alone will do.
 Result<std::shared_ptr<const Tokenizer>> read_gguf_vocabulary(std::span<const std::byte> bytes, std::string_view name);
 

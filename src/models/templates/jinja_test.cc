@@ -11,28 +11,28 @@
 namespace halftone {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Result<std::string> render(std::string_view source, const Json& values, const ChatOptions& given = {}) {
+Result<std::string> render_template(std::string_view source, const OrderedJson& values, const ChatOptions& given = {}) {
   ChatOptions options = given;
   options.extra = values;
   const auto parsed = ChatTemplate::parse(source, "t");
   if (!parsed.ok()) return parsed.status();
-  return parsed->render(Json::array(), options);
+  return parsed->render(OrderedJson::array(), options);
 }
 
-std::string message_of(std::string_view source) {
-  const auto text = render(source, Json::object());
+std::string template_message(std::string_view source) {
+  const auto text = render_template(source, OrderedJson::object());
   return text.ok() ? "rendered: " + *text : std::string(text.status().message());
 }
 
 TEST(Jinja, AgreesWithTheReference) {
   const auto text = read_text_file(std::string(HALFTONE_SOURCE_DIR) + "/tests/golden/jinja.json");
   ASSERT_TRUE(text.ok());
-  const Json golden = Json::parse(*text);
+  const OrderedJson golden = OrderedJson::parse(*text);
   ASSERT_GT(golden["cases"].size(), 300u);
-  for (const Json& item : golden["cases"]) {
-    const auto shown = render(item["template"].get<std::string>(), golden["values"]);
+  for (const OrderedJson& item : golden["cases"]) {
+    const auto shown = render_template(item["template"].get<std::string>(), golden["values"]);
     if (item["text"].is_null()) {
       EXPECT_FALSE(shown.ok()) << item["template"] << " gives " << *shown;
     } else {
@@ -69,7 +69,7 @@ TEST(Jinja, ErrorsNameLineAndConstruct) {
       {"{{ 9223372036854775807 + 1 }}", "expected a number below 2^63"},
   };
   for (const auto& [source, message] : cases) {
-    EXPECT_NE(message_of(source).find(message), std::string::npos) << source << "\n" << message_of(source);
+    EXPECT_NE(template_message(source).find(message), std::string::npos) << source << "\n" << template_message(source);
   }
 }
 
@@ -101,7 +101,7 @@ TEST(Jinja, HostileTemplatesEndWithAnError) {
       "{{ ('x' * 1000000) | indent(99999) }}",
   };
   for (const std::string& source : cases) {
-    const std::string message = message_of(source);
+    const std::string message = template_message(source);
     EXPECT_NE(message.find("[template] t: line "), std::string::npos) << source.substr(0, 100) << "\n"
                                                                       << message.substr(0, 300);
   }
@@ -112,7 +112,7 @@ TEST(Jinja, DatesComeFromTheCaller) {
   std::tm now{};
   now.tm_year = 124, now.tm_mon = 6, now.tm_mday = 26;
   options.now = now;
-  const auto text = render("{{ strftime_now('%d %b %Y') }}", Json::object(), options);
+  const auto text = render_template("{{ strftime_now('%d %b %Y') }}", OrderedJson::object(), options);
   ASSERT_TRUE(text.ok());
   EXPECT_EQ(*text, "26 Jul 2024");
 }

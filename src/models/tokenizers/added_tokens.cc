@@ -27,6 +27,7 @@ bool word_touches(std::string_view text, Range range) {
 
 void AddedTokenFinder::add(const AddedToken& token, std::string_view content) {
   if (content.empty()) return;
+  begins_[static_cast<uint8_t>(content[0])] = true;
   uint32_t node = 0;
   for (const char character : content) {
     const auto byte = static_cast<uint8_t>(character);
@@ -63,6 +64,10 @@ std::vector<AddedTokenFinder::Part> AddedTokenFinder::split(std::string_view tex
   std::vector<Part> parts;
   size_t covered = 0;
   for (size_t at = 0; at < text.size() && !tokens_.empty();) {
+    if (!begins_[static_cast<uint8_t>(text[at])]) {
+      ++at;
+      continue;
+    }
     const Match match = match_at(text, at);
     if (match.token == nullptr) {
       ++at;

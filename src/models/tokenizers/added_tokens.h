@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -45,6 +46,7 @@ class AddedTokenFinder {
   };
   Match match_at(std::string_view text, size_t at) const;
   std::vector<AddedToken> tokens_;
+  std::array<bool, 256> begins_{};  // a token begins with the byte
   std::vector<Node> nodes_{1};
 };
 

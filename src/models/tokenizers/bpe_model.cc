@@ -10,6 +10,11 @@
 #include "models/tokenizers/word_mark.h"
 
 namespace halftone {
+namespace {
+
+constexpr size_t kMaxRankedBytes = 1024;  // every cut of a token is looked up, which is quadratic in its length
+
+}  // namespace
 
 Result<BpeModel> BpeModel::create(TokenizerJson& json, JsonReader& tokenizer, bool byte_level) {
   BpeModel model;
@@ -51,6 +56,28 @@ Result<BpeModel> BpeModel::from_scores(Vocabulary vocabulary, const std::vector<
     HALFTONE_TRY(model.add_scored(by_score[i], rank, is_normal));
   }
   model.find_bytes();
+  return model;
+}
+
+Result<BpeModel> BpeModel::from_ranks(Vocabulary vocabulary, std::string file) {
+  BpeModel model;
+  model.file_ = std::move(file);
+  model.byte_level_ = model.ignore_merges_ = true;
+  model.vocabulary_ = std::move(vocabulary);
+  model.find_bytes();
+  for (int byte = 0; byte < 256; ++byte) {
+    if (model.bytes_[static_cast<size_t>(byte)] != kNoToken) continue;
+    return invalid_input("[tokenizer] {}: expected a token for every byte, got none for {:#04x}", model.file_, byte);
+  }
+  for (TokenId id = 0; id < model.vocabulary_.size(); ++id) {
+    const std::string text(model.vocabulary_.piece(id));
+    if (text.size() > kMaxRankedBytes) continue;  // found as a whole only; no real token is that long
+    for (size_t at = utf8_length(text[0]); at < text.size(); at += utf8_length(text[at])) {
+      const TokenId left = model.vocabulary_.find(std::string_view(text).substr(0, at));
+      const TokenId right = model.vocabulary_.find(std::string_view(text).substr(at));
+      if (left != kNoToken && right != kNoToken) (void)model.merges_.add(left, right, static_cast<uint32_t>(id), id);
+    }
+  }
   return model;
 }
 

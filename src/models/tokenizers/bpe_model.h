@@ -31,6 +31,10 @@ class BpeModel final : public PieceModel {
   static Result<BpeModel> from_scores(Vocabulary vocabulary, const std::vector<Scored>& normal, bool byte_fallback,
                                       TokenId unknown, std::string file);
 
+  // From the tokens of a tiktoken rank file, in the byte alphabet: what is a token as a whole stays, else two symbols
+  // merge where their bytes are a token, the lowest id first.
+  static Result<BpeModel> from_ranks(Vocabulary vocabulary, std::string file);
+
   std::unique_ptr<PieceModel::Scratch> make_scratch() const override;
   Status encode(std::string_view piece, PieceModel::Scratch& scratch, std::vector<TokenId>& ids) const override;
   const Vocabulary& vocabulary() const override { return vocabulary_; }

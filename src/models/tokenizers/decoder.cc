@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/tokenizers/decoder.h"
 
+#include <array>
+
 #include "base/error.h"
 #include "models/tokenizers/byte_alphabet.h"
 
@@ -63,11 +65,18 @@ Status PieceDecoder::read_step(JsonReader& reader, int depth) {
     pattern.only({"String"});
     replacements_.emplace_back(pattern.text("String", ""), reader.text("content", ""));
     reader.absorb(pattern);
+  } else if (type == "WordPiece") {
+    reader.only({"type", "prefix", "cleanup"});
+    word_pieces_ = true;
+    inside_ = reader.text("prefix", "##");
+    clean_ = reader.boolean("cleanup", true);
+    leading_ = " ";
   } else if (type == "Strip") {
     return read_strip(reader);
   } else {
-    return unsupported("{}: expected ByteLevel, ByteFallback, Fuse, Metaspace, Replace, Strip or Sequence, got \"{}\"",
-                       reader.place("type"), type);
+    return unsupported(
+        "{}: expected ByteLevel, ByteFallback, Fuse, Metaspace, Replace, Strip, WordPiece or Sequence, got \"{}\"",
+        reader.place("type"), type);
   }
   if (reader.status().ok() && !replacements_.empty() && replacements_.back().first.empty()) {
     return invalid_input("{}: expected a string of at least one character to replace", reader.place(""));
@@ -87,12 +96,35 @@ Status PieceDecoder::read_strip(JsonReader& reader) {
   return {};
 }
 
+// A space before every word; with `clean_` none before signs and short forms.
+std::string PieceDecoder::word_piece(std::string_view piece) const {
+  if (!inside_.empty() && piece.starts_with(inside_)) return std::string(piece.substr(inside_.size()));
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kClean = {{{" .", "."},
+                                                                                            {" ?", "?"},
+                                                                                            {" !", "!"},
+                                                                                            {" ,", ","},
+                                                                                            {" ' ", "'"},
+                                                                                            {" n't", "n't"},
+                                                                                            {" 'm", "'m"},
+                                                                                            {" do not", " don't"},
+                                                                                            {" 's", "'s"},
+                                                                                            {" 've", "'ve"},
+                                                                                            {" 're", "'re"}}};
+  std::string text = " " + std::string(piece);
+  for (const auto& [from, to] : kClean) {
+    for (size_t at = clean_ ? text.find(from) : std::string::npos; at != std::string::npos;
+         at = text.find(from, at + to.size()))
+      text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
 std::string PieceDecoder::bytes_of(std::string_view piece) const {
   if (byte_fallback_) {
     const int byte = byte_of_name(piece);
     if (byte >= 0) return std::string(1, static_cast<char>(byte));
   }
-  std::string text(piece);
+  std::string text = word_pieces_ ? word_piece(piece) : std::string(piece);
   for (const auto& [from, to] : replacements_) {
     for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
       text.replace(at, from.size(), to);

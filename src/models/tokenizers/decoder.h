@@ -22,7 +22,9 @@ class PieceDecoder {
  private:
   Status read_step(JsonReader& reader, int depth);
   Status read_strip(JsonReader& reader);
-  bool byte_level_ = false, byte_fallback_ = false;
+  std::string word_piece(std::string_view piece) const;
+  bool byte_level_ = false, byte_fallback_ = false, word_pieces_ = false, clean_ = false;
+  std::string inside_;  // what marks a piece inside of a word (WordPiece)
   std::vector<std::pair<std::string, std::string>> replacements_;
   std::string leading_;
 };

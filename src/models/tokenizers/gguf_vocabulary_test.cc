@@ -19,7 +19,7 @@ using Json = nlohmann::json;
 using Ids = std::vector<TokenId>;
 
 // A file of metadata alone, as bytes.
-std::string file_of(GgufMetadata metadata) {
+std::string metadata_file(GgufMetadata metadata) {
   GgufPlan plan;
   plan.metadata = std::move(metadata);
   const auto head = gguf_head(plan, "t.gguf");
@@ -27,17 +27,17 @@ std::string file_of(GgufMetadata metadata) {
   return *head;
 }
 
-Result<std::shared_ptr<const Tokenizer>> read(GgufMetadata metadata) {
-  const std::string file = file_of(std::move(metadata));
+Result<std::shared_ptr<const Tokenizer>> read_metadata(GgufMetadata metadata) {
+  const std::string file = metadata_file(std::move(metadata));
   return read_gguf_vocabulary(std::as_bytes(std::span(file)), "t.gguf");
 }
 
-std::string message_of(GgufMetadata metadata) {
-  const auto tokenizer = read(std::move(metadata));
+std::string metadata_message(GgufMetadata metadata) {
+  const auto tokenizer = read_metadata(std::move(metadata));
   return tokenizer.ok() ? "accepted" : std::string(tokenizer.status().message());
 }
 
-Ids encoded(const Result<std::shared_ptr<const Tokenizer>>& tokenizer, std::string_view text, bool special = true) {
+Ids ids_of(const Result<std::shared_ptr<const Tokenizer>>& tokenizer, std::string_view text, bool special = true) {
   EXPECT_TRUE(tokenizer.ok()) << tokenizer.status().message();
   if (!tokenizer.ok()) return {};
   const auto ids = (*tokenizer)->encode(text, special);
@@ -46,7 +46,7 @@ Ids encoded(const Result<std::shared_ptr<const Tokenizer>>& tokenizer, std::stri
 }
 
 // <unk> <s> </s>, then a 3, b 4, ▁ 5, ab 6, ▁a 7, a byte 8, an added token 9, padding 10.
-GgufMetadata scored() {
+GgufMetadata scored_metadata() {
   GgufMetadata metadata;
   metadata.text("tokenizer.ggml.model", "llama");
   metadata.texts("tokenizer.ggml.tokens", std::vector<std::string>{"<unk>", "<s>", "</s>", "a", "b", "▁", "ab", "▁a",
@@ -60,35 +60,35 @@ GgufMetadata scored() {
 }
 
 TEST(GgufVocabulary, ScoredKindReadsAsSentencePiece) {
-  const auto tokenizer = read(scored());
-  EXPECT_EQ(encoded(tokenizer, "ab"), (Ids{1, 5, 6}));
-  EXPECT_EQ(encoded(tokenizer, "ab a", false), (Ids{5, 6, 7}));
-  EXPECT_EQ(encoded(tokenizer, "a\n\x01", false), (Ids{7, 8, 0}));
-  EXPECT_EQ(encoded(tokenizer, "ato dob", false), (Ids{7, 9, 4}));
-  EXPECT_EQ(encoded(tokenizer, "a</s>b"), (Ids{1, 7, 2, 5, 4}));
+  const auto tokenizer = read_metadata(scored_metadata());
+  EXPECT_EQ(ids_of(tokenizer, "ab"), (Ids{1, 5, 6}));
+  EXPECT_EQ(ids_of(tokenizer, "ab a", false), (Ids{5, 6, 7}));
+  EXPECT_EQ(ids_of(tokenizer, "a\n\x01", false), (Ids{7, 8, 0}));
+  EXPECT_EQ(ids_of(tokenizer, "ato dob", false), (Ids{7, 9, 5, 4}));
+  EXPECT_EQ(ids_of(tokenizer, "a</s>b"), (Ids{1, 7, 2, 5, 4}));
   EXPECT_EQ((*tokenizer)->decode({1, 7, 8, 9, 5, 6}), "a\nto do ab");
   EXPECT_EQ((*tokenizer)->kind(), "sentencepiece-bpe");
 }
 
 TEST(GgufVocabulary, FlagsOfTheFileCount) {
-  GgufMetadata metadata = scored();
+  GgufMetadata metadata = scored_metadata();
   metadata.boolean("tokenizer.ggml.add_bos_token", false);
   metadata.boolean("tokenizer.ggml.add_eos_token", true);
   metadata.boolean("tokenizer.ggml.add_space_prefix", false);
-  EXPECT_EQ(encoded(read(metadata), "ab"), (Ids{6, 2}));
-  GgufMetadata collapsed = scored();
+  EXPECT_EQ(ids_of(read_metadata(metadata), "ab"), (Ids{6, 2}));
+  GgufMetadata collapsed = scored_metadata();
   collapsed.boolean("tokenizer.ggml.remove_extra_whitespaces", true);
-  EXPECT_EQ(encoded(read(collapsed), "  a  a ", false), (Ids{7, 7}));
+  EXPECT_EQ(ids_of(read_metadata(collapsed), "  a  a ", false), (Ids{7, 7}));
 }
 
 TEST(GgufVocabulary, ControlTokensOfPhi3TakeTheSpaceBehindThem) {
-  GgufMetadata metadata = scored();
+  GgufMetadata metadata = scored_metadata();
   metadata.text("general.architecture", "phi3");
-  EXPECT_EQ(encoded(read(metadata), "</s> \nab<s>\n", true), (Ids{1, 2, 5, 6, 1, 5, 8}));
+  EXPECT_EQ(ids_of(read_metadata(metadata), "</s> \nab<s>\n", true), (Ids{1, 2, 5, 6, 1, 5, 8}));
 }
 
 // The tiny tokenizer written as GGUF.
-GgufMetadata tiny(std::string_view pre) {
+GgufMetadata tiny_metadata(std::string_view pre) {
   const Json json = Json::parse(tiny_tokenizer_json());
   std::vector<std::string> tokens(kTinyTokenizerIds), merges = json["model"]["merges"];
   std::vector<int32_t> types(kTinyTokenizerIds, 1);
@@ -111,47 +111,49 @@ GgufMetadata tiny(std::string_view pre) {
 TEST(GgufVocabulary, ByteLevelKindAgreesWithTheSameTokenizerAsJson) {
   const auto text = read_text_file(std::string(HALFTONE_SOURCE_DIR) + "/tests/golden/byte_level.json");
   ASSERT_TRUE(text.ok());
-  GgufMetadata metadata = tiny("smaug-bpe");
+  GgufMetadata metadata = tiny_metadata("smaug-bpe");
   metadata.boolean("tokenizer.ggml.add_bos_token", true);
-  const auto tokenizer = read(std::move(metadata));
+  const auto tokenizer = read_metadata(std::move(metadata));
   for (const Json& item : Json::parse(*text)) {
-    EXPECT_EQ(encoded(tokenizer, item["text"].get<std::string>()), item["ids"].get<Ids>()) << item["text"];
+    EXPECT_EQ(ids_of(tokenizer, item["text"].get<std::string>()), item["ids"].get<Ids>()) << item["text"];
   }
 }
 
 TEST(GgufVocabulary, EveryPreKindCutsAndComesBack) {
   for (const std::string_view pre : {"", "default", "gpt-2", "phi-2", "llama-bpe", "qwen2", "gpt-4o", "tekken",
                                      "starcoder", "smollm", "falcon3", "stablelm2"}) {
-    const auto tokenizer = read(tiny(pre));
+    const auto tokenizer = read_metadata(tiny_metadata(pre));
     for (const std::string_view text : {"The cat's 12345 mice, they'LL\r\n\n run  to É日本!", "", "  \n x"}) {
-      EXPECT_EQ((*tokenizer)->decode(encoded(tokenizer, text, false)), text) << pre;
+      EXPECT_EQ((*tokenizer)->decode(ids_of(tokenizer, text, false)), text) << pre;
     }
   }
-  EXPECT_EQ(encoded(read(tiny("llama-bpe")), "a"), (Ids{286, 97}));  // bos by the kind's own default
-  EXPECT_EQ(encoded(read(tiny("gpt-2")), "a"), (Ids{97}));
+  EXPECT_EQ(ids_of(read_metadata(tiny_metadata("llama-bpe")), "a"), (Ids{286, 97}));  // bos by the kind's own default
+  EXPECT_EQ(ids_of(read_metadata(tiny_metadata("gpt-2")), "a"), (Ids{97}));
   // Qwen2 composes first, as its reference does: e + U+0301 are the two bytes of é.
-  EXPECT_EQ(encoded(read(tiny("qwen2")), "e\xCC\x81"), encoded(read(tiny("qwen2")), "\xC3\xA9"));
+  EXPECT_EQ(ids_of(read_metadata(tiny_metadata("qwen2")), "e\xCC\x81"),
+            ids_of(read_metadata(tiny_metadata("qwen2")), "\xC3\xA9"));
 }
 
 TEST(GgufVocabulary, FaultsNameFileAndKey) {
-  EXPECT_EQ(message_of({}), "[tokenizer] t.gguf: tokenizer.ggml.model: expected a vocabulary, got none");
+  EXPECT_EQ(metadata_message({}), "[tokenizer] t.gguf: tokenizer.ggml.model: expected a vocabulary, got none");
   GgufMetadata other;
   other.text("tokenizer.ggml.model", "rwkv");
-  EXPECT_EQ(message_of(other),
+  EXPECT_EQ(metadata_message(other),
             "[tokenizer] t.gguf: tokenizer.ggml.model: expected llama or gpt2, got \"rwkv\"; put the model's "
             "tokenizer.json beside the file");
   GgufMetadata empty;
   empty.text("tokenizer.ggml.model", "gpt2");
-  EXPECT_EQ(message_of(empty), "[tokenizer] t.gguf: tokenizer.ggml.tokens: expected a list of texts, got none");
-  EXPECT_NE(message_of(tiny("new-kind")).find("tokenizer.ggml.pre: expected a known way to cut text (default, gpt-2"),
+  EXPECT_EQ(metadata_message(empty), "[tokenizer] t.gguf: tokenizer.ggml.tokens: expected a list of texts, got none");
+  EXPECT_NE(metadata_message(tiny_metadata("new-kind"))
+                .find("tokenizer.ggml.pre: expected a known way to cut text (default, gpt-2"),
             std::string::npos);
-  EXPECT_NE(message_of(tiny("new-kind")).find("got \"new-kind\""), std::string::npos);
+  EXPECT_NE(metadata_message(tiny_metadata("new-kind")).find("got \"new-kind\""), std::string::npos);
   const auto broken = [](auto change) {
     GgufMetadata metadata;
     metadata.text("tokenizer.ggml.model", "gpt2");
     metadata.texts("tokenizer.ggml.tokens", std::vector<std::string>{"a", "b", "ab"});
     change(metadata);
-    return message_of(metadata);
+    return metadata_message(metadata);
   };
   EXPECT_EQ(broken([](GgufMetadata& m) { m.texts("tokenizer.ggml.merges", std::vector<std::string>{"ab"}); }),
             "[tokenizer] t.gguf: tokenizer.ggml.merges[0]: expected two pieces like \"a b\", got \"ab\"");
@@ -172,9 +174,9 @@ TEST(GgufVocabulary, FaultsNameFileAndKey) {
   GgufMetadata twins;
   twins.text("tokenizer.ggml.model", "gpt2");
   twins.texts("tokenizer.ggml.tokens", std::vector<std::string>{"a", "a"});
-  EXPECT_EQ(message_of(twins),
+  EXPECT_EQ(metadata_message(twins),
             "[tokenizer] t.gguf: tokenizer.ggml.tokens[1]: expected pieces used once, got \"a\" with ids 0 and 1");
-  const std::string file = file_of(scored());
+  const std::string file = metadata_file(scored_metadata());
   for (size_t length = 0; length + 32 < file.size(); ++length) {
     EXPECT_FALSE(read_gguf_vocabulary(std::as_bytes(std::span(file).first(length)), "t.gguf").ok()) << length;
   }
@@ -206,7 +208,7 @@ TEST(GgufVocabulary, AgreesWithPublishedIds) {
       std::istringstream words(line);
       Ids expected;
       for (TokenId id = 0; words >> id;) expected.push_back(id);
-      EXPECT_EQ(encoded(tokenizer, text, false), expected) << entry.path() << ": \"" << text << "\"";
+      EXPECT_EQ(ids_of(tokenizer, text, false), expected) << entry.path() << ": \"" << text << "\"";
     }
   }
   EXPECT_GT(files, 0);

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <optional>
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "models/tokenizers/base64.h"
 #include "models/tokenizers/unicode.h"
 #include "models/tokenizers/word_mark.h"
 
@@ -35,6 +37,55 @@ bool all_ascii(std::string_view text) {
   return true;
 }
 
+// utf8proc sorts the marks behind a letter by insertion, which a long run of them makes quadratic; sorted ones it only
+// looks at. The order is the one that it would make.
+void sort_marks(std::string& text) {
+  struct Mark {
+    int combining_class;
+    std::string character;
+  };
+  std::vector<Mark> marks;
+  size_t begin = 0;
+  const auto put_back = [&] {
+    if (marks.size() > 1) {
+      std::stable_sort(marks.begin(), marks.end(),
+                       [](const Mark& a, const Mark& b) { return a.combining_class < b.combining_class; });
+      size_t at = begin;
+      for (const Mark& mark : marks) {
+        text.replace(at, mark.character.size(), mark.character);
+        at += mark.character.size();
+      }
+    }
+    marks.clear();
+  };
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Step step = utf8_step(text, at);
+    const int combining_class = step.code_point < 0x300 ? 0 : utf8proc_get_property(step.code_point)->combining_class;
+    if (combining_class == 0) {
+      put_back();
+    } else {
+      if (marks.empty()) begin = at;
+      marks.push_back({combining_class, text.substr(at, step.length)});
+    }
+    at += step.length;
+  }
+  put_back();
+}
+
+bool is_chinese(int32_t code) {
+  static constexpr std::pair<int32_t, int32_t> kBlocks[] = {{0x4E00, 0x9FFF},   {0x3400, 0x4DBF},   {0x20000, 0x2A6DF},
+                                                            {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B920, 0x2CEAF},
+                                                            {0xF900, 0xFAFF},   {0x2F800, 0x2FA1F}};
+  return std::any_of(std::begin(kBlocks), std::end(kBlocks),
+                     [&](const auto& block) { return code >= block.first && code <= block.second; });
+}
+
+bool is_other(int32_t code_point) {
+  const utf8proc_category_t category = utf8proc_category(code_point);
+  return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_CF || category == UTF8PROC_CATEGORY_CN ||
+         category == UTF8PROC_CATEGORY_CO || category == UTF8PROC_CATEGORY_CS;
+}
+
 }  // namespace
 
 struct Normalizer::Apply {
@@ -42,6 +93,7 @@ struct Normalizer::Apply {
 
   Status operator()(const Compose& step) {
     if (all_ascii(text)) return {};
+    sort_marks(text);
     utf8proc_uint8_t* out = nullptr;
     const auto* in = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
     const utf8proc_ssize_t length = utf8proc_map(in, static_cast<utf8proc_ssize_t>(text.size()), &out,
@@ -112,6 +164,41 @@ struct Normalizer::Apply {
     return {};
   }
 
+  Status operator()(const Mapped& step) {
+    text = step.clusters ? step.map->apply_clusters(text) : step.map->apply(text);
+    return {};
+  }
+
+  // Of the first neural translators: control characters go, and what looks like a space becomes one.
+  Status operator()(const Nmt&) {
+    map([](int32_t code, std::string& out) {
+      const bool dropped = (code >= 1 && code <= 8) || code == 0xB || (code >= 0xE && code <= 0x1F) || code == 0x7F ||
+                           code == 0x8F || code == 0x9F;
+      const bool space = code == 9 || code == 0xA || code == 0xC || code == 0xD || code == 0x1680 ||
+                         (code >= 0x200B && code <= 0x200F) || code == 0x2028 || code == 0x2029 || code == 0x2581 ||
+                         code == 0xFEFF || code == 0xFFFD;
+      if (!dropped) append_utf8(out, space ? ' ' : code);
+    });
+    return {};
+  }
+
+  Status operator()(const BertClean& step) {
+    map([&](int32_t code, std::string& out) {
+      if (step.clean) {
+        if (code == '\t' || code == '\n' || code == '\r' || is_white_space(code)) {
+          code = ' ';
+        } else if (code == 0 || code == 0xFFFD || is_other(code)) {
+          return;
+        }
+      }
+      const bool padded = step.pad_chinese && is_chinese(code);
+      if (padded) out += ' ';
+      append_utf8(out, code);
+      if (padded) out += ' ';
+    });
+    return {};
+  }
+
   Status operator()(const SentencePiece& step) {
     std::string_view rest = text;
     if (step.collapse) rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
@@ -149,8 +236,10 @@ struct Normalizer::Apply {
   }
 };
 
-Normalizer Normalizer::sentencepiece(bool dummy_prefix, bool collapse, bool escape) {
+Normalizer Normalizer::sentencepiece(bool dummy_prefix, bool collapse, bool escape, CharactersMap map) {
   Normalizer normalizer;
+  if (!map.empty())
+    normalizer.steps_.emplace_back(Mapped{std::make_shared<const CharactersMap>(std::move(map)), false});
   normalizer.steps_.emplace_back(SentencePiece{dummy_prefix, collapse, escape});
   return normalizer;
 }
@@ -194,10 +283,44 @@ Status Normalizer::read_step(JsonReader& reader, int depth) {
     HALFTONE_ASSIGN(Pattern pattern, Pattern::read(reader, "pattern"));
     steps_.emplace_back(Replace{std::move(pattern), reader.text("content", "")});
   } else {
-    return unsupported(
-        "{}: expected NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace or Sequence, got \"{}\"",
-        reader.place("type"), type);
+    return read_other(reader, type);
   }
+  return reader.status();
+}
+
+Status Normalizer::read_other(JsonReader& reader, std::string_view type) {
+  if (type == "BertNormalizer") return read_bert(reader);
+  if (type == "Nmt") {
+    reader.only({"type"});
+    steps_.emplace_back(Nmt{});
+    return reader.status();
+  }
+  if (type == "Precompiled") {
+    reader.only({"type", "precompiled_charsmap"});
+    const std::string text = reader.text("precompiled_charsmap", "");
+    HALFTONE_TRY(reader.status());
+    const std::optional<std::string> blob = from_base64(text);
+    if (!blob) return invalid_input("{}: expected base64", reader.place("precompiled_charsmap"));
+    HALFTONE_ASSIGN(CharactersMap map, CharactersMap::read(*blob, reader.place("precompiled_charsmap")));
+    if (!map.empty()) steps_.emplace_back(Mapped{std::make_shared<const CharactersMap>(std::move(map)), true});
+    return {};
+  }
+  return unsupported(
+      "{}: expected NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace, Nmt, Precompiled, "
+      "BertNormalizer or Sequence, got \"{}\"",
+      reader.place("type"), type);
+}
+
+Status Normalizer::read_bert(JsonReader& reader) {
+  reader.only({"type", "clean_text", "handle_chinese_chars", "strip_accents", "lowercase"});
+  const bool lowercase = reader.boolean("lowercase", true);
+  const bool strip = reader.boolean("strip_accents", lowercase);  // null: as lowercase
+  steps_.emplace_back(BertClean{reader.boolean("clean_text", true), reader.boolean("handle_chinese_chars", true)});
+  if (strip) {
+    steps_.emplace_back(Compose{UTF8PROC_STABLE | UTF8PROC_DECOMPOSE});
+    steps_.emplace_back(StripAccents{});
+  }
+  if (lowercase) steps_.emplace_back(Lowercase{});
   return reader.status();
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -8,6 +9,7 @@
 
 #include "halftone/status.h"
 #include "models/json_reader.h"
+#include "models/tokenizers/characters_map.h"
 #include "models/tokenizers/pattern.h"
 
 namespace halftone {
@@ -17,9 +19,9 @@ class Normalizer {
  public:
   Normalizer() = default;  // changes nothing
   static Result<Normalizer> read(JsonReader& tokenizer);
-  // What a SentencePiece model without a character map does. dummy_prefix: a space before the text; collapse: no spaces
-  // at the ends and one between words; escape: spaces become "▁".
-  static Normalizer sentencepiece(bool dummy_prefix, bool collapse, bool escape);
+  // What a SentencePiece model does, after its character map. dummy_prefix: a space before the text; collapse: no
+  // spaces at the ends and one between words; escape: spaces become "▁".
+  static Normalizer sentencepiece(bool dummy_prefix, bool collapse, bool escape, CharactersMap map = {});
   bool empty() const { return steps_.empty(); }
   // REQUIRES: valid UTF-8.
   Result<std::string> apply(std::string_view text) const;
@@ -40,12 +42,23 @@ class Normalizer {
     Pattern pattern;
     std::string content;
   };
+  struct Mapped {
+    std::shared_ptr<const CharactersMap> map;
+    bool clusters;  // as tokenizer.json means it, else as SentencePiece does
+  };
+  struct Nmt {};
+  struct BertClean {
+    bool clean, pad_chinese;
+  };
   struct SentencePiece {
     bool dummy_prefix, collapse, escape;
   };
-  using Step = std::variant<Compose, Lowercase, StripAccents, Strip, Prepend, Replace, SentencePiece>;
+  using Step =
+      std::variant<Compose, Lowercase, StripAccents, Strip, Prepend, Replace, Mapped, Nmt, BertClean, SentencePiece>;
   struct Apply;
   Status read_step(JsonReader& reader, int depth);
+  Status read_other(JsonReader& reader, std::string_view type);
+  Status read_bert(JsonReader& reader);
   std::vector<Step> steps_;
 };
 

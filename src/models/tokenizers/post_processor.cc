@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/tokenizers/post_processor.h"
 
+#include <nlohmann/json.hpp>
+#include <utility>
+
 #include "base/error.h"
 #include "models/tokenizers/vocabulary.h"
 
@@ -43,6 +46,19 @@ Status read_template(JsonReader& reader, PostProcessor& result) {
   return {};
 }
 
+// "cls" before the text and "sep" behind it, each as [token, id].
+Status read_around(JsonReader& reader, PostProcessor& result) {
+  reader.only({"type", "sep", "cls", "trim_offsets", "add_prefix_space"});
+  for (const auto& [key, ids] : {std::pair("cls", &result.before), std::pair("sep", &result.behind)}) {
+    const nlohmann::json* pair = reader.find(key);
+    const bool good = pair != nullptr && pair->is_array() && pair->size() == 2 && (*pair)[0].is_string() &&
+                      (*pair)[1].is_number_unsigned() && (*pair)[1].get<uint64_t>() <= kMaxTokenId;
+    if (!good) return invalid_input("{}: expected [token, id]", reader.place(key));
+    ids->push_back((*pair)[1].get<TokenId>());
+  }
+  return reader.status();
+}
+
 Status read_step(JsonReader& reader, int depth, PostProcessor& result) {
   const std::string type = reader.text("type", "");
   HALFTONE_TRY(reader.status());
@@ -54,13 +70,16 @@ Status read_step(JsonReader& reader, int depth, PostProcessor& result) {
     return reader.status();
   }
   if (type == "ByteLevel") return {};  // only about places in the text, which we do not report
-  if (type != "TemplateProcessing") {
-    return unsupported("{}: expected TemplateProcessing, ByteLevel or Sequence, got \"{}\"", reader.place("type"),
-                       type);
+  const bool around = type == "BertProcessing" || type == "RobertaProcessing";
+  if (type != "TemplateProcessing" && !around) {
+    return unsupported(
+        "{}: expected TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel or Sequence, got \"{}\"",
+        reader.place("type"), type);
   }
   if (!result.before.empty() || !result.behind.empty()) {
     return unsupported("{}: expected one TemplateProcessing, got two", reader.place("type"));
   }
+  if (around) return read_around(reader, result);
   return read_template(reader, result);
 }
 

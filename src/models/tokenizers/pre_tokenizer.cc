@@ -32,6 +32,17 @@ void push(std::vector<Range>& out, Range range) {
   if (range.begin < range.end) out.push_back(range);
 }
 
+// Matches and what lies between them, each apart.
+void isolate(Range range, const std::vector<Range>& matches, std::vector<Range>& out) {
+  size_t at = range.begin;
+  for (const Range& match : matches) {
+    push(out, {at, match.begin});
+    push(out, match);
+    at = match.end;
+  }
+  push(out, {at, range.end});
+}
+
 // A match joins what stands before it, unless that is a match too.
 void merge_with_previous(const std::vector<Part>& parts, std::vector<Range>& out) {
   for (size_t i = 0; i < parts.size();) {
@@ -98,17 +109,61 @@ Status PreTokenizer::read_step(JsonReader& reader, int depth) {
   }
   if (type == "Split") return read_split(reader);
   if (type == "Metaspace") return read_metaspace(reader);
+  if (type == "ByteLevel") return read_byte_level(reader);
+  return read_known_cut(reader, type);
+}
+
+// Those that are expressions with a name.
+Status PreTokenizer::read_known_cut(JsonReader& reader, std::string_view type) {
+  // Unicode's words; marks, digits and joiners belong to them.
+  static constexpr std::string_view kWords =
+      R"([\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}]+|[^\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}\s]+)";
+  static constexpr std::string_view kPunctuation = R"([!-/:-@\[-`{-~\p{P}])";
   if (type == "Digits") {
     reader.only({"type", "individual_digits"});
     const bool each = reader.boolean("individual_digits", false);
     HALFTONE_TRY(reader.status());
-    HALFTONE_ASSIGN(Pattern digits, Pattern::regex("\\p{N}", reader.place("")));
-    return add_cut(std::move(digits), each ? Behavior::isolated : Behavior::contiguous, false);
+    return add_regex("\\p{N}", each ? Behavior::isolated : Behavior::contiguous);
   }
-  if (type != "ByteLevel") {
-    return unsupported("{}: expected ByteLevel, Split, Digits, Metaspace or Sequence, got \"{}\"", reader.place("type"),
-                       type);
+  if (type == "Punctuation") {
+    reader.only({"type", "behavior"});
+    HALFTONE_ASSIGN(const Behavior behavior, behavior_named(reader, "Isolated"));
+    return add_regex(kPunctuation, behavior);
   }
+  if (type == "CharDelimiterSplit") {
+    reader.only({"type", "delimiter"});
+    const std::string delimiter = reader.text("delimiter", "");
+    HALFTONE_TRY(reader.status());
+    if (delimiter.empty()) return invalid_input("{}: expected a character, got none", reader.place("delimiter"));
+    return add_cut(Pattern::literal(delimiter), Behavior::removed, false);
+  }
+  reader.only({"type"});
+  HALFTONE_TRY(reader.status());
+  if (type == "Whitespace") return add_regex(kWords, Behavior::removed, true);
+  if (type == "WhitespaceSplit") return add_regex("\\s", Behavior::removed);
+  if (type == "BertPreTokenizer") {
+    HALFTONE_TRY(add_regex("\\s", Behavior::removed));
+    return add_regex(kPunctuation, Behavior::isolated);
+  }
+  return unsupported(
+      "{}: expected ByteLevel, Split, Digits, Metaspace, Whitespace, WhitespaceSplit, Punctuation, BertPreTokenizer, "
+      "CharDelimiterSplit or Sequence, got \"{}\"",
+      reader.place("type"), type);
+}
+
+Status PreTokenizer::add_regex(std::string_view expression, Behavior behavior, bool invert) {
+  HALFTONE_ASSIGN(Pattern pattern, Pattern::regex(expression, "pre_tokenizer"));
+  return add_cut(std::move(pattern), behavior, invert);
+}
+
+Result<PreTokenizer> PreTokenizer::byte_level(std::string_view expression) {
+  PreTokenizer made;
+  HALFTONE_TRY(made.add_regex(expression, Behavior::isolated));
+  made.byte_level_ = true;
+  return made;
+}
+
+Status PreTokenizer::read_byte_level(JsonReader& reader) {
   // trim_offsets is about places in the text, which we do not report.
   reader.only({"type", "add_prefix_space", "trim_offsets", "use_regex"});
   Step step;
@@ -124,7 +179,7 @@ Status PreTokenizer::read_step(JsonReader& reader, int depth) {
   return {};
 }
 
-Status PreTokenizer::read_split(JsonReader& reader) {
+Result<PreTokenizer::Behavior> PreTokenizer::behavior_named(JsonReader& reader, std::string_view fallback) {
   static constexpr std::array<std::pair<std::string_view, Behavior>, 5> kBehaviors = {{
       {"Removed", Behavior::removed},
       {"Isolated", Behavior::isolated},
@@ -132,16 +187,21 @@ Status PreTokenizer::read_split(JsonReader& reader) {
       {"MergedWithNext", Behavior::merged_with_next},
       {"Contiguous", Behavior::contiguous},
   }};
-  reader.only({"type", "pattern", "behavior", "invert"});
-  HALFTONE_ASSIGN(Pattern pattern, Pattern::read(reader, "pattern"));
-  const std::string name = reader.text("behavior", "");
-  const bool invert = reader.boolean("invert", false);
+  const std::string name = reader.text("behavior", fallback);
   HALFTONE_TRY(reader.status());
   for (const auto& [known, behavior] : kBehaviors) {
-    if (name == known) return add_cut(std::move(pattern), behavior, invert);
+    if (name == known) return behavior;
   }
   return unsupported("{}: expected Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous, got \"{}\"",
                      reader.place("behavior"), name);
+}
+
+Status PreTokenizer::read_split(JsonReader& reader) {
+  reader.only({"type", "pattern", "behavior", "invert"});
+  HALFTONE_ASSIGN(Pattern pattern, Pattern::read(reader, "pattern"));
+  const bool invert = reader.boolean("invert", false);
+  HALFTONE_ASSIGN(const Behavior behavior, behavior_named(reader, ""));
+  return add_cut(std::move(pattern), behavior, invert);
 }
 
 Status PreTokenizer::read_metaspace(JsonReader& reader) {
@@ -210,6 +270,10 @@ Status PreTokenizer::cut(const Step& step, Pattern::Matcher& matcher, PreTokens&
   for (const Range& range : pieces.ranges) {
     matches.clear();
     HALFTONE_TRY(matcher.find_all(pieces.text.substr(range.begin, range.end - range.begin), range.begin, matches));
+    if (step.behavior == Behavior::isolated) {
+      isolate(range, matches, out);
+      continue;
+    }
     parts.clear();
     parts_of(range, matches, step.invert, parts);
     switch (step.behavior) {
@@ -219,7 +283,6 @@ Status PreTokenizer::cut(const Step& step, Pattern::Matcher& matcher, PreTokens&
         }
         break;
       case Behavior::isolated:
-        for (const Part& part : parts) push(out, part.range);
         break;
       case Behavior::merged_with_previous:
         merge_with_previous(parts, out);

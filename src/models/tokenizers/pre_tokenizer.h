@@ -25,6 +25,8 @@ class PreTokenizer {
  public:
   PreTokenizer() = default;  // one piece
   static Result<PreTokenizer> read(JsonReader& tokenizer);
+  // Every match of the expression apart, and symbols are bytes.
+  static Result<PreTokenizer> byte_level(std::string_view expression);
   // The vocabulary is written in the byte alphabet: symbols are bytes.
   bool byte_level() const { return byte_level_; }
   bool empty() const { return steps_.empty(); }
@@ -48,7 +50,11 @@ class PreTokenizer {
   Status read_step(JsonReader& reader, int depth);
   Status read_split(JsonReader& reader);
   Status read_metaspace(JsonReader& reader);
+  Status read_byte_level(JsonReader& reader);
+  static Result<Behavior> behavior_named(JsonReader& reader, std::string_view fallback);
   Status add_cut(Pattern pattern, Behavior behavior, bool invert);
+  Status add_regex(std::string_view expression, Behavior behavior, bool invert = false);
+  Status read_known_cut(JsonReader& reader, std::string_view type);
   static void rewrite(const Step& step, PreTokens& pieces);
   static Status cut(const Step& step, Pattern::Matcher& matcher, PreTokens& pieces);
   std::vector<Step> steps_;

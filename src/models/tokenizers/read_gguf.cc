@@ -46,6 +46,7 @@ Result<std::shared_ptr<const Tokenizer>> read_scored(GgufTokenizerKeys& keys, co
   spec.model_type = SentencePieceFile::kBpe;
   spec.dummy_prefix = keys.boolean("add_space_prefix", true);
   spec.collapse = keys.boolean("remove_extra_whitespaces", false);
+  spec.added_as_written = true;
   spec.strip_behind_added = strip_behind_added;
   SentencePieceOptions options;
   options.add_bos = keys.boolean("add_bos_token", true);

@@ -20,10 +20,6 @@ Status check_supported(const SentencePieceFile& spec, std::string_view name) {
     return unsupported("[tokenizer] {}: expected a SentencePiece model of type Unigram (1) or BPE (2), got type {}",
                        name, spec.model_type);
   }
-  if (spec.has_map) {
-    return unsupported("[tokenizer] {}: expected identity normalization, got a character map ({})", name,
-                       spec.normalization);
-  }
   if (spec.denormalizes) return unsupported("[tokenizer] {}: expected no denormalizer, got a character map", name);
   if (spec.suffix_mark)
     return unsupported("[tokenizer] {}: expected words to begin with a mark, got words that end with one", name);
@@ -56,7 +52,7 @@ struct Sorted {
   TokenId unknown = kNoToken;
 };
 
-Status add_piece(const SentencePiece& piece, TokenId id, bool strip_behind, Sorted& sorted,
+Status add_piece(const SentencePiece& piece, TokenId id, const SentencePieceFile& spec, Sorted& sorted,
                  PipelineTokenizer::Parts& parts) {
   const auto problem = [&](std::string_view text) {
     return invalid_input("[tokenizer] {}: piece {} \"{}\": {}", parts.file, id, piece.text, text);
@@ -80,11 +76,17 @@ Status add_piece(const SentencePiece& piece, TokenId id, bool strip_behind, Sort
     case PieceType::control:
       token.special = true;
       parts.special_texts[id] = piece.text;
-      token.right_strip = strip_behind && piece.text != "<unk>" && piece.text != "<s>" && piece.text != "<|endoftext|>";
+      token.right_strip =
+          spec.strip_behind_added && piece.text != "<unk>" && piece.text != "<s>" && piece.text != "<|endoftext|>";
       parts.raw_tokens.add(token, token.content);
       break;
     case PieceType::user_defined:
-      parts.normalized_tokens.add(token, marked(piece.text));
+      token.right_strip = spec.strip_behind_added;
+      if (spec.added_as_written) {
+        parts.raw_tokens.add(token, spaced(piece.text));
+      } else {
+        parts.normalized_tokens.add(token, marked(piece.text));
+      }
       bytes = spaced(piece.text);
       break;
     case PieceType::unused:
@@ -141,8 +143,10 @@ Result<std::shared_ptr<const Tokenizer>> build_tokenizer(const SentencePieceFile
   parts.file = name;
   Sorted sorted;
   for (size_t i = 0; i < spec.pieces.size(); ++i)
-    HALFTONE_TRY(add_piece(spec.pieces[i], static_cast<TokenId>(i), spec.strip_behind_added, sorted, parts));
-  parts.normalizer = Normalizer::sentencepiece(spec.dummy_prefix, spec.collapse, spec.escape);
+    HALFTONE_TRY(add_piece(spec.pieces[i], static_cast<TokenId>(i), spec, sorted, parts));
+  HALFTONE_ASSIGN(CharactersMap map, CharactersMap::read(spec.map, fmt::format("[tokenizer] {}: normalization {}", name,
+                                                                               spec.normalization)));
+  parts.normalizer = Normalizer::sentencepiece(spec.dummy_prefix, spec.collapse, spec.escape, std::move(map));
   const int64_t size = parts.bytes.size();
   const int64_t bos = options.bos >= 0 ? options.bos : spec.bos, eos = options.eos >= 0 ? options.eos : spec.eos;
   for (const auto& [wanted, id, ids] : {std::tuple(options.add_bos, bos, &parts.post_processor.before),

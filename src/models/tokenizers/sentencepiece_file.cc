@@ -95,8 +95,7 @@ Status read_normalizer(ByteReader reader, SentencePieceFile& spec) {
       }
       case 2: {
         HALFTONE_TRY(expect_wire(reader, tag, Wire::length));
-        HALFTONE_ASSIGN(const std::string_view map, reader.length_text());
-        spec.has_map = !map.empty();
+        HALFTONE_ASSIGN(spec.map, reader.length_text());
         break;
       }
       case 3:
@@ -135,7 +134,7 @@ Result<SentencePieceFile> read_spec(ByteReader reader) {
     } else {
       SentencePieceFile denormalizer;
       HALFTONE_TRY(read_normalizer(message, denormalizer));
-      spec.denormalizes = denormalizer.has_map;
+      spec.denormalizes = !denormalizer.map.empty();
     }
   }
   return spec;

@@ -26,9 +26,11 @@ struct SentencePieceFile {
   uint64_t model_type = kUnigram;
   bool byte_fallback = false, suffix_mark = false;
   int64_t bos = 1, eos = 2;
-  std::string_view normalization;
-  bool has_map = false, denormalizes = false;
+  std::string_view normalization, map;  // name of the character map, and the map
+  bool denormalizes = false;
   bool dummy_prefix = true, collapse = true, escape = true;
+  bool added_as_written =
+      false;  // of no file: user-defined pieces are searched before normalization, as GGUF means them
   bool strip_behind_added = false;  // of no file: Phi-3's control tokens take the white space behind them
 };
 

@@ -62,8 +62,8 @@ Result<std::shared_ptr<const Tokenizer>> read(const std::string& bytes, const Se
   return read_sentencepiece(std::as_bytes(std::span(bytes)), "t.model", options);
 }
 
-Ids encoded(const Json& pieces, const Settings& settings, std::string_view text,
-            const SentencePieceOptions& options = {}) {
+Ids piece_ids(const Json& pieces, const Settings& settings, std::string_view text,
+              const SentencePieceOptions& options = {}) {
   const auto tokenizer = read(model_of(pieces, settings), options);
   EXPECT_TRUE(tokenizer.ok()) << tokenizer.status().message();
   const auto ids = (*tokenizer)->encode(text);
@@ -99,21 +99,21 @@ TEST(SentencePiece, AgreesWithTheReference) {
 }
 
 TEST(SentencePiece, SpacesAtTheFront) {
-  EXPECT_EQ(encoded(small(), {}, "ab"), (Ids{1, 5, 6}));
+  EXPECT_EQ(piece_ids(small(), {}, "ab"), (Ids{1, 5, 6}));
   Settings bare;
   bare.dummy_prefix = false;
-  EXPECT_EQ(encoded(small(), bare, "ab"), (Ids{1, 6}));
+  EXPECT_EQ(piece_ids(small(), bare, "ab"), (Ids{1, 6}));
   Settings collapse;
   collapse.collapse = true;
-  EXPECT_EQ(encoded(small(), collapse, "  a   ab  "), (Ids{1, 7, 5, 6}));
-  EXPECT_EQ(encoded(small(), collapse, "    "), (Ids{1}));
-  EXPECT_EQ(encoded(small(), collapse, ""), (Ids{1}));
+  EXPECT_EQ(piece_ids(small(), collapse, "  a   ab  "), (Ids{1, 7, 5, 6}));
+  EXPECT_EQ(piece_ids(small(), collapse, "    "), (Ids{1}));
+  EXPECT_EQ(piece_ids(small(), collapse, ""), (Ids{1}));
 }
 
 TEST(SentencePiece, UnknownCharactersWithoutBytesAreOneUnknown) {
   Settings no_bytes;
   no_bytes.byte_fallback = false;
-  EXPECT_EQ(encoded(small(), no_bytes, "aXYZb"), (Ids{1, 7, 0, 4}));
+  EXPECT_EQ(piece_ids(small(), no_bytes, "aXYZb"), (Ids{1, 7, 0, 4}));
 }
 
 TEST(SentencePiece, ControlPiecesAreTokensOnlyWhereSpecialOnesAreWanted) {
@@ -128,9 +128,9 @@ TEST(SentencePiece, ControlPiecesAreTokensOnlyWhereSpecialOnesAreWanted) {
 }
 
 TEST(SentencePiece, BosAndEosFollowTheOptions) {
-  EXPECT_EQ(encoded(small(), {}, "a", {.add_bos = false}), (Ids{7}));
-  EXPECT_EQ(encoded(small(), {}, "a", {.add_bos = true, .add_eos = true}), (Ids{1, 7, 2}));
-  EXPECT_EQ(encoded(small(), {}, "a", {.add_bos = true, .add_eos = false, .bos = 2}), (Ids{2, 7}));
+  EXPECT_EQ(piece_ids(small(), {}, "a", {.add_bos = false}), (Ids{7}));
+  EXPECT_EQ(piece_ids(small(), {}, "a", {.add_bos = true, .add_eos = true}), (Ids{1, 7, 2}));
+  EXPECT_EQ(piece_ids(small(), {}, "a", {.add_bos = true, .add_eos = false, .bos = 2}), (Ids{2, 7}));
 }
 
 TEST(SentencePiece, FaultsNameThePiece) {
@@ -142,7 +142,8 @@ TEST(SentencePiece, FaultsNameThePiece) {
   const std::vector<Fault> faults = {
       {"", "t.model: expected pieces, got none"},
       {model_of(small(), {.type = 3}), "expected a SentencePiece model of type Unigram (1) or BPE (2), got type 3"},
-      {model_of(small(), {.character_map = "map"}), "expected identity normalization, got a character map (identity)"},
+      {model_of(small(), {.character_map = "map"}),
+       "normalization identity: expected a character map (a length, a trie and texts), got 3 bytes"},
       {with(piece("a", 0, 1)), "piece 8 \"a\": expected pieces used once"},
       {with(piece("", 0, 1)), "piece 8 \"\": expected text, got none"},
       {with(piece("az", 0, 1)), "piece 8 \"az\": expected its characters to be pieces too, got none for \"z\""},

@@ -12,10 +12,10 @@
 namespace halftone {
 namespace {
 
-constexpr std::string_view kExpressions[] = {kGpt2Split, kLlama3Split, kQwen2Split, kO200kSplit, kTekkenSplit};
+constexpr std::string_view kSplitExpressions[] = {kGpt2Split, kLlama3Split, kQwen2Split, kO200kSplit, kTekkenSplit};
 
 // One random text: words, signs and spaces of many scripts, in the neighbourhoods that the expressions tell apart.
-std::string random_text(Rng& rng) {
+std::string random_split_text(Rng& rng) {
   static const std::vector<std::string> kParts = {" ",
                                                   "  ",
                                                   "\n",
@@ -76,7 +76,7 @@ std::string random_text(Rng& rng) {
 }
 
 TEST(SplitScanner, AgreesWithTheExpressionOnAnyText) {
-  for (const std::string_view expression : kExpressions) {
+  for (const std::string_view expression : kSplitExpressions) {
     const SplitKind kind = split_kind_of(expression);
     ASSERT_NE(kind, SplitKind::none);
     // In a group the text is not one of the known ones, and goes to the engine.
@@ -85,7 +85,7 @@ TEST(SplitScanner, AgreesWithTheExpressionOnAnyText) {
     Pattern::Matcher matcher(*pattern);
     Rng rng(11);
     for (int round = 0; round < 20'000; ++round) {
-      const std::string text = random_text(rng);
+      const std::string text = random_split_text(rng);
       std::vector<Range> expected, found;
       ASSERT_TRUE(matcher.find_all(text, 5, expected).ok());
       scan_split(kind, text, 5, found);
@@ -95,7 +95,7 @@ TEST(SplitScanner, AgreesWithTheExpressionOnAnyText) {
 }
 
 TEST(SplitScanner, EveryAsciiPairAgrees) {
-  for (const std::string_view expression : kExpressions) {
+  for (const std::string_view expression : kSplitExpressions) {
     const auto pattern = Pattern::regex("(?:" + std::string(expression) + ")", "test");
     ASSERT_TRUE(pattern.ok());
     Pattern::Matcher matcher(*pattern);

@@ -274,6 +274,50 @@ TEST_F(OpenGguf, WhatCannotBeReadIsNamed) {
   EXPECT_TRUE(contains(message(folder_ / "d.gguf"), "tensor 'blk.0.ssm_a.weight'"));
 }
 
+TEST_F(OpenGguf, Phi2InOneMatrixComesApart) {
+  TestGguf model;
+  model.architecture = "phi2";
+  GgufPlan plan;
+  plan.metadata = model.plan().metadata;
+  plan.metadata.f32("phi2.attention.layer_norm_epsilon", 1e-5);
+  plan.metadata.u32("phi2.rope.dimension_count", 26);
+  const GgmlType *f32 = &ggml_type(GgmlTypeId::f32), *q8 = &ggml_type(GgmlTypeId::q8_0);
+  plan.tensors = {{"token_embd.weight", {32, 256}, q8},
+                  {"blk.0.attn_qkv.weight", {512, 256}, q8},
+                  {"blk.0.attn_qkv.bias", {512}, f32}};
+  TestGguf::write_plan(folder_ / "a.gguf", plan, 1);
+  const ModelFile file = opened(folder_ / "a.gguf");
+  const auto files = read_gguf_files({folder_ / "a.gguf"});
+  ASSERT_TRUE(files.ok());
+  const GgufTensor& whole = *files->find_tensor("blk.0.attn_qkv.weight");
+  const auto biases = gguf_row(*files, *files->find_tensor("blk.0.attn_qkv.bias"), 0);
+  int64_t first = 0;
+  for (const auto& [name, rows] : {std::pair("q_proj", 256), std::pair("k_proj", 128), std::pair("v_proj", 128)}) {
+    const StoredTensor* part = file.find(std::string("model.layers.0.self_attn.") + name + ".weight");
+    const StoredTensor* bias = file.find(std::string("model.layers.0.self_attn.") + name + ".bias");
+    ASSERT_TRUE(part != nullptr && bias != nullptr) << name;
+    EXPECT_EQ(part->shape, (std::vector<int64_t>{rows, 256}));
+    EXPECT_EQ(model_row(*part, 3), gguf_row(*files, whole, first + 3)) << name;
+    EXPECT_EQ(model_row(*bias, 0)[5], biases[static_cast<size_t>(first + 5)]) << name;
+    first += rows;
+  }
+  EXPECT_EQ(static_cast<int64_t>(64 * file.config["partial_rotary_factor"].get<double>()), 26);
+}
+
+TEST_F(OpenGguf, GemmasNormsLoseTheOneThatTheGraphAdds) {
+  TestGguf model;
+  model.architecture = "gemma";
+  model.write(folder_ / "a.gguf");
+  const ModelFile file = opened(folder_ / "a.gguf");
+  const auto files = read_gguf_files({folder_ / "a.gguf"});
+  const auto stored = gguf_row(*files, *files->find_tensor("output_norm.weight"), 0);
+  const auto got = model_row(*file.find("model.norm.weight"), 0);
+  for (size_t i = 0; i < got.size(); ++i) EXPECT_EQ(got[i], stored[i] - 1.0f);
+  EXPECT_EQ(file.config["model_type"], "gemma");
+  ThreadPool pool(1);
+  EXPECT_TRUE(verify_model_file(file, pool, no_progress()).ok());
+}
+
 // The tensors of a plan over several files, as llama-gguf-split does it.
 void write_split(const fs::path& folder, const GgufPlan& plan, size_t parts) {
   for (size_t part = 0; part < parts; ++part) {

@@ -147,6 +147,10 @@ void read_rope(JsonReader& reader, const CommonKeys& keys, ModelConfig& config) 
   JsonReader object = reader.object(key);
   reader.absorb(object);
   if (!object.has("full_attention")) return read_rope_object(reader, keys, object, reader.has(key), config);
+  if (config.family != "gemma3") {
+    return reader.fail(unsupported(
+        "[config] {}: {}: expected one object for all layers, got one for each kind of layer", reader.file(), key));
+  }
   read_rope_object(reader, keys, object.object("full_attention"), true, config);
   JsonReader windowed = object.object("sliding_attention");
   if (windowed.text("rope_type", "default") != "default") {

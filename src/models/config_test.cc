@@ -348,6 +348,7 @@ const Fault kFaults[] = {
     {"rope_scaling",
      R"({"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4, "original_max_position_embeddings": 8})",
      "rope_scaling.high_freq_factor: expected more than low_freq_factor 4, got 4"},
+    {"rope_parameters", R"({"full_attention": {}})", "rope_parameters: expected one object for all layers, got one"},
     {"rope_scaling", R"("linear")", "rope_scaling: expected a JSON object, got \"linear\""},
     {"rope_scaling", R"({"rope_type": "linear", "factor": 0.5})", "rope_scaling.factor: expected a number from 1"},
     {"partial_rotary_factor", "0.1", "partial_rotary_factor: expected an even part of head_dim 8, got 0.1"},

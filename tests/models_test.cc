@@ -41,6 +41,14 @@ std::vector<float> logits_of(const LanguageModel& model, int64_t tokens) {
   return last;
 }
 
+std::vector<TokenId> ids_of(const LanguageModel& model) {
+  EXPECT_NE(model.tokenizer, nullptr);
+  if (model.tokenizer == nullptr) return {};
+  const auto ids = model.tokenizer->encode("To be, or not to be: 42 caf\u00e9s.\n\n  That's it");
+  EXPECT_TRUE(ids.ok()) << ids.status().message();
+  return ids.ok() ? *ids : std::vector<TokenId>();
+}
+
 // As the page says it. Numbers of a container's metadata are f32, and few of them are f32 in a config.json.
 std::string_view compare(const std::vector<float>& got, const std::vector<float>& expected) {
   if (got == expected) return "same bits";
@@ -119,6 +127,7 @@ class Table {
     EXPECT_TRUE(written.ok()) << shape << ", " << way.title << ": " << written.message();
     const Loaded back = written.ok() ? load(path) : nullptr;
     if (back == nullptr) return "no";
+    EXPECT_EQ(ids_of(*back), ids_of(folder)) << shape << ", " << way.title;
     // Longer than every window, where the container knows of windows; a file that does not says a shorter context.
     const int64_t tokens = std::min(kTokens, back->config.context);
     return compare(logits_of(*back, tokens), logits_of(model, tokens));

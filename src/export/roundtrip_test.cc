@@ -232,7 +232,8 @@ TEST_F(RoundTrip, EveryWidthOfMlxRunsAsWhatItDecodesTo) {
       const auto back = through_mlx(*model, options, &report);
       double error = 0;
       for (const ExportedTensor& tensor : report.tensors) error = std::max(error, tensor.relative_rms_error);
-      EXPECT_LT(error, 1.2 / (1 << bits)) << bits;
+      // 128 normal numbers span 5.4 deviations; an even step has the error step / sqrt(12).
+      EXPECT_LT(error, 5.6 / ((1 << bits) - 1) / std::sqrt(12.0)) << bits;
       for (const TensorLabel& label : back->file.import->labels) EXPECT_EQ(label.fidelity, Fidelity::bit_exact);
       EXPECT_EQ(logits_of(*back, Activations::exact), logits_of(*as_floats(*back), Activations::exact)) << bits;
     }

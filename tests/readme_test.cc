@@ -79,7 +79,8 @@ class Folder {
   ~Folder() { std::filesystem::remove_all(path_); }
   const std::filesystem::path& path() const { return path_; }
   std::pair<int, std::string> run_here(const std::string& command) const {
-    return run("cd '" + path_.string() + "' && PATH='" + HALFTONE_BINARY_DIR + "':$PATH && " + command);
+    return run("cd '" + path_.string() + "' && export HALFTONE_CACHE=cache PATH='" + HALFTONE_BINARY_DIR +
+               "':$PATH && " + command);
   }
 
  private:

@@ -172,8 +172,8 @@ TEST_F(Ship, BadInputLeavesNothingBehind) {
   chosen.gate = write("gate.yaml", kLooseGate);
   chosen.recipes = {"int8", "int8"};
   expect_error(chosen, "twice");
-  chosen.recipes = {"int5"};
-  expect_error(chosen, "int5");
+  chosen.recipes = {"int7"};
+  expect_error(chosen, "int7");
   chosen.recipes = {"int8"};
   ASSERT_TRUE(fs::create_directory(chosen.output));
   expect_error(chosen, "--replace");

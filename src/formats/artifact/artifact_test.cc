@@ -203,7 +203,7 @@ TEST_F(Artifact, ContradictionsInTheManifestAreRefused) {
     const char *from, *to, *says;
   };
   const Edit edits[] = {
-      {"\"int4_block32\"", "\"int9_block32\"", "tensor 'packed': expected a known layout, got 'int9_block32'"},
+      {"\"int4_block32\"", "\"int7_block32\"", "tensor 'packed': expected a known layout, got 'int7_block32'"},
       {"\"order\": \"panel16\"", "\"order\": \"rows\"",
        "tensor 'packed': expected order panel16 for int4_block32, got rows"},
       {"\"order\": \"panel16\"", "\"order\": \"panel8\"", "expected order rows or panel16, got 'panel8'"},

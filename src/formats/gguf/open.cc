@@ -27,7 +27,9 @@ class GgufImporter {
     head_dim_ = source_.config.at("head_dim").get<int64_t>();
     for (size_t i = 0; i < files_.headers.size(); ++i)
       for (const GgufTensor& tensor : files_.headers[i].tensors) HALFTONE_TRY(add(tensor, files_.maps[i]));
-    source_.texts["vocabulary.gguf"] = vocabulary();
+    const std::string_view tokenizer = files_.first().text("tokenizer.ggml.model");
+    if (!tokenizer.empty() && tokenizer != "no_vocab" && tokenizer != "none")
+      source_.texts["vocabulary.gguf"] = vocabulary();
     source_.maps = files_.maps;
     return std::move(source_);
   }

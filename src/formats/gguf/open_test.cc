@@ -143,7 +143,7 @@ TEST_F(OpenGguf, ConfigComesFromMetadata) {
   EXPECT_EQ(file.config["tie_word_embeddings"], false);
   EXPECT_EQ(file.config["bos_token_id"], 1);
   EXPECT_EQ(file.config["eos_token_id"], nlohmann::json::array({2}));
-  EXPECT_FALSE(file.side_files.contains("vocabulary.gguf"));  // the file has none
+  EXPECT_TRUE(file.side_files.contains("vocabulary.gguf"));
   TestGguf qwen;
   qwen.architecture = "qwen2";
   qwen.attention_bias = true;

@@ -79,7 +79,7 @@ struct TestGguf {
     metadata.u32(key("attention.head_count_kv"), kv_heads);
     metadata.f32(key("attention.layer_norm_rms_epsilon"), 1e-5);
     metadata.f32(key("rope.freq_base"), 10000);
-    metadata.text("tokenizer.ggml.model", "no_vocab");
+    metadata.text("tokenizer.ggml.model", "llama");
     metadata.u32("tokenizer.ggml.bos_token_id", 1);
     metadata.u32("tokenizer.ggml.eos_token_id", 2);
     for (const auto& [name, value] : more) metadata.u32(name, value);

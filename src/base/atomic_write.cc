@@ -89,6 +89,8 @@ void remove_leftovers(const fs::path& target) {
   }
 }
 
+constexpr int kLockAttempts = 8;
+
 // The absolute path of what is to be created, in a parent folder that exists.
 Result<fs::path> prepare_target(const fs::path& target, bool replace, std::string_view what) {
   std::error_code code;
@@ -232,12 +234,19 @@ AtomicFolder::~AtomicFolder() {
 Result<AtomicFolder> AtomicFolder::create(const fs::path& target, bool replace) {
   HALFTONE_ASSIGN(const fs::path full, prepare_target(target, replace, "folder"));
   std::error_code code;
-  for (int attempt = 0;; ++attempt) {  // another folder of this process may hold the first names
+  int refused = 0;
+  for (int attempt = 0;; ++attempt) {  // other folders may hold the first names
     const fs::path staging = sibling(full, "partial", attempt);
     if (fs::create_directory(staging, code)) {
-      HALFTONE_ASSIGN(FileHandle lock, FileHandle::open_folder(kWho, staging));
-      (void)lock.try_lock();  // only guards against remove_leftovers of others; some file systems have no locks
-      return AtomicFolder(staging, full, replace, std::move(lock));
+      // Between the folder and its lock, remove_leftovers of somebody else may take it for a leftover: then another
+      // name. Some file systems have no locks; nothing is removed there.
+      auto lock = FileHandle::open_folder(kWho, staging);
+      const bool locked = lock.ok() && lock->try_lock();
+      const bool kept = lock.ok() && fs::exists(staging, code);
+      if (kept && (locked || refused == kLockAttempts)) return AtomicFolder(staging, full, replace, std::move(*lock));
+      fs::remove(staging, code);
+      if (refused++ < kLockAttempts) continue;
+      return lock.ok() ? os_error(kWho, staging, "keep", ENOENT) : lock.status();
     }
     if (code || attempt == 1000) return os_error(kWho, staging, "create", code ? code.value() : EEXIST);
   }
@@ -253,10 +262,12 @@ Status AtomicFolder::commit() {
         "[write] {}: expected a new folder, got one that appeared meanwhile; remove it or choose another name",
         target_.string());
   }
-  if (exists) {
+  const int failure = exists || std::rename(staging_.c_str(), target_.c_str()) == 0 ? 0 : errno;
+  const bool appeared = failure == ENOTEMPTY || failure == EEXIST;  // since it was looked for
+  if (exists || (appeared && replace_)) {
     HALFTONE_TRY(replace_folder(staging_, target_));
-  } else if (std::rename(staging_.c_str(), target_.c_str()) != 0) {
-    return os_error(kWho, target_, "create", errno);
+  } else if (failure != 0) {
+    return os_error(kWho, target_, "create", failure);
   }
   staging_.clear();
   lock_ = FileHandle();

@@ -5,7 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
+#include <thread>
+#include <vector>
 
 #include "base/atomic_file.h"
 #include "base/atomic_write.h"
@@ -162,6 +165,27 @@ TEST(AtomicFolder, TrailingSlashAndTwoAtOnce) {
   ASSERT_TRUE(two->commit().ok());
   EXPECT_EQ(text_of(temp / "out" / "a"), "2");
   EXPECT_EQ(entries(temp.path()), 1u);
+}
+
+TEST(AtomicFolder, ManyThreadsCreateAndReplaceOne) {
+  constexpr int kTurns = 30;
+  const TempFolder temp;
+  std::atomic<int> failures = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      for (int turn = 0; turn < kTurns; ++turn) {
+        auto folder = AtomicFolder::create(temp / ("out" + std::to_string(turn)), true);
+        const bool written = folder.ok() && static_cast<bool>(std::ofstream(folder->path() / "file") << "whole");
+        if (!written || !folder->commit().ok()) ++failures;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failures, 0);
+  const auto entries = std::filesystem::directory_iterator(temp.path());
+  EXPECT_EQ(std::distance(begin(entries), end(entries)), kTurns);
+  EXPECT_EQ(read_text_file(temp / "out7" / "file").value(), "whole");
 }
 
 TEST(AtomicFolder, ReplacesOnlyWhenAskedAndOnlyOnCommit) {

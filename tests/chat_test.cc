@@ -1,27 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The verb chat over the model of the repository: turns from standard input, answers, the record.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/temp_folder.h"
+#include "program.h"
 
 namespace halftone {
 namespace {
-
-std::pair<int, std::string> shell(const std::string& command) {
-  std::string output;
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  std::array<char, 4096> buffer;
-  for (size_t n = 0; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) output.append(buffer.data(), n);
-  const int status = pclose(pipe);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output};
-}
 
 const std::string kProgram = std::string(HALFTONE_BINARY_DIR) + "/halftone";
 const std::string kModel = std::string(HALFTONE_SOURCE_DIR) + "/models/tinyworld";
@@ -33,8 +22,8 @@ TEST(ChatVerb, AnswersTurnByTurnAndRecordsThem) {
          "{% else %} {{ m.content | trim }}\n\n{% endif %}{% endfor %}";
   const std::string at = "cd '" + folder.path().string() + "' && ";
   const auto [code, output] =
-      shell(at + "printf 'What is 17 plus 25?\\n\\nWhat is 17 plus 25?\\n' | '" + kProgram + "' chat '" + kModel +
-            "' --template qa.jinja --temperature 0 --max-tokens 8 --stop '\\n' --json chat.json");
+      run_command(at + "printf 'What is 17 plus 25?\\n\\nWhat is 17 plus 25?\\n' | '" + kProgram + "' chat '" + kModel +
+                  "' --template qa.jinja --temperature 0 --max-tokens 8 --stop '\\n' --json chat.json");
   ASSERT_EQ(code, 0) << output;
   EXPECT_NE(output.find("42"), std::string::npos) << output;
   std::ifstream file(folder.path() / "chat.json");
@@ -49,7 +38,7 @@ TEST(ChatVerb, AnswersTurnByTurnAndRecordsThem) {
 }
 
 TEST(ChatVerb, AModelWithoutTemplateSaysWhatToDo) {
-  const auto [code, output] = shell("echo hi | '" + kProgram + "' chat '" + kModel + "'");
+  const auto [code, output] = run_command("echo hi | '" + kProgram + "' chat '" + kModel + "'");
   EXPECT_EQ(code, 1);
   EXPECT_NE(output.find("expected a chat template"), std::string::npos) << output;
   EXPECT_NE(output.find("--template FILE"), std::string::npos) << output;

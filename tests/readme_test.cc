@@ -3,17 +3,16 @@
 // exit code that README says (0 unless a comment `# exit N` stands behind it). Every word that README shows as its
 // output must come.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include "program.h"
 
 namespace halftone {
 namespace {
@@ -60,15 +59,6 @@ std::set<std::string> words(const std::string& text) {
   return all;
 }
 
-std::pair<int, std::string> run(const std::string& command) {
-  std::string output;
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  std::array<char, 4096> buffer;
-  for (size_t n = 0; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) output.append(buffer.data(), n);
-  const int status = pclose(pipe);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output};
-}
-
 // A folder of its own for commands, with the repository's models in it.
 class Folder {
  public:
@@ -79,8 +69,8 @@ class Folder {
   ~Folder() { std::filesystem::remove_all(path_); }
   const std::filesystem::path& path() const { return path_; }
   std::pair<int, std::string> run_here(const std::string& command) const {
-    return run("cd '" + path_.string() + "' && export HALFTONE_CACHE=cache PATH='" + HALFTONE_BINARY_DIR +
-               "':$PATH && " + command);
+    return run_command("cd '" + path_.string() + "' && export HALFTONE_CACHE=cache PATH='" + HALFTONE_BINARY_DIR +
+                       "':$PATH && " + command);
   }
 
  private:

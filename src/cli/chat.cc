@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "cli/arguments.h"
+#include "cli/sampling.h"
 #include "cli/shell.h"
 
 namespace halftone::cli {
@@ -29,21 +30,18 @@ with qa.jinja: {% for m in messages %}{{ 'Question: ' if m.role == 'user' else '
   {{ 'Answer:' if m.role == 'user' }}{% endfor %})";
 
 nlohmann::ordered_json settings_json(const ChatArguments& arguments, const Executor& executor, const Chat& chat) {
-  const SamplerOptions& sampler = arguments.options.sampler;
-  return {{"model", arguments.model},
-          {"template", chat.template_name()},
-          {"system", arguments.has_system ? nlohmann::ordered_json(arguments.system) : nlohmann::ordered_json()},
-          {"activations", executor.activations_used()},
-          {"kv", arguments.kv},
-          {"threads", executor.threads()},
-          {"temperature", sampler.temperature},
-          {"top_k", sampler.top_k},
-          {"top_p", sampler.top_p},
-          {"min_p", sampler.min_p},
-          {"seed", sampler.seed},
-          {"max_tokens", arguments.options.max_tokens},
-          {"context", arguments.options.context},
-          {"stop", arguments.options.stop}};
+  nlohmann::ordered_json settings = {
+      {"model", arguments.model},
+      {"template", chat.template_name()},
+      {"system", arguments.has_system ? nlohmann::ordered_json(arguments.system) : nlohmann::ordered_json()},
+      {"activations", executor.activations_used()},
+      {"kv", arguments.kv},
+      {"threads", executor.threads()},
+      {"max_tokens", arguments.options.max_tokens},
+      {"context", arguments.options.context},
+      {"stop", arguments.options.stop}};
+  record_sampling(arguments.options.sampler, settings);
+  return settings;
 }
 
 nlohmann::ordered_json turn_json(const std::string& user, const ChatAnswer& answer) {
@@ -101,7 +99,6 @@ void add_chat(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<ChatArguments>();
   CLI::App* verb =
       shell.verb(app, "chat", "talk to a model", kChatExample, [&shell, arguments] { return chat(shell, *arguments); });
-  SamplerOptions& sampler = arguments->options.sampler;
   arguments->options.max_tokens = 1024;
   verb->add_option("MODEL", arguments->model, "model folder or file")->required();
   verb->add_option_function<std::string>(
@@ -112,13 +109,7 @@ void add_chat(CLI::App& app, Shell& shell) {
       },
       "what the model is told first; \\n is a new line");
   verb->add_option("--template", arguments->template_file, "chat template instead of the model's own (Jinja)");
-  verb->add_option("--temperature", sampler.temperature, "0 always takes the most likely token")->capture_default_str();
-  verb->add_option("--top-k", sampler.top_k, "choose among the K most likely; 0: all")->capture_default_str();
-  verb->add_option("--top-p", sampler.top_p, "choose among the likeliest that hold this share; 1: all")
-      ->capture_default_str();
-  verb->add_option("--min-p", sampler.min_p, "drop tokens below this share of the likeliest; 0: none")
-      ->capture_default_str();
-  verb->add_option("--seed", sampler.seed, "the same seed gives the same answers")->capture_default_str();
+  add_sampling(verb, arguments->options.sampler);
   verb->add_option_function<std::vector<std::string>>(
       "--stop",
       [arguments](const std::vector<std::string>& stops) {

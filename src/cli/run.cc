@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "cli/arguments.h"
+#include "cli/sampling.h"
 #include "cli/shell.h"
 #include "generate/generator.h"
 
@@ -53,20 +54,17 @@ std::string speed_line(const GenerateResult& result, const Executor& executor, c
 nlohmann::ordered_json settings_json(const RunArguments& arguments, const Executor& executor,
                                      const GenerateResult& result, double load_seconds) {
   const SamplerOptions& sampler = arguments.options.sampler;
-  return {{"model", arguments.model},
-          {"activations", executor.activations_used()},
-          {"kv", std::string(name_of(result.kv))},
-          {"threads", executor.threads()},
-          {"load_seconds", load_seconds},
-          {"temperature", sampler.temperature},
-          {"top_k", sampler.top_k},
-          {"top_p", sampler.top_p},
-          {"min_p", sampler.min_p},
-          {"repetition_penalty", sampler.repetition_penalty},
-          {"repetition_window", sampler.repetition_window},
-          {"seed", sampler.seed},
-          {"max_tokens", arguments.options.max_tokens},
-          {"stop", arguments.options.stop}};
+  nlohmann::ordered_json settings = {{"model", arguments.model},
+                                     {"activations", executor.activations_used()},
+                                     {"kv", std::string(name_of(result.kv))},
+                                     {"threads", executor.threads()},
+                                     {"load_seconds", load_seconds},
+                                     {"repetition_penalty", sampler.repetition_penalty},
+                                     {"repetition_window", sampler.repetition_window},
+                                     {"max_tokens", arguments.options.max_tokens},
+                                     {"stop", arguments.options.stop}};
+  record_sampling(sampler, settings);
+  return settings;
 }
 
 Result<int> run(Shell& shell, const RunArguments& arguments) {
@@ -106,17 +104,11 @@ void add_run(CLI::App& app, Shell& shell) {
   CLI::App* verb = shell.verb(app, "run", "generate text from a prompt", kRunExample,
                               [&shell, arguments] { return run(shell, *arguments); });
   SamplerOptions& sampler = arguments->options.sampler;
-  verb->add_option("MODEL", arguments->model, "model folder")->required();
+  verb->add_option("MODEL", arguments->model, "model folder or file")->required();
   verb->add_option("-p,--prompt", arguments->prompt, "text to continue; \\n is a new line")->required();
-  verb->add_option("--temperature", sampler.temperature, "0 always takes the most likely token")->capture_default_str();
-  verb->add_option("--top-k", sampler.top_k, "choose among the K most likely; 0: all")->capture_default_str();
-  verb->add_option("--top-p", sampler.top_p, "choose among the likeliest that hold this share; 1: all")
-      ->capture_default_str();
-  verb->add_option("--min-p", sampler.min_p, "drop tokens below this share of the likeliest; 0: none")
-      ->capture_default_str();
+  add_sampling(verb, sampler);
   verb->add_option("--repetition-penalty", sampler.repetition_penalty, "divides the logits of recent tokens; 1: off")
       ->capture_default_str();
-  verb->add_option("--seed", sampler.seed, "the same seed gives the same text")->capture_default_str();
   verb->add_option("--stop", arguments->options.stop, "end before this text; may be given several times");
   verb->add_option("--max-tokens", arguments->options.max_tokens, "")->capture_default_str();
   verb->add_flag("--no-escape", arguments->no_escape, "take backslashes in the prompt as they are");

@@ -6,17 +6,12 @@
 #include <map>
 
 #include "base/error.h"
+#include "export/row_errors.h"
 #include "formats/huggingface/huggingface.h"
 #include "formats/mlx/rows.h"
 
 namespace halftone {
 namespace {
-
-struct MlxRowErrors {
-  double error_squared = 0, weight_squared = 0;
-  float largest = 0;
-  int64_t different = 0, wrong_column = -1;
-};
 
 // What rounding to f16 may do: to a float, or to the scale and base of a group (whose largest number is `largest`).
 float mlx_bound(const MlxPlanned& planned, float value, float largest) {
@@ -25,9 +20,9 @@ float mlx_bound(const MlxPlanned& planned, float value, float largest) {
   return 4 * largest * 0x1p-11f + codes * 0x1p-24f;
 }
 
-MlxRowErrors compare_row(const MlxPlanned& planned, int64_t row, const RowSource& stored, std::vector<float>& expected,
-                         std::vector<float>& read) {
-  MlxRowErrors errors;
+RowErrors compare_row(const MlxPlanned& planned, int64_t row, const RowSource& stored, std::vector<float>& expected,
+                      std::vector<float>& read) {
+  RowErrors errors;
   read.resize(expected.size());
   stored.decode(row, read.data());
   decode_row(planned.source->view(), row, expected.data());
@@ -49,7 +44,7 @@ MlxRowErrors compare_row(const MlxPlanned& planned, int64_t row, const RowSource
   return errors;
 }
 
-ExportedTensor report_tensor(const MlxPlanned& planned, const MlxRowErrors& sum) {
+ExportedTensor described(const MlxPlanned& planned) {
   ExportedTensor tensor;
   tensor.name = planned.source->name;
   tensor.stored_name = planned.packed ? planned.module() : planned.source->name;
@@ -58,36 +53,20 @@ ExportedTensor report_tensor(const MlxPlanned& planned, const MlxRowErrors& sum)
   tensor.shape = planned.source->shape;
   tensor.elements = planned.rows() * planned.columns();
   tensor.bytes = planned.rows() * (planned.row_bytes() + (planned.packed ? 4 * planned.groups() : 0));
-  const bool exact = sum.different == 0 && planned.intent == Fidelity::rounding;
-  tensor.fidelity = exact ? Fidelity::bit_exact : planned.intent;
-  if (sum.error_squared > 0) tensor.relative_rms_error = std::sqrt(sum.error_squared / sum.weight_squared);
-  tensor.max_abs_error = static_cast<double>(sum.largest);
   return tensor;
 }
 
 Result<ExportedTensor> verify_mlx_tensor(const MlxPlanned& planned, const ImportTensor& stored, ThreadPool& pool,
                                          const std::string& folder) {
-  std::vector<MlxRowErrors> rows(static_cast<size_t>(planned.rows()));
+  std::vector<RowErrors> rows(static_cast<size_t>(planned.rows()));
   pool.parallel_for(planned.rows(), 64, [&](int64_t begin, int64_t end, int) {
     std::vector<float> expected(static_cast<size_t>(planned.columns())), read;
     for (int64_t row = begin; row < end; ++row)
       rows[static_cast<size_t>(row)] = compare_row(planned, row, *stored.rows, expected, read);
   });
-  MlxRowErrors sum;
-  for (size_t row = 0; row < rows.size(); ++row) {
-    if (rows[row].wrong_column >= 0)
-      return io_error(
-          "[export] {}: tensor '{}': expected row {} to be read back {}, got another number from column {} on; the "
-          "disk or "
-          "this program is at fault",
-          folder, planned.source->name, row,
-          planned.intent == Fidelity::bit_exact ? "bit for bit" : "as it was written", rows[row].wrong_column);
-    sum.error_squared += rows[row].error_squared;
-    sum.weight_squared += rows[row].weight_squared;
-    sum.largest = std::max(sum.largest, rows[row].largest);
-    sum.different += rows[row].different;
-  }
-  return report_tensor(planned, sum);
+  ExportedTensor tensor = described(planned);
+  HALFTONE_TRY(add_up(rows, planned.intent, folder, planned.source->name, tensor));
+  return tensor;
 }
 
 }  // namespace

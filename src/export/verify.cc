@@ -7,18 +7,11 @@
 
 #include "base/error.h"
 #include "base/file_map.h"
+#include "export/row_errors.h"
 #include "export/rows.h"
 
 namespace halftone {
 namespace {
-
-// What a row's comparison gives; rows are added up in order, so that sums do not depend on threads.
-struct RowErrors {
-  double error_squared = 0, weight_squared = 0;
-  float largest = 0;
-  int64_t different = 0;
-  int64_t wrong_column = -1;  // the first number that breaks the promise
-};
 
 // Half a unit in the last place where the type is normal, half of its smallest number below.
 float rounding_bound(const GgmlType& type, float value) {
@@ -95,20 +88,6 @@ Result<ExportedTensor> verify_tensor(const PlannedTensor& planned, const std::by
           checks[static_cast<size_t>(thread)].compare(row, encoders[static_cast<size_t>(thread)]);
   });
   ExportedTensor tensor;
-  RowErrors sum;
-  for (size_t row = 0; row < rows.size(); ++row) {
-    if (rows[row].wrong_column >= 0)
-      return io_error(
-          "[export] {}: tensor '{}': expected row {} to be read back {}, got another number from column {} on; the "
-          "disk "
-          "or this program is at fault",
-          file, planned.stored_name, row, planned.intent == Fidelity::bit_exact ? "bit for bit" : "as it was written",
-          rows[row].wrong_column);
-    sum.error_squared += rows[row].error_squared;
-    sum.weight_squared += rows[row].weight_squared;
-    sum.largest = std::max(sum.largest, rows[row].largest);
-    sum.different += rows[row].different;
-  }
   tensor.name = planned.name;
   tensor.stored_name = planned.stored_name;
   tensor.layout = planned.source == nullptr ? "computed" : planned.source->layout->name;
@@ -116,10 +95,7 @@ Result<ExportedTensor> verify_tensor(const PlannedTensor& planned, const std::by
   tensor.shape = planned.shape;
   tensor.elements = planned.rows() * planned.columns();
   tensor.bytes = planned.rows() * planned.type->row_bytes(planned.columns());
-  const bool exact = sum.different == 0 && planned.intent == Fidelity::rounding;
-  tensor.fidelity = exact ? Fidelity::bit_exact : planned.intent;
-  if (sum.error_squared > 0) tensor.relative_rms_error = std::sqrt(sum.error_squared / sum.weight_squared);
-  tensor.max_abs_error = static_cast<double>(sum.largest);
+  HALFTONE_TRY(add_up(rows, planned.intent, file, planned.stored_name, tensor));
   return tensor;
 }
 

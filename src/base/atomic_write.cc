@@ -90,6 +90,8 @@ void remove_leftovers(const fs::path& target) {
 }
 
 constexpr int kLockAttempts = 8;
+constexpr int kNameAttempts = 1000;
+constexpr int kReplaceAttempts = 100;
 
 // The absolute path of what is to be created, in a parent folder that exists.
 Result<fs::path> prepare_target(const fs::path& target, bool replace, std::string_view what) {
@@ -120,6 +122,9 @@ int exchange_names([[maybe_unused]] const fs::path& a, [[maybe_unused]] const fs
 #endif
 }
 
+// What rename says of a folder in the way.
+bool appeared_meanwhile(int code) { return code == ENOTEMPTY || code == EEXIST; }
+
 // Puts `staging` in the place of the existing `target` and removes what was there.
 Status replace_folder(const fs::path& staging, const fs::path& target) {
   if (exchange_names(staging, target) == 0) {
@@ -127,14 +132,21 @@ Status replace_folder(const fs::path& staging, const fs::path& target) {
     fs::remove_all(staging, ignored);
     return {};
   }
-  const fs::path old = sibling(target, "replaced", 0);
-  if (std::rename(target.c_str(), old.c_str()) != 0) return os_error(kWho, target, "replace", errno);
-  if (std::rename(staging.c_str(), target.c_str()) != 0) {
+  static std::atomic<int> replaced = 0;  // two threads may replace the same folder
+  const fs::path old = sibling(target, "replaced", replaced.fetch_add(1));
+  std::error_code ignored;
+  for (int attempt = 0;; ++attempt) {
+    const bool moved = std::rename(target.c_str(), old.c_str()) == 0;  // else somebody else moved it away just now
+    if (!moved && errno != ENOENT) return os_error(kWho, target, "replace", errno);
+    if (std::rename(staging.c_str(), target.c_str()) == 0) break;
     const int code = errno;
-    if (std::rename(old.c_str(), target.c_str()) != 0) return os_error(kWho, old, "move back", errno);
+    if (appeared_meanwhile(code) && attempt < kReplaceAttempts) {
+      fs::remove_all(old, ignored);
+      continue;
+    }
+    if (moved && std::rename(old.c_str(), target.c_str()) != 0) return os_error(kWho, old, "move back", errno);
     return os_error(kWho, target, "replace", code);
   }
-  std::error_code ignored;
   fs::remove_all(old, ignored);
   return {};
 }
@@ -248,7 +260,9 @@ Result<AtomicFolder> AtomicFolder::create(const fs::path& target, bool replace) 
       if (refused++ < kLockAttempts) continue;
       return lock.ok() ? os_error(kWho, staging, "keep", ENOENT) : lock.status();
     }
-    if (code || attempt == 1000) return os_error(kWho, staging, "create", code ? code.value() : EEXIST);
+    // A name in use is no error by itself, but is one here if its folder vanishes while it is looked at.
+    if (code && code != std::errc::file_exists) return os_error(kWho, staging, "create", code.value());
+    if (attempt == kNameAttempts) return os_error(kWho, staging, "create", EEXIST);
   }
 }
 
@@ -263,8 +277,7 @@ Status AtomicFolder::commit() {
         target_.string());
   }
   const int failure = exists || std::rename(staging_.c_str(), target_.c_str()) == 0 ? 0 : errno;
-  const bool appeared = failure == ENOTEMPTY || failure == EEXIST;  // since it was looked for
-  if (exists || (appeared && replace_)) {
+  if (exists || (appeared_meanwhile(failure) && replace_)) {
     HALFTONE_TRY(replace_folder(staging_, target_));
   } else if (failure != 0) {
     return os_error(kWho, target_, "create", failure);

@@ -9,7 +9,7 @@ namespace halftone {
 
 std::span<const Method> all_methods() {
   static constexpr std::array kMethods = {
-      Method{"nearest", choose_nearest},
+      Method{.name = "nearest", .choose = choose_nearest},
   };
   return kMethods;
 }

@@ -3,12 +3,34 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string_view>
 
+#include "base/thread_pool.h"
+#include "halftone/status.h"
 #include "tensor/layout.h"
 
 namespace halftone {
+
+// What calibration saw of the inputs x of one matrix, y = W x. Borrowed; empty where the method does not ask for it.
+struct InputStatistics {
+  int64_t tokens = 0;                    // 0: there was no calibration
+  std::span<const float> second_moment;  // (columns): mean of x_k squared, the Hessian's diagonal
+  std::span<const float> hessian;        // (columns, columns): mean of x x^T, symmetric
+};
+
+// The matrix that is to be quantized, row by row. read: row → (columns) finite floats; safe from several threads.
+struct MatrixReader {
+  int64_t rows, columns;
+  std::function<void(int64_t row, float* out)> read;
+};
+
+// What all rows of one matrix share, made once: the factor of a Hessian, the palette of a tensor.
+struct Preparation {
+  virtual ~Preparation() = default;
+};
 
 // Rows (rows, columns) of finite floats in; signed codes (rows, columns) and scales (rows, groups) as f16 bits out, and
 // for affine layouts bases like scales (else empty). A scale may be negative. A scale or base of infinity says that the
@@ -16,6 +38,8 @@ namespace halftone {
 struct MethodInput {
   std::span<const float> values;
   int64_t rows, columns;
+  InputStatistics statistics = {};
+  const Preparation* preparation = nullptr;  // what the method's own prepare gave; null if it has none
 };
 struct MethodOutput {
   std::span<int8_t> codes;
@@ -23,10 +47,16 @@ struct MethodOutput {
   std::span<uint16_t> bases = {};
 };
 
+enum class Data : uint8_t { none, second_moments, hessian };
+
 struct Method {
   std::string_view name;
-  // Pure, and called from several threads. REQUIRES: an integer layout with one level of scales.
-  void (*choose)(const Layout& layout, const MethodInput& input, const MethodOutput& output);
+  Data uses = Data::none;  // statistics that it needs; an error where there is no calibration
+  // Once per matrix, before its panels; null where rows share nothing.
+  Result<std::unique_ptr<Preparation>> (*prepare)(const Layout& layout, const MatrixReader& matrix,
+                                                  const InputStatistics& statistics, ThreadPool& pool) = nullptr;
+  // Pure, and called from several threads, with the rows of one panel. REQUIRES: a layout that the method can fill.
+  void (*choose)(const Layout& layout, const MethodInput& input, const MethodOutput& output) = nullptr;
 };
 
 std::span<const Method> all_methods();

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/evaluate/evaluator.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "quantize/evaluate/sequence_attention.h"
+
+namespace halftone {
+
+Result<std::unique_ptr<Evaluator>> Evaluator::create(const Graph& graph, const WeightTable& weights,
+                                                     const Sequences& sequences, ThreadPool& pool,
+                                                     EvaluatorOptions options) {
+  HALFTONE_ASSIGN(Products products, Products::create(pool));
+  std::unique_ptr<Evaluator> evaluator(new Evaluator(graph, weights, std::move(products), options));
+  HALFTONE_TRY(evaluator->reset(sequences));
+  return evaluator;
+}
+
+Evaluator::Evaluator(const Graph& graph, const WeightTable& weights, Products products, EvaluatorOptions options)
+    : graph_(graph),
+      weights_(weights),
+      products_(std::move(products)),
+      options_(options),
+      last_reader_(graph.values.size(), graph.nodes.size()),
+      values_(graph.values.size()) {
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    for (const ValueId input : graph.nodes[i].inputs) last_reader_[static_cast<size_t>(input)] = i;
+  }
+  tail_begin_ = graph.nodes.size();
+  for (ValueId wanted = graph.logits; tail_begin_ > 0; --tail_begin_) {
+    const Node& node = graph.nodes[tail_begin_ - 1];
+    const bool in_tail = std::holds_alternative<Linear>(node.op) || std::holds_alternative<SoftCap>(node.op);
+    if (!in_tail || node.output != wanted) break;
+    wanted = node.inputs[0];
+  }
+}
+
+Status Evaluator::check(const Sequences& sequences) const {
+  if (sequences.tokens.empty()) return invalid_input("[evaluate] expected tokens to compute with, got none");
+  for (int64_t i = 0; i < sequences.count(); ++i) {
+    if (sequences.length(i) > 0 && (i > 0 || sequences.begin(i) == 0)) continue;
+    return invalid_input("[evaluate] sequence {}: expected tokens, got {} from token {} on", i, sequences.length(i),
+                         sequences.begin(i));
+  }
+  for (const Node& node : graph_.nodes) {
+    const auto* embedding = std::get_if<Embedding>(&node.op);
+    if (embedding == nullptr) continue;
+    const int64_t rows = weights_.ref(embedding->table).rows;
+    for (const int32_t token : sequences.tokens) {
+      if (token >= 0 && token < rows) continue;
+      return invalid_input("[evaluate] expected token ids in 0..{}, got {}; the tokenizer does not fit the model",
+                           rows - 1, token);
+    }
+  }
+  return {};
+}
+
+Status Evaluator::reset(const Sequences& sequences) {
+  HALFTONE_TRY(check(sequences));
+  for (size_t id = 0; id < values_.size(); ++id) release(static_cast<ValueId>(id));
+  sequences_ = &sequences;
+  return {};
+}
+
+AlignedBuffer<float> Evaluator::take(int64_t floats) {
+  for (AlignedBuffer<float>& buffer : spare_) {
+    if (static_cast<int64_t>(buffer.size()) != floats) continue;
+    std::swap(buffer, spare_.back());
+    AlignedBuffer<float> taken = std::move(spare_.back());
+    spare_.pop_back();
+    return taken;
+  }
+  return AlignedBuffer<float>(static_cast<size_t>(floats));
+}
+
+void Evaluator::release(ValueId id) {
+  AlignedBuffer<float>& buffer = values_[static_cast<size_t>(id)];
+  if (options_.keep_values && buffer.size() > 0) spare_.push_back(std::move(buffer));
+  buffer = {};
+}
+
+std::span<const float> Evaluator::value(ValueId id) const {
+  HALFTONE_CHECK(has_value(id));
+  return {slot(id).data(), slot(id).size()};
+}
+
+void Evaluator::set_value(ValueId id, std::span<const float> value) {
+  HALFTONE_CHECK(static_cast<int64_t>(value.size()) == tokens() * width(id));
+  release(id);
+  values_[static_cast<size_t>(id)] = take(tokens() * width(id));
+  std::copy(value.begin(), value.end(), values_[static_cast<size_t>(id)].data());
+}
+
+Status Evaluator::run_node(size_t index) {
+  const Node& node = graph_.nodes[index];
+  for (const ValueId input : node.inputs) HALFTONE_CHECK(has_value(input));
+  const auto is_done = [&](ValueId id) {
+    return !options_.keep_values && last_reader_[static_cast<size_t>(id)] == index;
+  };
+  AlignedBuffer<float>& out = values_[static_cast<size_t>(node.output)];
+  if (std::holds_alternative<Add>(node.op) && is_done(node.inputs[0])) {
+    AlignedBuffer<float>& sum = values_[static_cast<size_t>(node.inputs[0])];  // takes the place of the first input
+    HALFTONE_TRY(compute(Add{}, node, sum.data()));
+    out = std::move(sum);
+  } else {
+    release(node.output);
+    out = take(tokens() * width(node.output));
+    HALFTONE_TRY(std::visit([&](const auto& op) { return compute(op, node, out.data()); }, node.op));
+  }
+  for (const ValueId input : node.inputs) {
+    if (is_done(input)) release(input);
+  }
+  return {};
+}
+
+Status Evaluator::run(size_t begin, size_t end) {
+  for (size_t index = begin; index < end; ++index) HALFTONE_TRY(run_node(index));
+  return {};
+}
+
+Status Evaluator::run_tail(int64_t begin, int64_t end, AlignedBuffer<float>& logits) {
+  const int64_t count = end - begin;
+  const ValueId from = tail_begin_ < graph_.nodes.size() ? graph_.nodes[tail_begin_].inputs[0] : graph_.logits;
+  const float* x = value(from).data() + begin * width(from);
+  AlignedBuffer<float> before;
+  for (size_t index = tail_begin_; index < graph_.nodes.size(); ++index) {
+    const Node& node = graph_.nodes[index];
+    std::swap(before, logits);
+    logits.grow(static_cast<size_t>(count * width(node.output)));
+    if (const auto* linear = std::get_if<Linear>(&node.op)) {
+      HALFTONE_TRY(multiply(*linear, x, count, logits.data()));
+    } else {
+      const float cap = std::get<SoftCap>(node.op).cap;
+      const int64_t columns = width(node.output);
+      for_rows(products_.pool(), count, columns, [&](int64_t t) {
+        products_.vector().soft_cap(x + t * columns, columns, cap, logits.data() + t * columns);
+      });
+    }
+    x = logits.data();
+  }
+  return {};
+}
+
+Status Evaluator::compute(const Embedding& op, const Node& node, float* out) {
+  const WeightView& table = weights_.matrix(op.table);
+  const int64_t columns = width(node.output);
+  for_tokens(columns, [&](int64_t t) {
+    float* row = out + t * columns;
+    decode_row(table, sequences_->tokens[static_cast<size_t>(t)], row);
+    if (op.scale == 1) return;
+    for (int64_t i = 0; i < columns; ++i) row[i] *= op.scale;
+  });
+  return {};
+}
+
+Status Evaluator::compute(const RmsNorm& op, const Node& node, float* out) {
+  const float *x = value(node.inputs[0]).data(), *weight = weights_.vector(op.weight).data();
+  const int64_t columns = width(node.output), group = op.group > 0 ? op.group : columns;
+  for_tokens(columns, [&](int64_t t) {
+    for (int64_t at = t * columns; at < (t + 1) * columns; at += group) {
+      products_.vector().rms_norm(x + at, weight, group, op.epsilon, out + at);
+    }
+  });
+  return {};
+}
+
+Status Evaluator::compute(const LayerNorm& op, const Node& node, float* out) {
+  const float *x = value(node.inputs[0]).data(), *weight = weights_.vector(op.weight).data();
+  const float* bias = weights_.vector(op.bias).data();
+  const int64_t columns = width(node.output);
+  for_tokens(columns, [&](int64_t t) {
+    products_.vector().layer_norm(x + t * columns, weight, bias, columns, op.epsilon, out + t * columns);
+  });
+  return {};
+}
+
+Status Evaluator::multiply(const Linear& op, const float* x, int64_t tokens, float* out) {
+  HALFTONE_TRY(products_.by_transposed(x, tokens, weights_.matrix(op.weight), out));
+  if (op.bias == kNoWeight) return {};
+  const std::vector<float>& bias = weights_.vector(op.bias);
+  const auto columns = static_cast<int64_t>(bias.size());
+  for_rows(products_.pool(), tokens, columns,
+           [&](int64_t t) { products_.vector().add(out + t * columns, bias.data(), columns, out + t * columns); });
+  return {};
+}
+
+Status Evaluator::compute(const Linear& op, const Node& node, float* out) {
+  return multiply(op, value(node.inputs[0]).data(), tokens(), out);
+}
+
+Status Evaluator::compute(const Rope& op, const Node& node, float* out) {
+  const float* x = value(node.inputs[0]).data();
+  const int64_t columns = width(node.output), half = op.rotary / 2;
+  rope_tables_.prepare(op, weights_, sequences_->longest());
+  for_rows(products_.pool(), sequences_->count(), tokens() / sequences_->count() * columns, [&](int64_t i) {
+    const int64_t begin = sequences_->begin(i), length = sequences_->length(i);
+    const float* cos = rope_tables_.at(op, length);
+    for (int64_t t = begin; t < begin + length; ++t, cos += op.rotary) {
+      std::copy_n(x + t * columns, columns, out + t * columns);
+      products_.vector().rope(out + t * columns, op.heads, op.head_dim, op.rotary, cos, cos + half);
+    }
+  });
+  return {};
+}
+
+Status Evaluator::compute(const Attention& op, const Node& node, float* out) {
+  SequenceAttention(op, *sequences_, products_)
+      .forward(value(node.inputs[0]).data(), value(node.inputs[1]).data(), value(node.inputs[2]).data(), out);
+  return {};
+}
+
+Status Evaluator::compute(const SwiGlu&, const Node& node, float* out) {
+  const float *gate = value(node.inputs[0]).data(), *up = value(node.inputs[1]).data();
+  const int64_t columns = width(node.output);
+  for_tokens(columns, [&](int64_t t) {
+    products_.vector().swiglu(gate + t * columns, up + t * columns, columns, out + t * columns);
+  });
+  return {};
+}
+
+Status Evaluator::compute(const GeGlu&, const Node& node, float* out) {
+  const float *gate = value(node.inputs[0]).data(), *up = value(node.inputs[1]).data();
+  const int64_t columns = width(node.output);
+  for_tokens(columns, [&](int64_t t) {
+    products_.vector().geglu(gate + t * columns, up + t * columns, columns, out + t * columns);
+  });
+  return {};
+}
+
+Status Evaluator::compute(const Gelu&, const Node& node, float* out) {
+  const float* x = value(node.inputs[0]).data();
+  const int64_t columns = width(node.output);
+  for_tokens(columns,
+             [&](int64_t t) { products_.vector().geglu(x + t * columns, nullptr, columns, out + t * columns); });
+  return {};
+}
+
+Status Evaluator::compute(const SoftCap& op, const Node& node, float* out) {
+  const float* x = value(node.inputs[0]).data();
+  const int64_t columns = width(node.output);
+  for_tokens(columns,
+             [&](int64_t t) { products_.vector().soft_cap(x + t * columns, columns, op.cap, out + t * columns); });
+  return {};
+}
+
+Status Evaluator::compute(const Columns& op, const Node& node, float* out) {
+  const float* x = value(node.inputs[0]).data() + op.first;
+  const int64_t stride = width(node.inputs[0]);
+  for_tokens(op.width, [&](int64_t t) { std::copy_n(x + t * stride, op.width, out + t * op.width); });
+  return {};
+}
+
+Status Evaluator::compute(const Add&, const Node& node, float* out) {
+  const float *a = value(node.inputs[0]).data(), *b = value(node.inputs[1]).data();
+  const int64_t columns = width(node.output);
+  for_tokens(columns,
+             [&](int64_t t) { products_.vector().add(a + t * columns, b + t * columns, columns, out + t * columns); });
+  return {};
+}
+
+}  // namespace halftone

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/evaluate/products.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace halftone {
+namespace {
+
+constexpr int64_t kTokenBlock = 256, kPanelBlock = 8;  // of y, computed by one call of a kernel
+constexpr int64_t kTile = 16;                          // a cache line of floats
+
+}  // namespace
+
+void transpose(const float* in, int64_t in_stride, int64_t rows, int64_t columns, float* out) {
+  float tile[kTile][kTile];
+  for (int64_t row = 0; row < rows; row += kTile) {
+    const int64_t high = std::min(kTile, rows - row);
+    for (int64_t column = 0; column < columns; column += kTile) {
+      const int64_t wide = std::min(kTile, columns - column);
+      if (high == kTile && wide == kTile) {
+        for (int64_t r = 0; r < kTile; ++r)
+          for (int64_t c = 0; c < kTile; ++c) tile[c][r] = in[(row + r) * in_stride + column + c];
+        for (int64_t c = 0; c < kTile; ++c) std::copy(tile[c], tile[c] + kTile, out + (column + c) * rows + row);
+        continue;
+      }
+      for (int64_t r = 0; r < high; ++r)
+        for (int64_t c = 0; c < wide; ++c) out[(column + c) * rows + row + r] = in[(row + r) * in_stride + column + c];
+    }
+  }
+}
+
+void pack_transposed(const float* in, int64_t in_stride, int64_t rows, int64_t columns, float* out) {
+  for (int64_t column = 0; column < columns; column += kPanelRows) {
+    const int64_t wide = std::min<int64_t>(kPanelRows, columns - column);
+    for (int64_t row = 0; row < rows; ++row, out += kPanelRows) {
+      const float* from = in + row * in_stride + column;
+      std::copy(from, from + wide, out);
+      std::fill(out + wide, out + kPanelRows, 0.0f);
+    }
+  }
+}
+
+Result<Products> Products::create(ThreadPool& pool) {
+  Products products;
+  HALFTONE_ASSIGN(products.isa_, active_isa());
+  products.pool_ = &pool;
+  products.vector_ = &select_vector(products.isa_);
+  products.rows_ = select_linear(LayoutId::f32, Order::rows, Activations::exact, products.isa_);
+  products.panels_ = select_linear(LayoutId::f32, Order::panel16, Activations::exact, products.isa_);
+  HALFTONE_CHECK(products.rows_ != nullptr && products.panels_ != nullptr);
+  return products;
+}
+
+void Products::reserve_scratch(int64_t columns) {
+  const int64_t bytes = (linear_scratch_bytes(columns) + 127) / 64 * 64;
+  if (bytes <= scratch_stride_) return;
+  scratch_stride_ = bytes;
+  scratch_.grow(static_cast<size_t>(bytes * pool_->threads()));
+}
+
+void Products::run_part(const Part& part, const LinearKernel& kernel, int thread) const {
+  LinearArgs args{};
+  args.weights = reinterpret_cast<const std::byte*>(part.w);
+  args.rows = part.rows;
+  args.columns = part.columns;
+  args.panel_end = (part.rows + kPanelRows - 1) / kPanelRows;
+  args.tokens = part.tokens;
+  args.x = part.x;
+  args.x_stride = part.x_stride;
+  args.y = part.y;
+  args.y_stride = part.y_stride;
+  args.scratch = scratch_.data() + thread * scratch_stride_;
+  kernel.run(args);
+}
+
+void Products::run(LinearArgs args, const LinearKernel& kernel) {
+  reserve_scratch(args.columns);
+  const int64_t panels = (args.rows + kPanelRows - 1) / kPanelRows;
+  const int64_t across = (panels + kPanelBlock - 1) / kPanelBlock;
+  const int64_t down = (args.tokens + kTokenBlock - 1) / kTokenBlock;
+  pool_->parallel_for(across * down, 1, [&](int64_t begin, int64_t end, int thread) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t token = i / across * kTokenBlock;
+      LinearArgs part = args;
+      part.panel_begin = i % across * kPanelBlock;
+      part.panel_end = std::min(panels, part.panel_begin + kPanelBlock);
+      part.tokens = std::min(kTokenBlock, args.tokens - token);
+      part.x += token * args.x_stride;
+      part.y += token * args.y_stride;
+      part.scratch = scratch_.data() + thread * scratch_stride_;
+      kernel.run(part);
+    }
+  });
+}
+
+Status Products::by_transposed(const float* x, int64_t tokens, const WeightView& w, float* y) {
+  const LinearKernel* kernel = select_linear(w.layout->id, w.order, Activations::exact, isa_);
+  if (kernel == nullptr) {
+    return unsupported("[evaluate] expected a kernel for layout {}, got none for {}", w.layout->name, name_of(isa_));
+  }
+  LinearArgs args{};
+  args.weights = w.data.data();
+  args.rows = args.y_stride = w.rows;
+  args.columns = args.x_stride = w.columns;
+  args.tokens = tokens;
+  args.x = x;
+  args.y = y;
+  run(args, *kernel);
+  return {};
+}
+
+void Products::by(const float* x, int64_t tokens, const float* w, int64_t inner, int64_t columns, float* y) {
+  packed_.grow(static_cast<size_t>(panel_floats(inner, columns)));
+  pack_transposed(w, columns, inner, columns, packed_.data());
+  LinearArgs args{};
+  args.weights = reinterpret_cast<const std::byte*>(packed_.data());
+  args.rows = args.y_stride = columns;
+  args.columns = args.x_stride = inner;
+  args.tokens = tokens;
+  args.x = x;
+  args.y = y;
+  run(args, *panels_);
+}
+
+void Products::transposed_by(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens,
+                             float* y) {
+  packed_.grow(static_cast<size_t>(panel_floats(tokens, b_columns)));
+  turned_.grow(static_cast<size_t>(tokens * a_columns));
+  const auto pieces = [](int64_t columns) { return (columns + kPanelRows - 1) / kPanelRows; };
+  for_rows(*pool_, pieces(b_columns), tokens * kPanelRows, [&](int64_t i) {
+    const int64_t first = i * kPanelRows;
+    pack_transposed(b + first, b_columns, tokens, std::min<int64_t>(kPanelRows, b_columns - first),
+                    packed_.data() + first * tokens);
+  });
+  for_rows(*pool_, pieces(a_columns), tokens * kPanelRows, [&](int64_t i) {
+    const int64_t first = i * kPanelRows;
+    transpose(a + first, a_columns, tokens, std::min<int64_t>(kPanelRows, a_columns - first),
+              turned_.data() + first * tokens);
+  });
+  LinearArgs args{};
+  args.weights = reinterpret_cast<const std::byte*>(packed_.data());
+  args.rows = args.y_stride = b_columns;
+  args.columns = args.x_stride = tokens;
+  args.tokens = a_columns;
+  args.x = turned_.data();
+  args.y = y;
+  run(args, *panels_);
+}
+
+}  // namespace halftone

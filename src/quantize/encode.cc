@@ -78,7 +78,8 @@ void PanelEncoder::read_rows(const WeightView& source, int64_t panel) {
   std::fill(values_.begin() + rows_ * source.columns, values_.end(), 0.0f);
 }
 
-PanelResult PanelEncoder::encode(const Assignment& assignment, int64_t panel, std::span<std::byte> out) {
+PanelResult PanelEncoder::encode(const Assignment& assignment, int64_t panel, const Guidance& guidance,
+                                 std::span<std::byte> out) {
   const WeightView source = assignment.source->view();
   read_rows(source, panel);
   PanelResult result;
@@ -88,21 +89,22 @@ PanelResult PanelEncoder::encode(const Assignment& assignment, int64_t panel, st
   } else if (assignment.layout->is_float()) {
     encode_floats(assignment, source, out, result);
   } else {
-    encode_codes(assignment, source, out, result);
+    encode_codes(assignment, source, guidance, out, result);
   }
   return result;
 }
 
-void PanelEncoder::encode_codes(const Assignment& assignment, const WeightView& source, std::span<std::byte> out,
-                                PanelResult& result) {
+void PanelEncoder::encode_codes(const Assignment& assignment, const WeightView& source, const Guidance& guidance,
+                                std::span<std::byte> out, PanelResult& result) {
   const Layout& layout = *assignment.layout;
   const int64_t columns = source.columns, groups = layout.groups(columns);
   const int64_t width = layout.group == 0 ? columns : layout.group;
   codes_.assign(values_.size(), 0);
   scales_.assign(static_cast<size_t>(groups * kPanelRows), 0);
   bases_.assign(layout.affine ? scales_.size() : 0, 0);
-  assignment.method->choose(layout, {std::span(values_).first(static_cast<size_t>(rows_ * columns)), rows_, columns},
-                            {codes_, scales_, bases_});
+  const MethodInput input{std::span(values_).first(static_cast<size_t>(rows_ * columns)), rows_, columns,
+                          guidance.statistics, guidance.preparation};
+  assignment.method->choose(layout, input, {codes_, scales_, bases_});
   Measure measure;
   for (int64_t r = 0; r < rows_; ++r) {
     for (int64_t group = 0; group < groups; ++group) {

@@ -20,16 +20,22 @@ struct PanelResult {
   float value = 0;              // the weight at that place
 };
 
+// What a method knows of the matrix beside the rows of a panel.
+struct Guidance {
+  InputStatistics statistics;
+  const Preparation* preparation = nullptr;
+};
+
 // Encodes panels of 16 rows. One per thread.
 class PanelEncoder {
  public:
   // Rows 16 * panel ... of the source into `out`, the layout's panel_bytes. REQUIRES: assignment.layout != null.
-  PanelResult encode(const Assignment& assignment, int64_t panel, std::span<std::byte> out);
+  PanelResult encode(const Assignment& assignment, int64_t panel, const Guidance& guidance, std::span<std::byte> out);
 
  private:
   void read_rows(const WeightView& source, int64_t panel);
-  void encode_codes(const Assignment& assignment, const WeightView& source, std::span<std::byte> out,
-                    PanelResult& result);
+  void encode_codes(const Assignment& assignment, const WeightView& source, const Guidance& guidance,
+                    std::span<std::byte> out, PanelResult& result);
   void encode_floats(const Assignment& assignment, const WeightView& source, std::span<std::byte> out,
                      PanelResult& result);
 

@@ -11,124 +11,17 @@
 #include "formats/artifact/artifact.h"
 #include "formats/check.h"
 #include "quantize/assign.h"
-#include "quantize/encode.h"
+#include "quantize/observer.h"
+#include "quantize/stream.h"
 
 namespace halftone {
 namespace {
-
-// A run of panels of one tensor, or a whole kept tensor (panels = 0).
-struct Tile {
-  size_t tensor;
-  int64_t panel, panels;
-};
-
-// What the sums of a tensor's panels become.
-struct Totals {
-  double error_squared = 0, weight_squared = 0;
-  float max_error = 0;
-};
 
 ArtifactTensor stored_as(const Assignment& assignment) {
   const StoredTensor& source = *assignment.source;
   if (assignment.layout == nullptr) return {source.name, source.shape, source.layout, source.order};
   return {source.name, source.shape, assignment.layout, Order::panel16};
 }
-
-std::vector<Tile> cut_tiles(const std::vector<Assignment>& assignments, int64_t tile_bytes) {
-  std::vector<Tile> tiles;
-  for (size_t i = 0; i < assignments.size(); ++i) {
-    if (assignments[i].layout == nullptr) {
-      tiles.push_back({i, 0, 0});
-      continue;
-    }
-    const WeightView view = assignments[i].source->view();
-    const int64_t panels = (view.rows + kPanelRows - 1) / kPanelRows;
-    const int64_t step = std::max<int64_t>(1, tile_bytes / (kPanelRows * view.columns * int64_t{sizeof(float)}));
-    for (int64_t panel = 0; panel < panels; panel += step) tiles.push_back({i, panel, std::min(step, panels - panel)});
-  }
-  return tiles;
-}
-
-// Packs tile after tile. While one is packed, the one before is written and the source is hashed: work for every
-// thread.
-class Stream {
- public:
-  Stream(const ModelFile& source, const std::vector<Assignment>& assignments, ArtifactWriter& writer, ThreadPool& pool)
-      : assignments_(assignments),
-        writer_(writer),
-        pool_(pool),
-        hash_(source.maps),
-        totals_(assignments.size()),
-        encoders_(static_cast<size_t>(pool.threads())) {}
-
-  Status run(const std::vector<Tile>& tiles, Progress& progress) {
-    const int64_t slab = hash_.total_bytes() / std::max<int64_t>(1, static_cast<int64_t>(tiles.size())) + 1;
-    for (const Tile& tile : tiles) {
-      HALFTONE_TRY(step(tile, slab));
-      progress.advance(source_bytes(tile));
-    }
-    return writer_.write(pending_);
-  }
-  const std::vector<Totals>& totals() const { return totals_; }
-  std::vector<SourceFile> source_files() { return hash_.finish(); }
-
- private:
-  int64_t source_bytes(const Tile& tile) const {
-    const StoredTensor& source = *assignments_[tile.tensor].source;
-    const auto bytes = static_cast<int64_t>(source.data.size());
-    if (tile.panels == 0) return bytes;
-    const int64_t panels = (source.view().rows + kPanelRows - 1) / kPanelRows;
-    return bytes * (tile.panel + tile.panels) / panels - bytes * tile.panel / panels;
-  }
-
-  Status step(const Tile& tile, int64_t slab) {
-    const Assignment& assignment = assignments_[tile.tensor];
-    if (tile.panels == 0) HALFTONE_TRY(check_finite(*assignment.source, pool_));
-    const auto panel_bytes =
-        tile.panels == 0 ? 0 : static_cast<size_t>(assignment.layout->panel_bytes(assignment.source->view().columns));
-    buffer_.resize(panel_bytes * static_cast<size_t>(tile.panels));
-    results_.assign(static_cast<size_t>(tile.panels), {});
-    Status written;
-    pool_.parallel_for(tile.panels + 2, 1, [&](int64_t begin, int64_t end, int thread) {
-      for (int64_t item = begin; item < end; ++item) {
-        if (item == 0) {
-          written = writer_.write(pending_);
-        } else if (item == 1) {
-          hash_.advance(slab);
-        } else {
-          const auto index = static_cast<size_t>(item - 2);
-          results_[index] = encoders_[static_cast<size_t>(thread)].encode(
-              assignment, tile.panel + item - 2, std::span(buffer_).subspan(index * panel_bytes, panel_bytes));
-        }
-      }
-    });
-    HALFTONE_TRY(written);
-    std::swap(buffer_, owned_);
-    pending_ = tile.panels == 0 ? assignment.source->data : std::span<const std::byte>(owned_);
-    return add_up(assignment, totals_[tile.tensor]);
-  }
-
-  // In panel order, so that sums and the first problem do not depend on threads.
-  Status add_up(const Assignment& assignment, Totals& totals) {
-    for (const PanelResult& result : results_) {
-      HALFTONE_TRY(describe(result, assignment));
-      totals.error_squared += result.error_squared;
-      totals.weight_squared += result.weight_squared;
-      totals.max_error = std::max(totals.max_error, result.max_error);
-    }
-    return {};
-  }
-
-  const std::vector<Assignment>& assignments_;
-  ArtifactWriter& writer_;
-  ThreadPool& pool_;
-  SourceHash hash_;
-  std::vector<Totals> totals_;
-  std::vector<PanelEncoder> encoders_;
-  std::vector<PanelResult> results_;
-  std::vector<std::byte> buffer_, owned_;
-  std::span<const std::byte> pending_;  // of the tile before, not yet written: owned_, or a kept tensor's mapped bytes
-};
 
 double bits_per(int64_t bytes, int64_t elements) {
   return elements == 0 ? 0 : 8.0 * static_cast<double>(bytes) / static_cast<double>(elements);
@@ -200,11 +93,32 @@ nlohmann::ordered_json QuantizeReport::to_json() const {
   return json;
 }
 
+namespace {
+
+// Null where no method wants statistics, so that nothing is computed for none.
+Result<std::unique_ptr<Observer>> make_observer(const std::vector<Assignment>& assignments, const ModelFile& source,
+                                                const Graph& graph, const Recipe& recipe, const Sequences* calibration,
+                                                ThreadPool& pool) {
+  const auto asks = std::find_if(assignments.begin(), assignments.end(), [](const Assignment& one) {
+    return one.method != nullptr && one.method->uses != Data::none;
+  });
+  if (asks == assignments.end()) return std::unique_ptr<Observer>();
+  if (calibration == nullptr)
+    return invalid_input(
+        "[quantize] recipe {}: {}: method {} chooses numbers by what the model computes on real text; expected "
+        "--calibration FILE, got none",
+        recipe.name, asks->rule, asks->method->name);
+  return Observer::create(graph, source, *calibration, pool);
+}
+
+}  // namespace
+
 Result<QuantizeReport> quantize_file(const ModelFile& source, const Graph& graph, const Recipe& recipe,
                                      const std::filesystem::path& target, const QuantizeOptions& options,
                                      ThreadPool& pool, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
   HALFTONE_ASSIGN(const std::vector<Assignment> assignments, assign_layouts(source, graph, recipe));
+  HALFTONE_ASSIGN(const auto observer, make_observer(assignments, source, graph, recipe, options.calibration, pool));
   std::vector<ArtifactTensor> tensors;
   int64_t source_bytes = 0;
   for (const Assignment& assignment : assignments) {
@@ -212,9 +126,11 @@ Result<QuantizeReport> quantize_file(const ModelFile& source, const Graph& graph
     source_bytes += static_cast<int64_t>(assignment.source->data.size());
   }
   HALFTONE_ASSIGN(ArtifactWriter writer, ArtifactWriter::create(target, options.replace, source, std::move(tensors)));
-  Stream stream(source, assignments, writer, pool);
+  PackingStream stream(
+      source, assignments, observer.get(),
+      [&](size_t, std::span<const std::byte> bytes) { return writer.write(bytes); }, pool);
   progress.begin("quantize", source_bytes, "bytes");
-  Status status = stream.run(cut_tiles(assignments, options.tile_bytes), progress);
+  Status status = stream.run(options.tile_bytes, progress);
   progress.end();
   HALFTONE_TRY(status);
   QuantizeReport report;

@@ -13,6 +13,7 @@
 #include "graph/graph.h"
 #include "halftone/status.h"
 #include "models/language_model.h"
+#include "quantize/evaluate/sequences.h"
 #include "quantize/recipe.h"
 
 namespace halftone {
@@ -41,6 +42,8 @@ struct QuantizeReport {
 struct QuantizeOptions {
   bool replace = false;
   int64_t tile_bytes = 64 << 20;  // source rows, counted as floats, that one step takes
+  // What methods that use data see; an error where one asks and there is none. Borrowed.
+  const Sequences* calibration = nullptr;
 };
 
 // Streams the source's tensors through the recipe into an artifact folder, which appears complete or not at all. The

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/thread_pool.h"
@@ -25,6 +26,7 @@ struct InputStatistics {
 struct MatrixReader {
   int64_t rows, columns;
   std::function<void(int64_t row, float* out)> read;
+  std::string name = {};  // for messages: "model.safetensors: tensor 'lm_head.weight'"
 };
 
 // What all rows of one matrix share, made once: the factor of a Hessian, the palette of a tensor.

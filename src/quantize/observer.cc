@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/observer.h"
+
+#include <map>
+#include <vector>
+
+#include "quantize/evaluate/evaluator.h"
+#include "quantize/evaluate/weight_table.h"
+
+namespace halftone {
+namespace {
+
+constexpr size_t kNoNode = static_cast<size_t>(-1);
+
+std::vector<float> second_moments(std::span<const float> x, int64_t columns, int64_t tokens) {
+  std::vector<double> sums(static_cast<size_t>(columns), 0.0);
+  for (int64_t t = 0; t < tokens; ++t) {
+    const float* row = x.data() + t * columns;
+    for (int64_t k = 0; k < columns; ++k)
+      sums[static_cast<size_t>(k)] += static_cast<double>(row[k]) * static_cast<double>(row[k]);
+  }
+  std::vector<float> means(sums.size());
+  for (size_t k = 0; k < means.size(); ++k) means[k] = static_cast<float>(sums[k] / static_cast<double>(tokens));
+  return means;
+}
+
+std::vector<float> hessian_of(Products& products, std::span<const float> x, int64_t columns, int64_t tokens) {
+  std::vector<float> hessian(static_cast<size_t>(columns * columns));
+  products.transposed_by(x.data(), columns, x.data(), columns, tokens, hessian.data());
+  const auto count = static_cast<float>(tokens);
+  for (float& one : hessian) one /= count;
+  return hessian;
+}
+
+}  // namespace
+
+struct Observer::State {
+  // Where a weight is read: its first Linear, and whether an embedding reads it before.
+  struct Readers {
+    WeightId id = kNoWeight;
+    size_t linear = kNoNode;
+    bool embedding = false;
+  };
+
+  // Means over the tokens of x (tokens, columns): of x_k squared, and of x x^T.
+  struct Moments {
+    ValueId value = -1;
+    bool float_model = false;  // taken before anything was quantized
+    std::vector<float> second = {}, hessian = {};
+  };
+
+  const Graph& graph;
+  const Sequences& sequences;
+  ThreadPool& pool;
+  WeightTable weights;
+  std::unique_ptr<Evaluator> evaluator = nullptr;
+  std::map<std::string, Readers, std::less<>> readers = {};
+  size_t next = 0;  // nodes before it have been run
+  Moments moments = {};
+
+  void find_readers() {
+    for (size_t node = 0; node < graph.nodes.size(); ++node) {
+      const Op& op = graph.nodes[node].op;
+      if (const auto* linear = std::get_if<Linear>(&op)) {
+        Readers& of = readers[graph.weight(linear->weight).name];
+        of.id = linear->weight;
+        if (of.linear == kNoNode) of.linear = node;
+      } else if (const auto* embedding = std::get_if<Embedding>(&op)) {
+        Readers& of = readers[graph.weight(embedding->table).name];
+        of.id = embedding->table;
+        of.embedding = true;
+      }
+    }
+  }
+
+  void take(ValueId value, Data wanted) {
+    const std::span<const float> x = evaluator->value(value);
+    const int64_t columns = evaluator->width(value), tokens = evaluator->tokens();
+    if (moments.value != value || moments.float_model) moments = Moments{.value = value};
+    if (moments.second.empty()) moments.second = second_moments(x, columns, tokens);
+    if (wanted == Data::hessian && moments.hessian.empty())
+      moments.hessian = hessian_of(evaluator->products(), x, columns, tokens);
+  }
+
+  // Of a tied table: the whole float model is run once, and then forgotten.
+  Status take_of_float_model(size_t node, Data wanted) {
+    HALFTONE_TRY(evaluator->run(0, node));
+    take(graph.nodes[node].inputs[0], wanted);
+    moments.float_model = true;
+    return evaluator->reset(sequences);
+  }
+};
+
+Observer::Observer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Observer::~Observer() = default;
+
+Result<std::unique_ptr<Observer>> Observer::create(const Graph& graph, const ModelFile& source,
+                                                   const Sequences& sequences, ThreadPool& pool) {
+  HALFTONE_ASSIGN(WeightTable weights, WeightTable::create(graph, source));
+  auto state = std::unique_ptr<State>(new State{graph, sequences, pool, std::move(weights), nullptr});
+  state->find_readers();
+  HALFTONE_ASSIGN(state->evaluator, Evaluator::create(graph, state->weights, sequences, pool));
+  return std::unique_ptr<Observer>(new Observer(std::move(state)));
+}
+
+bool Observer::has_inputs(std::string_view name) const {
+  const auto found = state_->readers.find(name);
+  return found != state_->readers.end() && found->second.linear != kNoNode;
+}
+
+Result<InputStatistics> Observer::observe(std::string_view name, Data wanted) {
+  const Readers& readers = state_->readers.find(name)->second;
+  if (readers.embedding && state_->next == 0) {
+    HALFTONE_TRY(state_->take_of_float_model(readers.linear, wanted));
+  } else {
+    HALFTONE_TRY(state_->evaluator->run(state_->next, readers.linear));
+    state_->next = std::max(state_->next, readers.linear);
+    state_->take(state_->graph.nodes[readers.linear].inputs[0], wanted);
+  }
+  const Moments& moments = state_->moments;
+  return InputStatistics{state_->evaluator->tokens(), moments.second, moments.hessian};
+}
+
+void Observer::settle(std::string_view name, const Layout& layout, AlignedBuffer<std::byte> panels) {
+  const auto found = state_->readers.find(name);
+  if (found != state_->readers.end()) state_->weights.replace(found->second.id, layout, std::move(panels));
+}
+
+}  // namespace halftone

@@ -109,7 +109,7 @@ bool Observer::has_inputs(std::string_view name) const {
 }
 
 Result<InputStatistics> Observer::observe(std::string_view name, Data wanted) {
-  const Readers& readers = state_->readers.find(name)->second;
+  const State::Readers& readers = state_->readers.find(name)->second;
   if (readers.embedding && state_->next == 0) {
     HALFTONE_TRY(state_->take_of_float_model(readers.linear, wanted));
   } else {
@@ -117,7 +117,7 @@ Result<InputStatistics> Observer::observe(std::string_view name, Data wanted) {
     state_->next = std::max(state_->next, readers.linear);
     state_->take(state_->graph.nodes[readers.linear].inputs[0], wanted);
   }
-  const Moments& moments = state_->moments;
+  const State::Moments& moments = state_->moments;
   return InputStatistics{state_->evaluator->tokens(), moments.second, moments.hessian};
 }
 

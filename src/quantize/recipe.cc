@@ -93,6 +93,8 @@ Status read_method(YamlMap& map, Rule& rule) {
   for (const Method& one : all_methods()) known.emplace_back(one.name);
   if (find_method(rule.method) == nullptr)
     return map.error("method", fmt::format("expected a method, got '{}'{}", rule.method, hint(rule.method, known)));
+  if (find_method(rule.method)->uses != Data::none)
+    return map.error("method", fmt::format("expected a method that needs no calibration data, got '{}'", rule.method));
   if (rule.layout != nullptr && !rule.layout->is_float()) return {};
   if (given) return map.error("method", "expected no method: only integer layouts have codes to choose; remove it");
   rule.method.clear();

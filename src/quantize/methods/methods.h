@@ -7,5 +7,10 @@
 namespace halftone {
 
 void choose_nearest(const Layout& layout, const MethodInput& input, const MethodOutput& output);
+void choose_search(const Layout& layout, const MethodInput& input, const MethodOutput& output);
+
+Result<std::unique_ptr<Preparation>> prepare_gptq(const Layout& layout, const MatrixReader& matrix,
+                                                  const InputStatistics& statistics, ThreadPool& pool);
+void choose_gptq(const Layout& layout, const MethodInput& input, const MethodOutput& output);
 
 }  // namespace halftone

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "base/aligned.h"
+#include "quantize/methods/method.h"
+#include "quantize/methods/products.h"
+
+namespace halftone {
+
+// The Hessian H of a matrix's inputs, in the order in which columns are quantized, as H = (1 + L)^T D (1 + L) with L
+// strictly lower. An error e made in column i is best answered by moving column j > i by e * L[j][i]; what remains of
+// an error e in column j then costs D[j] * e * e.
+struct HessianFactor final : Preparation {
+  static constexpr int64_t kBlock = 64;
+
+  std::vector<int32_t> order;      // position → column: largest activations first
+  std::vector<float> pivots;       // D, by position
+  AlignedBuffer<float> left;       // per block of positions, in panels of 16: [position before the block][16]
+  AlignedBuffer<float> inside;     // per block: (kBlock, kBlock)
+  std::span<const float> hessian;  // as given, in the order of the matrix
+  double damping = 0;              // added to the diagonal of H
+  Products products;
+
+  const float* left_of(int64_t block) const { return left.data() + block * (block - 1) / 2 * kBlock * kBlock; }
+  const float* inside_of(int64_t block) const { return inside.data() + block * kBlock * kBlock; }
+};
+
+}  // namespace halftone

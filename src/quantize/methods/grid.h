@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The numbers that a layout can store, for the rows of one panel side by side, so that methods need not know layouts.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/aligned.h"
+#include "quantize/methods/method.h"
+
+namespace halftone {
+
+// A number of each row of a panel. Loops over it are what compilers turn into vectors, and no sum crosses it.
+struct alignas(64) Lanes {
+  float at[kPanelRows];
+};
+
+// The rows of a panel as columns of lanes; rows that do not exist are zeros.
+AlignedBuffer<Lanes> lanes_of(const MethodInput& input);
+
+class Grid {
+ public:
+  virtual ~Grid() = default;
+
+  // Chooses what groups share, so that the sum of weights[k] * (value - nearest)^2 is small. weights: (columns), > 0.
+  virtual void fit(const Lanes* values, const float* weights) = 0;
+  // The nearest number of column k that can be stored, and its code (as a float: unsigned where the layout is affine).
+  virtual void quantize(int64_t column, const Lanes& values, Lanes& decoded, Lanes& codes) const = 0;
+  // Scales and what else groups share, of the first `rows` rows, and the codes (columns).
+  virtual void write(const Lanes* codes, int64_t rows, const MethodOutput& output) const = 0;
+};
+
+// For matrices of `columns` columns. REQUIRES: an integer layout.
+std::unique_ptr<Grid> make_grid(const Layout& layout, int64_t columns);
+
+}  // namespace halftone

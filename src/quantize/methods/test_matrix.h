@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrices and correlated inputs for tests of methods, and what a choice costs, in plain doubles.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/rng.h"
+#include "base/thread_pool.h"
+#include "quantize/methods/method.h"
+#include "tensor/dtype.h"
+
+namespace halftone {
+
+struct TestMatrix {
+  int64_t rows, columns;
+  std::vector<float> values, hessian, second_moment;
+
+  InputStatistics statistics() const { return {1000, second_moment, hessian}; }
+};
+
+// Normal weights; inputs that are mixtures of fewer sources than columns, some of them ten times as large.
+inline TestMatrix test_matrix(int64_t rows, int64_t columns, uint64_t seed, int64_t sources = 0) {
+  Rng rng(seed);
+  if (sources == 0) sources = columns / 2;
+  TestMatrix matrix{rows, columns, {}, {}, {}};
+  for (int64_t i = 0; i < rows * columns; ++i) matrix.values.push_back(static_cast<float>(0.02 * rng.normal()));
+  std::vector<double> mix(static_cast<size_t>(columns * sources));
+  for (int64_t k = 0; k < columns; ++k) {
+    const double size = rng.below(16) == 0 ? 10 : 1;
+    for (int64_t s = 0; s < sources; ++s)
+      mix[static_cast<size_t>(k * sources + s)] = size * rng.normal() / (1.0 + 0.1 * static_cast<double>(s));
+  }
+  for (int64_t a = 0; a < columns; ++a) {
+    for (int64_t b = 0; b < columns; ++b) {
+      double sum = a == b ? 0.05 : 0;
+      for (int64_t s = 0; s < sources; ++s)
+        sum += mix[static_cast<size_t>(a * sources + s)] * mix[static_cast<size_t>(b * sources + s)];
+      matrix.hessian.push_back(static_cast<float>(sum));
+    }
+    matrix.second_moment.push_back(matrix.hessian.back());
+  }
+  for (int64_t k = 0; k < columns; ++k)
+    matrix.second_moment[static_cast<size_t>(k)] = matrix.hessian[static_cast<size_t>(k * columns + k)];
+  return matrix;
+}
+
+struct TestChoice {
+  const Layout* layout;
+  int64_t rows, columns;
+  std::vector<int8_t> codes;
+  std::vector<uint16_t> scales, bases;
+  std::vector<float> decoded;  // (rows, columns)
+  bool finite = true;
+};
+
+inline void decode_choice(TestChoice& choice) {
+  const Layout& layout = *choice.layout;
+  const int64_t groups = layout.groups(choice.columns), width = layout.group == 0 ? choice.columns : layout.group;
+  for (int64_t row = 0; row < choice.rows; ++row) {
+    for (int64_t k = 0; k < choice.columns; ++k) {
+      const auto at = static_cast<size_t>(row * groups + k / width);
+      const int code =
+          choice.codes[static_cast<size_t>(row * choice.columns + k)] + (layout.affine ? layout.offset : 0);
+      const float base = layout.affine ? f16_to_f32(choice.bases[at]) : 0;
+      choice.decoded.push_back(std::fma(static_cast<float>(code), f16_to_f32(choice.scales[at]), base));
+      choice.finite = choice.finite && std::isfinite(choice.decoded.back());
+    }
+  }
+}
+
+// The whole matrix by a method, panel by panel, as the pipeline calls it.
+inline TestChoice choose_all(std::string_view name, const Layout& layout, const TestMatrix& matrix,
+                             const InputStatistics& statistics, int threads = 1) {
+  const Method& method = *find_method(name);
+  ThreadPool pool(threads);
+  TestChoice choice{&layout, matrix.rows, matrix.columns, {}, {}, {}, {}};
+  std::unique_ptr<Preparation> preparation;
+  if (method.prepare != nullptr) {
+    const MatrixReader reader{matrix.rows, matrix.columns, [&](int64_t row, float* out) {
+                                std::copy_n(matrix.values.data() + row * matrix.columns, matrix.columns, out);
+                              }};
+    Result<std::unique_ptr<Preparation>> made = method.prepare(layout, reader, statistics, pool);
+    if (!made.ok()) return choice;
+    preparation = std::move(*made);
+  }
+  const auto groups = static_cast<size_t>(layout.groups(matrix.columns));
+  choice.codes.resize(matrix.values.size());
+  choice.scales.resize(static_cast<size_t>(matrix.rows) * groups);
+  choice.bases.resize(layout.affine ? choice.scales.size() : 0);
+  const auto columns = static_cast<size_t>(matrix.columns);
+  pool.parallel_for((matrix.rows + 15) / 16, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t panel = begin; panel < end; ++panel) {
+      const auto row = static_cast<size_t>(16 * panel);
+      const size_t rows = std::min<size_t>(16, static_cast<size_t>(matrix.rows) - row);
+      MethodInput input{std::span(matrix.values).subspan(row * columns, rows * columns), static_cast<int64_t>(rows),
+                        matrix.columns, statistics, preparation.get()};
+      MethodOutput output{std::span(choice.codes).subspan(row * columns, rows * columns),
+                          std::span(choice.scales).subspan(row * groups, rows * groups)};
+      if (layout.affine) output.bases = std::span(choice.bases).subspan(row * groups, rows * groups);
+      method.choose(layout, input, output);
+    }
+  });
+  decode_choice(choice);
+  return choice;
+}
+
+// Sum over rows of (w - w') H (w - w')^T; with diagonal_only each column counts by its second moment alone.
+inline double proxy_loss(const TestMatrix& matrix, const std::vector<float>& decoded, bool diagonal_only = false) {
+  const int64_t n = matrix.columns;
+  double loss = 0;
+  std::vector<double> off(static_cast<size_t>(n));
+  for (int64_t row = 0; row < matrix.rows; ++row) {
+    for (int64_t k = 0; k < n; ++k) {
+      const auto at = static_cast<size_t>(row * n + k);
+      off[static_cast<size_t>(k)] = static_cast<double>(matrix.values[at]) - static_cast<double>(decoded[at]);
+    }
+    for (int64_t a = 0; a < n; ++a)
+      for (int64_t b = diagonal_only ? a : 0; b < (diagonal_only ? a + 1 : n); ++b)
+        loss += off[static_cast<size_t>(a)] * off[static_cast<size_t>(b)] *
+                static_cast<double>(matrix.hessian[static_cast<size_t>(a * n + b)]);
+  }
+  return loss;
+}
+
+}  // namespace halftone

@@ -63,20 +63,9 @@ Status Evaluator::reset(const Sequences& sequences) {
   return {};
 }
 
-AlignedBuffer<float> Evaluator::take(int64_t floats) {
-  for (AlignedBuffer<float>& buffer : spare_) {
-    if (static_cast<int64_t>(buffer.size()) != floats) continue;
-    std::swap(buffer, spare_.back());
-    AlignedBuffer<float> taken = std::move(spare_.back());
-    spare_.pop_back();
-    return taken;
-  }
-  return AlignedBuffer<float>(static_cast<size_t>(floats));
-}
-
 void Evaluator::release(ValueId id) {
   AlignedBuffer<float>& buffer = values_[static_cast<size_t>(id)];
-  if (options_.keep_values && buffer.size() > 0) spare_.push_back(std::move(buffer));
+  if (options_.keep_values) spare_.give(std::move(buffer));
   buffer = {};
 }
 
@@ -88,7 +77,7 @@ std::span<const float> Evaluator::value(ValueId id) const {
 void Evaluator::set_value(ValueId id, std::span<const float> value) {
   HALFTONE_CHECK(static_cast<int64_t>(value.size()) == tokens() * width(id));
   release(id);
-  values_[static_cast<size_t>(id)] = take(tokens() * width(id));
+  values_[static_cast<size_t>(id)] = spare_.take(tokens() * width(id));
   std::copy(value.begin(), value.end(), values_[static_cast<size_t>(id)].data());
 }
 
@@ -105,7 +94,7 @@ Status Evaluator::run_node(size_t index) {
     out = std::move(sum);
   } else {
     release(node.output);
-    out = take(tokens() * width(node.output));
+    out = spare_.take(tokens() * width(node.output));
     HALFTONE_TRY(std::visit([&](const auto& op) { return compute(op, node, out.data()); }, node.op));
   }
   for (const ValueId input : node.inputs) {

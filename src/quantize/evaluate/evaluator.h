@@ -3,7 +3,6 @@
 // node, change its weight, and only then run it: what follows sees the changed weight.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "base/thread_pool.h"
 #include "graph/graph.h"
 #include "halftone/status.h"
+#include "quantize/evaluate/float_buffers.h"
 #include "quantize/evaluate/products.h"
 #include "quantize/evaluate/rope_tables.h"
 #include "quantize/evaluate/sequences.h"
@@ -66,7 +66,6 @@ class Evaluator {
  private:
   Evaluator(const Graph& graph, const WeightTable& weights, Products products, EvaluatorOptions options);
   const AlignedBuffer<float>& slot(ValueId id) const { return values_[static_cast<size_t>(id)]; }
-  AlignedBuffer<float> take(int64_t floats);
   Status check(const Sequences& sequences) const;
 
   // Each computes `out` from the node's inputs.
@@ -98,7 +97,7 @@ class Evaluator {
   size_t tail_begin_ = 0;
   std::vector<size_t> last_reader_;           // by value; nodes.size(): none
   std::vector<AlignedBuffer<float>> values_;  // by id; empty: not alive
-  std::vector<AlignedBuffer<float>> spare_;   // of released values, where all are kept
+  FloatBuffers spare_;                        // of released values, where all are kept
 };
 
 }  // namespace halftone

@@ -13,7 +13,7 @@ constexpr int64_t kTile = 16;                          // a cache line of floats
 
 }  // namespace
 
-void transpose(const float* in, int64_t in_stride, int64_t rows, int64_t columns, float* out) {
+void transpose(const float* in, int64_t in_stride, int64_t rows, int64_t columns, float* out, int64_t out_stride) {
   float tile[kTile][kTile];
   for (int64_t row = 0; row < rows; row += kTile) {
     const int64_t high = std::min(kTile, rows - row);
@@ -22,11 +22,12 @@ void transpose(const float* in, int64_t in_stride, int64_t rows, int64_t columns
       if (high == kTile && wide == kTile) {
         for (int64_t r = 0; r < kTile; ++r)
           for (int64_t c = 0; c < kTile; ++c) tile[c][r] = in[(row + r) * in_stride + column + c];
-        for (int64_t c = 0; c < kTile; ++c) std::copy(tile[c], tile[c] + kTile, out + (column + c) * rows + row);
+        for (int64_t c = 0; c < kTile; ++c) std::copy(tile[c], tile[c] + kTile, out + (column + c) * out_stride + row);
         continue;
       }
       for (int64_t r = 0; r < high; ++r)
-        for (int64_t c = 0; c < wide; ++c) out[(column + c) * rows + row + r] = in[(row + r) * in_stride + column + c];
+        for (int64_t c = 0; c < wide; ++c)
+          out[(column + c) * out_stride + row + r] = in[(row + r) * in_stride + column + c];
     }
   }
 }
@@ -127,7 +128,8 @@ void Products::by(const float* x, int64_t tokens, const float* w, int64_t inner,
 void Products::transposed_by(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens,
                              float* y) {
   packed_.grow(static_cast<size_t>(panel_floats(tokens, b_columns)));
-  turned_.grow(static_cast<size_t>(tokens * a_columns));
+  const int64_t stride = tokens + kTile;  // often a power of 2 otherwise, whose rows compete for the same cache sets
+  turned_.grow(static_cast<size_t>(stride * a_columns));
   const auto pieces = [](int64_t columns) { return (columns + kPanelRows - 1) / kPanelRows; };
   for_rows(*pool_, pieces(b_columns), tokens * kPanelRows, [&](int64_t i) {
     const int64_t first = i * kPanelRows;
@@ -137,12 +139,13 @@ void Products::transposed_by(const float* a, int64_t a_columns, const float* b, 
   for_rows(*pool_, pieces(a_columns), tokens * kPanelRows, [&](int64_t i) {
     const int64_t first = i * kPanelRows;
     transpose(a + first, a_columns, tokens, std::min<int64_t>(kPanelRows, a_columns - first),
-              turned_.data() + first * tokens);
+              turned_.data() + first * stride, stride);
   });
   LinearArgs args{};
   args.weights = reinterpret_cast<const std::byte*>(packed_.data());
   args.rows = args.y_stride = b_columns;
-  args.columns = args.x_stride = tokens;
+  args.columns = tokens;
+  args.x_stride = stride;
   args.tokens = a_columns;
   args.x = turned_.data();
   args.y = y;

@@ -14,8 +14,8 @@
 
 namespace halftone {
 
-// out (columns, rows) = in (rows, columns; in_stride floats from row to row), transposed.
-void transpose(const float* in, int64_t in_stride, int64_t rows, int64_t columns, float* out);
+// out (columns, rows) = in (rows, columns), transposed; strides in floats from row to row.
+void transpose(const float* in, int64_t in_stride, int64_t rows, int64_t columns, float* out, int64_t out_stride);
 
 // The transposed of `in` as f32 panels: 16 columns of `in` are one panel, [row][16]; beyond the last column zeros.
 // out: panel_floats(rows, columns).

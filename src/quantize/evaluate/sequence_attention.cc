@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "quantize/evaluate/row_gradients.h"
+
 namespace halftone {
 namespace {
 
@@ -12,18 +14,6 @@ constexpr int64_t kQueries = 128;
 void copy_head(const float* from, int64_t stride, int64_t rows, int64_t width, float* out) {
   for (int64_t row = 0; row < rows; ++row)
     std::copy(from + row * stride, from + row * stride + width, out + row * width);
-}
-
-// Sum of products over 16 lanes, added by halves: the same on every machine.
-float dot_of_row(const float* a, const float* b, int64_t count) {
-  float lanes[16] = {};
-  int64_t i = 0;
-  for (; i + 16 <= count; i += 16)
-    for (int64_t lane = 0; lane < 16; ++lane) lanes[lane] += a[i + lane] * b[i + lane];
-  for (int64_t lane = 0; i < count; ++i, ++lane) lanes[lane] += a[i] * b[i];
-  for (int64_t half = 8; half > 0; half /= 2)
-    for (int64_t lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
-  return lanes[0];
 }
 
 }  // namespace
@@ -121,7 +111,7 @@ void SequenceAttention::score_gradients(const Block& block, Scratch& scratch) co
   for (int64_t i = 0; i < block.queries; ++i) {
     const float* row = scratch.scores.data() + i * block.keys;
     float* d_row = scratch.d_scores.data() + i * block.keys;
-    const float mean = dot_of_row(row, d_row, block.keys);
+    const float mean = dot_product(row, d_row, block.keys);
     for (int64_t k = 0; k < block.keys; ++k) d_row[k] = row[k] * (d_row[k] - mean) * op_.scale;
     if (op_.soft_cap == 0) continue;
     const float* slopes = scratch.slopes.data() + i * block.keys;
@@ -143,7 +133,7 @@ void SequenceAttention::backward_block(const Backward& io, const Block& block, i
                            thread);
   // sum += what^T times (queries, width) of `by`
   const auto add_product = [&](const float* what, const float* by, float* sum) {
-    transpose(what, block.keys, block.queries, block.keys, scratch.turned.data());
+    transpose(what, block.keys, block.queries, block.keys, scratch.turned.data(), block.queries);
     pack_transposed(by + query, q_width_, block.queries, width, scratch.panels.data());
     products_.panels_on_thread({scratch.turned.data(), block.queries, block.keys, scratch.panels.data(), width,
                                 block.queries, scratch.part.data(), width},

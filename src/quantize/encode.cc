@@ -142,6 +142,21 @@ void PanelEncoder::encode_floats(const Assignment& assignment, const WeightView&
   measure.finish(result);
 }
 
+Totals measure(const Assignment& assignment, std::span<const std::byte> panels) {
+  const WeightView source = assignment.source->view();
+  const WeightView stored{assignment.layout, Order::panel16, source.rows, source.columns, panels};
+  std::vector<float> values(static_cast<size_t>(source.columns)), decoded(values.size());
+  PanelResult sums;
+  for (int64_t row = 0; row < source.rows; ++row) {
+    decode_row(source, row, values.data());
+    decode_row(stored, row, decoded.data());
+    Measure measure;
+    measure_floats(values.data(), decoded.data(), source.columns, measure);
+    measure.finish(sums);
+  }
+  return {sums.error_squared, sums.weight_squared, sums.max_error};
+}
+
 Status describe(const PanelResult& result, const Assignment& assignment) {
   const std::string where =
       fmt::format("[quantize] {}: tensor '{}'", assignment.source->file.string(), assignment.source->name);

@@ -26,6 +26,15 @@ struct Guidance {
   const Preparation* preparation = nullptr;
 };
 
+// What the sums of a tensor's panels become.
+struct Totals {
+  double error_squared = 0, weight_squared = 0;
+  float max_error = 0;
+};
+
+// Stored panels of a tensor against its source.
+Totals measure(const Assignment& assignment, std::span<const std::byte> panels);
+
 // Encodes panels of 16 rows. One per thread.
 class PanelEncoder {
  public:

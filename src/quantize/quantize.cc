@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <set>
 
 #include "base/error.h"
@@ -17,8 +18,11 @@
 namespace halftone {
 namespace {
 
-ArtifactTensor stored_as(const Assignment& assignment) {
+// Vectors that are tuned are stored as f32: what tuning moves is finer than half precision.
+ArtifactTensor stored_as(const Assignment& assignment, bool tuned) {
   const StoredTensor& source = *assignment.source;
+  if (assignment.layout == nullptr && tuned && source.shape.size() == 1)
+    return {source.name, source.shape, &layout_of(LayoutId::f32), Order::rows};
   if (assignment.layout == nullptr) return {source.name, source.shape, source.layout, source.order};
   return {source.name, source.shape, assignment.layout, Order::panel16};
 }
@@ -27,8 +31,8 @@ double bits_per(int64_t bytes, int64_t elements) {
   return elements == 0 ? 0 : 8.0 * static_cast<double>(bytes) / static_cast<double>(elements);
 }
 
-TensorReport report_of(const Assignment& assignment, const Totals& totals) {
-  const ArtifactTensor stored = stored_as(assignment);
+TensorReport report_of(const Assignment& assignment, bool tuned, const Totals& totals) {
+  const ArtifactTensor stored = stored_as(assignment, tuned);
   TensorReport report;
   report.name = stored.name;
   report.op = assignment.op;
@@ -63,8 +67,15 @@ nlohmann::ordered_json provenance_of(const ModelFile& source, const Recipe& reci
         {"files", nlohmann::ordered_json::array()}}}};
   for (const SourceFile& file : report.source_files)
     provenance["source"]["files"].push_back({{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}});
-  provenance["tensors"] = report.to_json()["tensors"];
+  const nlohmann::ordered_json json = report.to_json();
+  if (json.contains("tuned")) provenance["tuned"] = json["tuned"];
+  provenance["tensors"] = json["tensors"];
   return provenance;
+}
+
+nlohmann::ordered_json tuned_json(const TuneReport& tuned) {
+  return {{"steps", tuned.steps},         {"tokens", tuned.tokens},     {"held_out_tokens", tuned.held_out_tokens},
+          {"kl_before", tuned.kl_before}, {"kl_after", tuned.kl_after}, {"kept", tuned.kept}};
 }
 
 }  // namespace
@@ -77,6 +88,7 @@ nlohmann::ordered_json QuantizeReport::to_json() const {
                                  {"unused", unused},
                                  {"source_files", nlohmann::ordered_json::array()},
                                  {"tensors", nlohmann::ordered_json::array()}};
+  if (tuned) json["tuned"] = tuned_json(*tuned);
   for (const SourceFile& file : source_files)
     json["source_files"].push_back({{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}});
   for (const TensorReport& tensor : tensors)
@@ -113,39 +125,117 @@ Result<std::unique_ptr<Observer>> make_observer(const std::vector<Assignment>& a
 
 }  // namespace
 
+namespace {
+
+// One run, from assignments to an artifact. With tuning, what is packed waits in memory until its scales are tuned.
+class Run {
+ public:
+  Run(const ModelFile& source, const Graph& graph, const Recipe& recipe, const QuantizeOptions& options,
+      ThreadPool& pool, Progress& progress)
+      : source_(source), graph_(graph), recipe_(recipe), options_(options), pool_(pool), progress_(progress) {}
+
+  Status begin(const std::filesystem::path& target) {
+    HALFTONE_ASSIGN(assignments_, assign_layouts(source_, graph_, recipe_));
+    if (recipe_.tune.steps > 0 && options_.calibration == nullptr)
+      return invalid_input(
+          "[quantize] recipe {}: tuning compares with the float model on real text; expected --calibration FILE, got "
+          "none",
+          recipe_.name);
+    HALFTONE_ASSIGN(observer_, make_observer(assignments_, source_, graph_, recipe_, options_.calibration, pool_));
+    std::vector<ArtifactTensor> stored;
+    for (const Assignment& one : assignments_) stored.push_back(stored_as(one, tuned()));
+    HALFTONE_ASSIGN(writer_, ArtifactWriter::create(target, options_.replace, source_, std::move(stored)));
+    return {};
+  }
+
+  Status pack() {
+    const auto write = [&](size_t, std::span<const std::byte> bytes) { return writer_->write(bytes); };
+    const auto hold = [&](size_t tensor, std::span<const std::byte> bytes) {
+      held_[tensor].insert(held_[tensor].end(), bytes.begin(), bytes.end());
+      return Status();
+    };
+    if (tuned()) held_.resize(assignments_.size());
+    PackingStream stream(source_, assignments_, observer_.get(), tuned() ? PackingStream::Sink(hold) : write, pool_);
+    int64_t bytes = 0;
+    for (const Assignment& one : assignments_) bytes += static_cast<int64_t>(one.source->data.size());
+    progress_.begin("quantize", bytes, "bytes");
+    const Status status = stream.run(options_.tile_bytes, progress_);
+    progress_.end();
+    HALFTONE_TRY(status);
+    observer_ = nullptr;  // a Hessian and activations that nobody needs any more
+    totals_ = stream.totals();
+    report_.source_files = stream.source_files();
+    return {};
+  }
+
+  Status tune_and_write() {
+    std::vector<TunedTensor> tensors;
+    for (size_t i = 0; i < assignments_.size(); ++i) tensors.push_back(held_tensor(i));
+    HALFTONE_ASSIGN(report_.tuned,
+                    tune(graph_, source_, *options_.calibration, recipe_.tune, tensors, pool_, progress_));
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      const std::span<const std::byte> bytes(tensors[i].bytes.data(), tensors[i].bytes.size());
+      if (report_.tuned->kept && assignments_[i].method != nullptr) totals_[i] = measure(assignments_[i], bytes);
+      HALFTONE_TRY(writer_->write(bytes));
+    }
+    return {};
+  }
+
+  Result<QuantizeReport> finish() {
+    report_.recipe = recipe_.name;
+    int64_t bytes = 0, elements = 0;
+    for (size_t i = 0; i < assignments_.size(); ++i) {
+      report_.tensors.push_back(report_of(assignments_[i], tuned(), totals_[i]));
+      bytes += report_.tensors.back().bytes;
+      elements += report_.tensors.back().elements;
+    }
+    report_.unused = unused_tensors(source_, assignments_);
+    report_.bits_per_weight = bits_per(bytes, elements);
+    report_.weights_bytes = writer_->weights_bytes();
+    HALFTONE_TRY(writer_->finish(provenance_of(source_, recipe_, report_)));
+    return std::move(report_);
+  }
+
+  bool tuned() const { return recipe_.tune.steps > 0; }
+
+ private:
+  TunedTensor held_tensor(size_t i) {
+    const Assignment& assignment = assignments_[i];
+    const ArtifactTensor stored = stored_as(assignment, true);
+    TunedTensor tensor{&assignment, AlignedBuffer<std::byte>(static_cast<size_t>(stored.payload_bytes()))};
+    if (assignment.layout == nullptr && stored.layout != assignment.source->layout)
+      decode_row(assignment.source->view(), 0, reinterpret_cast<float*>(tensor.bytes.data()));
+    else
+      std::memcpy(tensor.bytes.data(), held_[i].data(), held_[i].size());
+    held_[i] = {};
+    return tensor;
+  }
+
+  const ModelFile& source_;
+  const Graph& graph_;
+  const Recipe& recipe_;
+  const QuantizeOptions& options_;
+  ThreadPool& pool_;
+  Progress& progress_;
+  std::vector<Assignment> assignments_;
+  std::unique_ptr<Observer> observer_;
+  std::optional<ArtifactWriter> writer_;
+  std::vector<std::vector<std::byte>> held_;  // by assignment
+  std::vector<Totals> totals_;
+  QuantizeReport report_;
+};
+
+}  // namespace
+
 Result<QuantizeReport> quantize_file(const ModelFile& source, const Graph& graph, const Recipe& recipe,
                                      const std::filesystem::path& target, const QuantizeOptions& options,
                                      ThreadPool& pool, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
-  HALFTONE_ASSIGN(const std::vector<Assignment> assignments, assign_layouts(source, graph, recipe));
-  HALFTONE_ASSIGN(const auto observer, make_observer(assignments, source, graph, recipe, options.calibration, pool));
-  std::vector<ArtifactTensor> tensors;
-  int64_t source_bytes = 0;
-  for (const Assignment& assignment : assignments) {
-    tensors.push_back(stored_as(assignment));
-    source_bytes += static_cast<int64_t>(assignment.source->data.size());
-  }
-  HALFTONE_ASSIGN(ArtifactWriter writer, ArtifactWriter::create(target, options.replace, source, std::move(tensors)));
-  PackingStream stream(
-      source, assignments, observer.get(),
-      [&](size_t, std::span<const std::byte> bytes) { return writer.write(bytes); }, pool);
-  progress.begin("quantize", source_bytes, "bytes");
-  Status status = stream.run(options.tile_bytes, progress);
-  progress.end();
-  HALFTONE_TRY(status);
-  QuantizeReport report;
-  report.recipe = recipe.name;
-  int64_t bytes = 0, elements = 0;
-  for (size_t i = 0; i < assignments.size(); ++i) {
-    report.tensors.push_back(report_of(assignments[i], stream.totals()[i]));
-    bytes += report.tensors.back().bytes;
-    elements += report.tensors.back().elements;
-  }
-  report.unused = unused_tensors(source, assignments);
-  report.source_files = stream.source_files();
-  report.bits_per_weight = bits_per(bytes, elements);
-  report.weights_bytes = writer.weights_bytes();
-  HALFTONE_TRY(writer.finish(provenance_of(source, recipe, report)));
+  Run run(source, graph, recipe, options, pool, progress);
+  HALFTONE_TRY(run.begin(target));
+  HALFTONE_TRY(run.pack());
+  if (run.tuned()) HALFTONE_TRY(run.tune_and_write());
+  HALFTONE_ASSIGN(QuantizeReport report, run.finish());
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "models/language_model.h"
 #include "quantize/evaluate/sequences.h"
 #include "quantize/recipe.h"
+#include "quantize/tune/tune.h"
 
 namespace halftone {
 
@@ -35,6 +37,7 @@ struct QuantizeReport {
   std::vector<SourceFile> source_files;
   int64_t weights_bytes = 0;   // of weights.safetensors
   double bits_per_weight = 0;  // of all tensors, scales and padding counted
+  std::optional<TuneReport> tuned;
   double seconds = 0;
   nlohmann::ordered_json to_json() const;
 };

@@ -16,7 +16,8 @@ namespace {
 constexpr int64_t kMaxRecipeBytes = 1'000'000;
 
 struct Preset {
-  std::string_view name, layout;
+  std::string_view name, layout, method = "nearest";
+  bool tune = false;
 };
 
 constexpr Preset kPresets[] = {
@@ -49,13 +50,17 @@ constexpr Preset kPresets[] = {
     {"int2-affine32", "uint2_affine32"},
     {"int2-affine64", "uint2_affine64"},
     {"int2-affine128", "uint2_affine128"},
+    {"int4-best", "int4_block32", "gptq", true},
+    {"int4-channel-best", "int4_channel", "gptq", true},
+    {"int3-best", "int3_block32", "gptq", true},
 };
 
 // A preset is a recipe that needs no file: what is recorded of it is YAML that anyone can change and use.
 std::string yaml_of(const Preset& preset) {
   const bool integers = !find_layout(preset.layout)->is_float();
-  return fmt::format("name: {}\nrules:\n  - {{match: \"*\", layout: {}{}}}\n", preset.name, preset.layout,
-                     integers ? ", method: nearest" : "");
+  return fmt::format("name: {}\nrules:\n  - {{match: \"*\", layout: {}{}}}\n{}", preset.name, preset.layout,
+                     integers ? fmt::format(", method: {}", preset.method) : "",
+                     preset.tune ? "tune: {steps: 60}\n" : "");
 }
 
 std::string with_underscores(std::string_view text) {
@@ -93,8 +98,6 @@ Status read_method(YamlMap& map, Rule& rule) {
   for (const Method& one : all_methods()) known.emplace_back(one.name);
   if (find_method(rule.method) == nullptr)
     return map.error("method", fmt::format("expected a method, got '{}'{}", rule.method, hint(rule.method, known)));
-  if (find_method(rule.method)->uses != Data::none)
-    return map.error("method", fmt::format("expected a method that needs no calibration data, got '{}'", rule.method));
   if (rule.layout != nullptr && !rule.layout->is_float()) return {};
   if (given) return map.error("method", "expected no method: only integer layouts have codes to choose; remove it");
   rule.method.clear();
@@ -115,6 +118,25 @@ Result<Rule> read_rule(YamlMap map, size_t number) {
   if (rule.match != "*" || subject.empty()) subject = (subject.empty() ? "" : subject + ", ") + "match " + rule.match;
   rule.text = fmt::format("rule {}: {} -> {}", number, subject, rule.layout == nullptr ? "keep" : rule.layout->name);
   return rule;
+}
+
+Result<TuneOptions> read_tune(YamlMap& recipe) {
+  constexpr int64_t kMostSteps = 100'000, kLeastTokens = 64, kMostTokens = 1 << 20;
+  TuneOptions options;
+  if (!recipe.has("tune")) return options;
+  HALFTONE_ASSIGN(YamlMap map, recipe.map("tune"));
+  HALFTONE_ASSIGN(options.steps, map.integer("steps"));
+  HALFTONE_ASSIGN(options.batch_tokens, map.integer("batch_tokens", options.batch_tokens));
+  HALFTONE_ASSIGN(options.rate, map.number("rate", options.rate));
+  if (options.steps < 1 || options.steps > kMostSteps)
+    return map.error("steps", fmt::format("expected 1 to {} steps, got {}", kMostSteps, options.steps));
+  if (options.batch_tokens < kLeastTokens || options.batch_tokens > kMostTokens)
+    return map.error("batch_tokens",
+                     fmt::format("expected {} to {} tokens, got {}", kLeastTokens, kMostTokens, options.batch_tokens));
+  if (!(options.rate > 0 && options.rate <= 0.1))
+    return map.error("rate", fmt::format("expected a rate above 0, at most 0.1, got {}", options.rate));
+  HALFTONE_TRY(map.finish());
+  return options;
 }
 
 }  // namespace
@@ -138,6 +160,7 @@ Result<Recipe> parse_recipe(std::string_view yaml, std::string_view name) {
     recipe.rules.push_back(std::move(rule));
   }
   HALFTONE_ASSIGN(recipe.allow_float, map.texts("allow_float"));
+  HALFTONE_ASSIGN(recipe.tune, read_tune(map));
   HALFTONE_TRY(map.finish());
   return recipe;
 }

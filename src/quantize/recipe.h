@@ -6,6 +6,7 @@
 //     - {op: embedding, layout: int8_block32}
 //     - {match: "*", layout: int4_block32}
 //   allow_float: ["lm_head.weight"]   # may stay as they are when their rule cannot be applied
+//   tune: {steps: 60}              # distil scales against the float model; rate: 0.003, batch_tokens: 2048
 // `layout: keep` leaves a tensor as found. Vectors (norms, biases) are always kept; a rule that asks only for vectors
 // to be packed, and a rule or allow_float entry that hits no tensor, are errors.
 #pragma once
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "halftone/status.h"
+#include "quantize/tune/tune_options.h"
 #include "tensor/layout.h"
 
 namespace halftone {
@@ -32,7 +34,8 @@ struct Recipe {
   std::string name;
   std::vector<Rule> rules;
   std::vector<std::string> allow_float;  // globs
-  std::string text;                      // the YAML that says all this
+  TuneOptions tune;
+  std::string text;  // the YAML that says all this
 };
 
 std::vector<std::string> preset_names();  // fp16, int8, int4, int4-affine64, int3, ...

@@ -17,12 +17,6 @@
 
 namespace halftone {
 
-// What the sums of a tensor's panels become.
-struct Totals {
-  double error_squared = 0, weight_squared = 0;
-  float max_error = 0;
-};
-
 // Packs tensor after tensor, tile after tile. While one tile is packed, the one before goes to the sink and the source
 // is hashed: work for every thread.
 class PackingStream {

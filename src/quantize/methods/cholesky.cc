@@ -64,7 +64,7 @@ void BlockCholesky::fill(const std::function<void(int64_t, float*)>& fill_row, T
   });
 }
 
-bool BlockCholesky::factor_diagonal(int64_t block, float least, const Products& products, float* inverse) {
+bool BlockCholesky::factor_diagonal(int64_t block, float least, const ExactProducts& products, float* inverse) {
   const int64_t rows = rows_of(block), left = block * kBlock;
   if (left > 0) {
     std::vector<float> product(static_cast<size_t>(rows * kBlock));
@@ -79,7 +79,7 @@ bool BlockCholesky::factor_diagonal(int64_t block, float least, const Products& 
 }
 
 // Block (row_block, block): what earlier blocks contribute is taken off, and the rest divided by the diagonal block.
-void BlockCholesky::solve_below(int64_t block, int64_t row_block, const float* inverse, const Products& products,
+void BlockCholesky::solve_below(int64_t block, int64_t row_block, const float* inverse, const ExactProducts& products,
                                 std::vector<float>& product, std::byte* scratch) {
   const int64_t rows = rows_of(row_block), stride = row_block * kBlock, left = block * kBlock;
   float* const begin = left_of(row_block);
@@ -94,7 +94,7 @@ void BlockCholesky::solve_below(int64_t block, int64_t row_block, const float* i
   for (int64_t r = 0; r < rows; ++r) std::copy_n(product.data() + r * kBlock, kBlock, target + r * stride);
 }
 
-bool BlockCholesky::factor(float least, const Products& products, ThreadPool& pool) {
+bool BlockCholesky::factor(float least, const ExactProducts& products, ThreadPool& pool) {
   std::vector<float> inverse(static_cast<size_t>(kBlock * kBlock));
   std::vector<std::vector<float>> buffers(static_cast<size_t>(pool.threads()));
   std::vector<AlignedBuffer<std::byte>> scratch(buffers.size());

@@ -25,7 +25,7 @@ class BlockCholesky {
   void fill(const std::function<void(int64_t row, float* out)>& fill_row, ThreadPool& pool);
   // False when a pivot (the square of a diagonal element of L) is not greater than `least`: contents are then lost.
   // The same bits for every number of threads.
-  bool factor(float least, const Products& products, ThreadPool& pool);
+  bool factor(float least, const ExactProducts& products, ThreadPool& pool);
 
   // Element (row, column) of the factor. REQUIRES: column <= row.
   float at(int64_t row, int64_t column) const {
@@ -41,8 +41,8 @@ class BlockCholesky {
   float* diagonal_of(int64_t block) { return left_of(block) + rows_of(block) * block * kBlock; }
   const float* diagonal_of(int64_t block) const { return const_cast<BlockCholesky*>(this)->diagonal_of(block); }
 
-  bool factor_diagonal(int64_t block, float least, const Products& products, float* inverse);
-  void solve_below(int64_t block, int64_t row_block, const float* inverse, const Products& products,
+  bool factor_diagonal(int64_t block, float least, const ExactProducts& products, float* inverse);
+  void solve_below(int64_t block, int64_t row_block, const float* inverse, const ExactProducts& products,
                    std::vector<float>& product, std::byte* scratch);
 
   int64_t size_, blocks_;

@@ -21,7 +21,7 @@ struct HessianFactor final : Preparation {
   AlignedBuffer<float> inside;     // per block: (kBlock, kBlock)
   std::span<const float> hessian;  // as given, in the order of the matrix
   double damping = 0;              // added to the diagonal of H
-  Products products;
+  ExactProducts products;
 
   const float* left_of(int64_t block) const { return left.data() + block * (block - 1) / 2 * kBlock * kBlock; }
   const float* inside_of(int64_t block) const { return inside.data() + block * kBlock * kBlock; }

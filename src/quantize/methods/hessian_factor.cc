@@ -69,7 +69,7 @@ Result<std::unique_ptr<Preparation>> prepare_gptq(const Layout&, const MatrixRea
   double mean = 0;
   HALFTONE_TRY(check_hessian(statistics, n, &mean));
   auto result = std::make_unique<HessianFactor>();
-  HALFTONE_ASSIGN(result->products, Products::here());
+  HALFTONE_ASSIGN(result->products, ExactProducts::here());
   result->hessian = statistics.hessian;
   const float* const h = statistics.hessian.data();
   result->order.resize(static_cast<size_t>(n));

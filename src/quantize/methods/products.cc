@@ -5,9 +5,9 @@
 
 namespace halftone {
 
-Result<Products> Products::here() {
+Result<ExactProducts> ExactProducts::here() {
   HALFTONE_ASSIGN(const Isa isa, active_isa());
-  return Products{select_linear(LayoutId::f32, Order::rows, Activations::exact, isa)->run,
+  return ExactProducts{select_linear(LayoutId::f32, Order::rows, Activations::exact, isa)->run,
                   select_linear(LayoutId::f32, Order::panel16, Activations::exact, isa)->run};
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of f32 matrices through the exact linear kernels: fast, and the same bits on every machine.
+// ExactProducts of f32 matrices through the exact linear kernels: fast, and the same bits on every machine.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +10,11 @@
 
 namespace halftone {
 
-struct Products {
+struct ExactProducts {
   LinearFn by_rows = nullptr;    // weights (rows, columns) as they lie
   LinearFn by_panels = nullptr;  // weights in panels of 16 rows, [column][16]
 
-  static Result<Products> here();  // for the active instruction set
+  static Result<ExactProducts> here();  // for the active instruction set
 };
 
 // One right-hand side: weights (rows, columns) in the order that the function reads.

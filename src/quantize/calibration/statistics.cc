@@ -61,8 +61,7 @@ void HessianSum::add(const float* x, int64_t tokens, Products& products) {
   part_.resize(sum_.size());
   for (int64_t begin = 0; begin < tokens; begin += kStretch) {
     const int64_t count = std::min(kStretch, tokens - begin);
-    const float* rows = x + begin * columns_;
-    products.transposed_by(rows, columns_, rows, columns_, count, part_.data());
+    products.gram(x + begin * columns_, columns_, count, part_.data());
     for_rows(products.pool(), columns_, columns_, [&](int64_t row) {
       float* sum = sum_.data() + row * columns_;
       const float* part = part_.data() + row * columns_;

@@ -2,6 +2,7 @@
 #include "quantize/evaluate/products.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/error.h"
 
@@ -22,7 +23,7 @@ void transpose(const float* in, int64_t in_stride, int64_t rows, int64_t columns
       if (high == kTile && wide == kTile) {
         for (int64_t r = 0; r < kTile; ++r)
           for (int64_t c = 0; c < kTile; ++c) tile[c][r] = in[(row + r) * in_stride + column + c];
-        for (int64_t c = 0; c < kTile; ++c) std::copy(tile[c], tile[c] + kTile, out + (column + c) * out_stride + row);
+        for (int64_t c = 0; c < kTile; ++c) std::memcpy(out + (column + c) * out_stride + row, tile[c], sizeof tile[c]);
         continue;
       }
       for (int64_t r = 0; r < high; ++r)
@@ -37,6 +38,10 @@ void pack_transposed(const float* in, int64_t in_stride, int64_t rows, int64_t c
     const int64_t wide = std::min<int64_t>(kPanelRows, columns - column);
     for (int64_t row = 0; row < rows; ++row, out += kPanelRows) {
       const float* from = in + row * in_stride + column;
+      if (wide == kPanelRows) {
+        std::memcpy(out, from, kPanelRows * sizeof(float));  // of a known size: no call
+        continue;
+      }
       std::copy(from, from + wide, out);
       std::fill(out + wide, out + kPanelRows, 0.0f);
     }
@@ -76,7 +81,7 @@ void Products::run_part(const Part& part, const LinearKernel& kernel, int thread
   kernel.run(args);
 }
 
-void Products::run(LinearArgs args, const LinearKernel& kernel) {
+void Products::run(const LinearArgs& args, const LinearKernel& kernel, bool upper) {
   reserve_scratch(args.columns);
   const int64_t panels = (args.rows + kPanelRows - 1) / kPanelRows;
   const int64_t across = (panels + kPanelBlock - 1) / kPanelBlock;
@@ -84,6 +89,7 @@ void Products::run(LinearArgs args, const LinearKernel& kernel) {
   pool_->parallel_for(across * down, 1, [&](int64_t begin, int64_t end, int thread) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t token = i / across * kTokenBlock;
+      if (upper && (i % across + 1) * kPanelBlock * kPanelRows <= token) continue;
       LinearArgs part = args;
       part.panel_begin = i % across * kPanelBlock;
       part.panel_end = std::min(panels, part.panel_begin + kPanelBlock);
@@ -125,8 +131,8 @@ void Products::by(const float* x, int64_t tokens, const float* w, int64_t inner,
   run(args, *panels_);
 }
 
-void Products::transposed_by(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens,
-                             float* y) {
+void Products::turned_times_packed(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens,
+                                   float* y, bool upper) {
   packed_.grow(static_cast<size_t>(panel_floats(tokens, b_columns)));
   const int64_t stride = tokens + kTile;  // often a power of 2 otherwise, whose rows compete for the same cache sets
   turned_.grow(static_cast<size_t>(stride * a_columns));
@@ -149,7 +155,25 @@ void Products::transposed_by(const float* a, int64_t a_columns, const float* b, 
   args.tokens = a_columns;
   args.x = turned_.data();
   args.y = y;
-  run(args, *panels_);
+  run(args, *panels_, upper);
+}
+
+void Products::transposed_by(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens,
+                             float* y) {
+  turned_times_packed(a, a_columns, b, b_columns, tokens, y, false);
+}
+
+void Products::gram(const float* x, int64_t columns, int64_t tokens, float* y) {
+  turned_times_packed(x, columns, x, columns, tokens, y, true);
+  // Squares, so that both the read and the written lines are in the cache.
+  const int64_t strips = (columns + kTile - 1) / kTile;
+  for_rows(*pool_, strips, columns * kTile / 2, [&](int64_t strip) {
+    const int64_t begin = strip * kTile, end = std::min(columns, begin + kTile);
+    for (int64_t column = 0; column < end; column += kTile) {
+      for (int64_t i = begin; i < end; ++i)
+        for (int64_t j = column; j < std::min(i, column + kTile); ++j) y[i * columns + j] = y[j * columns + i];
+    }
+  });
 }
 
 }  // namespace halftone

@@ -36,6 +36,9 @@ class Products {
   // y (a_columns, b_columns) = a (tokens, a_columns) transposed times b (tokens, b_columns)
   void transposed_by(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens, float* y);
 
+  // y (columns, columns) = x (tokens, columns) transposed times itself: one half is computed, the other is its mirror.
+  void gram(const float* x, int64_t columns, int64_t tokens, float* y);
+
   ThreadPool& pool() { return *pool_; }
   const VectorKernels& vector() const { return *vector_; }
 
@@ -55,7 +58,10 @@ class Products {
  private:
   Products() = default;
   void run_part(const Part& part, const LinearKernel& kernel, int thread) const;
-  void run(LinearArgs args, const LinearKernel& kernel);
+  // upper: only what the upper half of a square y needs.
+  void run(const LinearArgs& args, const LinearKernel& kernel, bool upper = false);
+  void turned_times_packed(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens,
+                           float* y, bool upper);
 
   ThreadPool* pool_ = nullptr;
   Isa isa_ = Isa::scalar;

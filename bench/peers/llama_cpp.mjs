@@ -3,10 +3,12 @@
 // binding's batches, with no chat, no tokenizer and no sampling chain in between: what is timed is llama.cpp's decode.
 //   node llama_cpp.mjs MODEL.gguf '{"prompt_tokens":512,"decode_tokens":64,"threads":2,"seed":1}'
 //   node llama_cpp.mjs MODEL.gguf '{"prompt_ids":[1,2,3],"decode_tokens":20}'   greedy continuation, its ids
+//   node llama_cpp.mjs MODEL.gguf '{"prompt_ids":[1,2,3],"decode_tokens":20,"margins":true}' and how far each lies before the next best
 //   node llama_cpp.mjs MODEL.gguf '{"prompt_ids":[1,2,3],"logits_after":[2,3]}' logits after so many of them
 import os from "node:os";
 
 import {Evaluator, memory, openLibrary, openModel, vocabularyOf} from "./llama_binding.mjs";
+import {deviation} from "./shared.mjs";
 
 const seconds = () => Number(process.hrtime.bigint()) / 1e9;
 
@@ -17,6 +19,12 @@ function randomIds(count, vocabulary, seed) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return Math.floor((state / 2 ** 32) * vocabulary);
   });
+}
+
+// Between the likeliest token and the next, in deviations of the logits.
+async function margin(evaluator, place) {
+  const logits = (await evaluator.logits(place)).sort((a, b) => b - a);
+  return (logits[0] - logits[1]) / deviation(logits);
 }
 
 async function main() {
@@ -37,7 +45,8 @@ async function main() {
   const prompt = settings.prompt_ids ? Uint32Array.from(settings.prompt_ids) : randomIds(promptTokens, vocabulary, settings.seed);
 
   const firstStart = seconds();
-  let token = await evaluator.sample(await evaluator.evaluate(prompt));
+  let place = await evaluator.evaluate(prompt);
+  let token = await evaluator.sample(place);
   const firstTokenSeconds = seconds() - firstStart;
 
   const result = {load_seconds: loadSeconds, first_token_seconds: firstTokenSeconds, system: llama.systemInfo,
@@ -51,9 +60,13 @@ async function main() {
     }
   } else if (settings.prompt_ids) {
     result.tokens = [];
+    if (settings.margins) result.margins = [];
     for (let i = 0; i < settings.decode_tokens; ++i) {
+      if (settings.margins) result.margins.push(await margin(evaluator, place));
       result.tokens.push(token);
-      if (i + 1 < settings.decode_tokens) token = await evaluator.sample(await evaluator.evaluate(Uint32Array.of(token)));
+      if (i + 1 === settings.decode_tokens) break;
+      place = await evaluator.evaluate(Uint32Array.of(token));
+      token = await evaluator.sample(place);
     }
   } else {
     // The first pass touched every page; the second is timed.

@@ -5,6 +5,8 @@
 //   node llama_cpp.mjs MODEL.gguf '{"prompt_ids":[1,2,3],"decode_tokens":20}'   greedy continuation, its ids
 //   node llama_cpp.mjs MODEL.gguf '{"prompt_ids":[1,2,3],"decode_tokens":20,"margins":true}' and how far each lies before the next best
 //   node llama_cpp.mjs MODEL.gguf '{"prompt_ids":[1,2,3],"logits_after":[2,3]}' logits after so many of them
+//   node llama_cpp.mjs MODEL.gguf '{"texts":[{"prompt":[1,2],"tokens":[3,4]}]}' its own choice at each of these tokens, which it is given
+//                                                                             one by one; whole logits where it is another, or at `rows`
 import os from "node:os";
 
 import {Evaluator, memory, openLibrary, openModel, vocabularyOf} from "./llama_binding.mjs";
@@ -27,6 +29,18 @@ async function margin(evaluator, place) {
   return (logits[0] - logits[1]) / deviation(logits);
 }
 
+async function follow(evaluator, {prompt, tokens, rows}) {
+  evaluator.reset();
+  const best = [], logits = {};
+  let place = await evaluator.evaluate(Uint32Array.from(prompt));
+  for (const [i, token] of tokens.entries()) {
+    if (i > 0) place = await evaluator.evaluate(Uint32Array.of(tokens[i - 1]));
+    best.push(await evaluator.sample(place));
+    if (rows ? rows.includes(i) : best[i] !== token) logits[i] = await evaluator.logits(place);
+  }
+  return {best, logits};
+}
+
 async function main() {
   const [file, text] = process.argv.slice(2);
   const settings = {prompt_tokens: 512, decode_tokens: 64, threads: os.availableParallelism(), seed: 1, ...JSON.parse(text ?? "{}")};
@@ -34,13 +48,20 @@ async function main() {
   const before = memory();
 
   const loadStart = seconds();
-  const promptTokens = settings.prompt_ids?.length ?? settings.prompt_tokens;
+  const longest = Math.max(0, ...(settings.texts ?? []).map(({prompt, tokens}) => prompt.length + tokens.length));
+  const promptTokens = settings.texts ? longest : settings.prompt_ids?.length ?? settings.prompt_tokens;
   const opened = await openModel(llama, file, {contextTokens: promptTokens + settings.decode_tokens + 1,
                                                batchTokens: Math.min(512, promptTokens), threads: settings.threads});
   const {model, context} = opened;
   const loadSeconds = seconds() - loadStart;
 
   const evaluator = new Evaluator(llama, opened, 512);
+  if (settings.texts) {
+    const texts = [];
+    for (const text of settings.texts) texts.push(await follow(evaluator, text));
+    console.log(JSON.stringify({texts}));
+    process.exit(0);
+  }
   const vocabulary = vocabularyOf(model);
   const prompt = settings.prompt_ids ? Uint32Array.from(settings.prompt_ids) : randomIds(promptTokens, vocabulary, settings.seed);
 

@@ -29,6 +29,11 @@ async function margin(evaluator, place) {
   return (logits[0] - logits[1]) / deviation(logits);
 }
 
+// A pipe takes long lines in parts, and what it has not taken is lost at the exit.
+function finish(result) {
+  process.stdout.write(JSON.stringify(result) + "\n", () => process.exit(0));
+}
+
 async function follow(evaluator, {prompt, tokens, rows}) {
   evaluator.reset();
   const best = [], logits = {};
@@ -59,8 +64,7 @@ async function main() {
   if (settings.texts) {
     const texts = [];
     for (const text of settings.texts) texts.push(await follow(evaluator, text));
-    console.log(JSON.stringify({texts}));
-    process.exit(0);
+    return finish({texts});
   }
   const vocabulary = vocabularyOf(model);
   const prompt = settings.prompt_ids ? Uint32Array.from(settings.prompt_ids) : randomIds(promptTokens, vocabulary, settings.seed);
@@ -108,8 +112,7 @@ async function main() {
   result.memory = before === null ? null : {private_bytes: after.private_bytes - before.private_bytes,
                                             mapped_bytes: after.mapped_bytes - before.mapped_bytes,
                                             node_private_bytes: before.private_bytes};
-  console.log(JSON.stringify(result));
-  process.exit(0);
+  finish(result);
 }
 
 main().catch((error) => {

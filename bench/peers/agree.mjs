@@ -63,9 +63,9 @@ try {
       const ours = await json("run", file, "-p", prompt, "--temperature", "0", "--max-tokens", count, "--activations", "exact");
       if (ours.tokens.length > 0) texts.push({prompt: ours.prompt_tokens, tokens: ours.tokens});
     }
-    const {texts: quantized} = await runPeer("llama_cpp.mjs", [file, JSON.stringify({texts, threads: 2})]);
+    const {texts: quantized} = await runPeer("llama_cpp.mjs", [file, JSON.stringify({texts, threads: 1})]);
     const asked = texts.map((text, i) => ({...text, rows: Object.keys(quantized[i].logits).map(Number)}));
-    const {texts: exact} = await runPeer("llama_cpp.mjs", [plain, JSON.stringify({texts: asked, threads: 2})]);
+    const {texts: exact} = await runPeer("llama_cpp.mjs", [plain, JSON.stringify({texts: asked, threads: 1})]);
     const all = texts.map((text, i) => explain(text, quantized[i], exact[i]));
     const sum = (key) => all.reduce((total, one) => total + one[key], 0), most = (key) => Math.max(...all.map((one) => one[key]));
     const tokens = texts.reduce((total, text) => total + text.tokens.length, 0);

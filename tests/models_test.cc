@@ -82,6 +82,20 @@ constexpr Way kWays[] = {
     {"MLX, f16", "", write_mlx},   {"MLX, 8 bits", "int8-block", write_mlx}, {"MLX, 4 bits", "int4", write_mlx},
 };
 
+// What the files of bench/peers/parity.mjs hold, which tests/llama_cpp_test.cc compares with.
+std::string with_llama_cpp(std::string_view shape) {
+  const auto text = read_text_file(fmt::format("{}/tests/golden/llama_cpp_{}.json", HALFTONE_SOURCE_DIR, shape));
+  if (!text.ok()) return "not compared";
+  const auto golden = nlohmann::json::parse(*text);
+  int64_t same = 0, longest = 0;
+  for (const auto& run : golden["runs"]) {
+    same += run["same"].get<bool>() ? 1 : 0;
+    longest = std::max(longest, run["same"].get<bool>() ? int64_t{0} : run["length"].get<int64_t>());
+  }
+  return fmt::format("{} logits, {} tokens{}", same, golden["tokens"].size(),
+                     longest > 0 ? fmt::format("; differs after {}", longest) : "");
+}
+
 class Table {
  public:
   std::string row(const SynthShape& shape) {
@@ -95,6 +109,7 @@ class Table {
     const std::string golden = fmt::format("{}/tests/golden/logits_{}.json", HALFTONE_SOURCE_DIR, shape.name);
     std::string row = fmt::format("| {} | `{}` | {} |", model->config.family, config["model_type"].get<std::string>(),
                                   fs::exists(golden) ? "reference" : "opens");
+    row += fmt::format(" {} |", with_llama_cpp(shape.name));
     for (const Way& way : kWays) row += fmt::format(" {} |", fate(*model, shape.name, way));
     return row + "\n";
   }
@@ -140,9 +155,9 @@ class Table {
 TEST(Models, EveryFamilyInEveryContainerIsWhatThePageSays) {
   const TestCache cache;
   Table table;
-  std::string text = "| family | `model_type` | folder |";
+  std::string text = "| family | `model_type` | folder | llama.cpp |";
   for (const Way& way : kWays) text += fmt::format(" {} |", way.title);
-  text += "\n|---|---|---|---|---|---|---|---|---|\n";
+  text += "\n|---|---|---|---|---|---|---|---|---|---|\n";
   int rows = 0;
   for (const SynthShape& shape : synth_shapes()) {
     if (!shape.name.starts_with("tiny")) continue;

@@ -3,10 +3,14 @@
 // binding's batches, with no chat, no tokenizer and no sampling chain in between: what is timed is llama.cpp's decode.
 //   node llama_cpp.mjs MODEL.gguf '{"prompt_tokens":512,"decode_tokens":64,"threads":2,"seed":1}'
 //   node llama_cpp.mjs MODEL.gguf '{"prompt_ids":[1,2,3],"decode_tokens":20}'   greedy continuation, its ids
+//   node llama_cpp.mjs MODEL.gguf '{"prompt_ids":[1,2,3],"decode_tokens":20,"margins":true}' and how far each lies before the next best
 //   node llama_cpp.mjs MODEL.gguf '{"prompt_ids":[1,2,3],"logits_after":[2,3]}' logits after so many of them
+//   node llama_cpp.mjs MODEL.gguf '{"texts":[{"prompt":[1,2],"tokens":[3,4]}]}' its own choice at each of these tokens, which it is given
+//                                                                             one by one; whole logits where it is another, or at `rows`
 import os from "node:os";
 
 import {Evaluator, memory, openLibrary, openModel, vocabularyOf} from "./llama_binding.mjs";
+import {deviation} from "./shared.mjs";
 
 const seconds = () => Number(process.hrtime.bigint()) / 1e9;
 
@@ -19,6 +23,29 @@ function randomIds(count, vocabulary, seed) {
   });
 }
 
+// Between the likeliest token and the next, in deviations of the logits.
+async function margin(evaluator, place) {
+  const logits = (await evaluator.logits(place)).sort((a, b) => b - a);
+  return (logits[0] - logits[1]) / deviation(logits);
+}
+
+// A pipe takes long lines in parts, and what it has not taken is lost at the exit.
+function finish(result) {
+  process.stdout.write(JSON.stringify(result) + "\n", () => process.exit(0));
+}
+
+async function follow(evaluator, {prompt, tokens, rows}) {
+  evaluator.reset();
+  const best = [], logits = {};
+  let place = await evaluator.evaluate(Uint32Array.from(prompt));
+  for (const [i, token] of tokens.entries()) {
+    if (i > 0) place = await evaluator.evaluate(Uint32Array.of(tokens[i - 1]));
+    best.push(await evaluator.sample(place));
+    if (rows ? rows.includes(i) : best[i] !== token) logits[i] = await evaluator.logits(place);
+  }
+  return {best, logits};
+}
+
 async function main() {
   const [file, text] = process.argv.slice(2);
   const settings = {prompt_tokens: 512, decode_tokens: 64, threads: os.availableParallelism(), seed: 1, ...JSON.parse(text ?? "{}")};
@@ -26,18 +53,25 @@ async function main() {
   const before = memory();
 
   const loadStart = seconds();
-  const promptTokens = settings.prompt_ids?.length ?? settings.prompt_tokens;
+  const longest = Math.max(0, ...(settings.texts ?? []).map(({prompt, tokens}) => prompt.length + tokens.length));
+  const promptTokens = settings.texts ? longest : settings.prompt_ids?.length ?? settings.prompt_tokens;
   const opened = await openModel(llama, file, {contextTokens: promptTokens + settings.decode_tokens + 1,
                                                batchTokens: Math.min(512, promptTokens), threads: settings.threads});
   const {model, context} = opened;
   const loadSeconds = seconds() - loadStart;
 
   const evaluator = new Evaluator(llama, opened, 512);
+  if (settings.texts) {
+    const texts = [];
+    for (const text of settings.texts) texts.push(await follow(evaluator, text));
+    return finish({texts});
+  }
   const vocabulary = vocabularyOf(model);
   const prompt = settings.prompt_ids ? Uint32Array.from(settings.prompt_ids) : randomIds(promptTokens, vocabulary, settings.seed);
 
   const firstStart = seconds();
-  let token = await evaluator.sample(await evaluator.evaluate(prompt));
+  let place = await evaluator.evaluate(prompt);
+  let token = await evaluator.sample(place);
   const firstTokenSeconds = seconds() - firstStart;
 
   const result = {load_seconds: loadSeconds, first_token_seconds: firstTokenSeconds, system: llama.systemInfo,
@@ -51,9 +85,13 @@ async function main() {
     }
   } else if (settings.prompt_ids) {
     result.tokens = [];
+    if (settings.margins) result.margins = [];
     for (let i = 0; i < settings.decode_tokens; ++i) {
+      if (settings.margins) result.margins.push(await margin(evaluator, place));
       result.tokens.push(token);
-      if (i + 1 < settings.decode_tokens) token = await evaluator.sample(await evaluator.evaluate(Uint32Array.of(token)));
+      if (i + 1 === settings.decode_tokens) break;
+      place = await evaluator.evaluate(Uint32Array.of(token));
+      token = await evaluator.sample(place);
     }
   } else {
     // The first pass touched every page; the second is timed.
@@ -74,8 +112,7 @@ async function main() {
   result.memory = before === null ? null : {private_bytes: after.private_bytes - before.private_bytes,
                                             mapped_bytes: after.mapped_bytes - before.mapped_bytes,
                                             node_private_bytes: before.private_bytes};
-  console.log(JSON.stringify(result));
-  process.exit(0);
+  finish(result);
 }
 
 main().catch((error) => {

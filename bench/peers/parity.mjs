@@ -3,6 +3,8 @@
 //   logits   after 20 and 48 tokens, f32 weights, against tests/golden (which halftone's own tests are held to): cosine >= 0.9999
 //   tokens   the greedy continuation of one prompt by 64 tokens (fewer where the model ends it), f16 weights: the same ids, but for ties
 //   node parity.mjs [--halftone PATH] [--only SHAPE]      exit status 1 when a family differs that should not
+//   node parity.mjs --golden                              writes tests/golden/llama_cpp_*.json: what llama.cpp computes on the f16 files, which
+//                                                         halftone's tests compare with where no llama.cpp is (tests/llama_cpp_test.cc)
 // Needs `npm ci` in this folder and a built halftone; takes a minute. What llama.cpp is known to do otherwise is a row that says so.
 import {execFileSync} from "node:child_process";
 import fs from "node:fs";
@@ -11,23 +13,27 @@ import path from "node:path";
 import {fileURLToPath} from "node:url";
 import {parseArgs} from "node:util";
 
+import {deviation, peerVersion} from "./shared.mjs";
+
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.join(here, "..", "..");
-const {values: options} = parseArgs({options: {halftone: {type: "string", default: path.join(root, "build/release/halftone")}, only: {type: "string"}}});
+const {values: options} = parseArgs({options: {halftone: {type: "string", default: path.join(root, "build/release/halftone")}, only: {type: "string"},
+                                              golden: {type: "boolean", default: false}}});
 const tie = 0.01; // of the logits' standard deviation
 const prompt = "A halftone print renders a photograph with a few discrete dots.";
 
 // `tokens`: of text that both are asked for, prompt included, where that is not all; `lengths`: of the golden runs that llama.cpp can match.
+// `inside`: lengths for its own golden file instead; `beyond`: a length where llama.cpp is known to compute something else.
 const families = [
   {shape: "tiny", family: "llama"},
-  {shape: "tiny-mistral", family: "mistral", lengths: [], prompt: "A dot", tokens: 16,
+  {shape: "tiny-mistral", family: "mistral", lengths: [], inside: [8, 16], beyond: 48, prompt: "A dot", tokens: 16,
    note: "llama.cpp has no sliding window for it: compared inside the window of 16"},
   {shape: "tiny-qwen2", family: "qwen2"},
   {shape: "tiny-qwen3", family: "qwen3"},
   {shape: "tiny-phi", family: "phi-2"},
-  {shape: "tiny-phi3", family: "phi-3", lengths: [48],
+  {shape: "tiny-phi3", family: "phi-3", lengths: [48], inside: [33, 48], beyond: 20,
    note: "llama.cpp takes the long factors for its whole context (never less than 256 tokens): compared beyond the switch"},
-  {shape: "tiny-phi3", family: "phi-3, short factors", lengths: [], change: {original_max_position_embeddings: 512, max_position_embeddings: 1024}},
+  {shape: "tiny-phi3", family: "phi-3, short factors", lengths: [], inside: [20, 48], change: {original_max_position_embeddings: 512, max_position_embeddings: 1024}},
   {shape: "tiny-gemma", family: "gemma"},
   {shape: "tiny-gemma2", family: "gemma 2"},
   {shape: "tiny-gemma3", family: "gemma 3"},
@@ -36,11 +42,6 @@ const families = [
 const halftone = (...args) => execFileSync(options.halftone, args, {encoding: "utf8", stdio: ["ignore", "pipe", "pipe"]});
 const peer = (file, settings) => JSON.parse(execFileSync(process.execPath, [path.join(here, "llama_cpp.mjs"), file, JSON.stringify(settings)],
                                                          {encoding: "utf8", stdio: ["ignore", "pipe", "pipe"]}));
-
-function deviation(values) {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
-}
 
 function cosine(a, b) {
   let ab = 0, aa = 0, bb = 0;
@@ -98,10 +99,35 @@ function compareTokens(work, row) {
   return {same, count, ties};
 }
 
+// llama.cpp's own continuation, which halftone is asked to follow token by token; `margins`: how clear each choice was, in deviations.
+function writeGolden(work, row) {
+  const {folder, file} = exported(work, row, "f16");
+  const text = path.join(work, "prompt.txt");
+  fs.writeFileSync(text, row.prompt ?? prompt);
+  const prompt_ids = JSON.parse(halftone("inspect", folder, "--tokens", text, "--json", "-", "--quiet")).results.tokens;
+  const {tokens: ids} = JSON.parse(fs.readFileSync(path.join(root, "tests/golden", `logits_${row.shape}.json`)));
+  const lengths = [...(row.inside ?? [20, 48]), ...(row.beyond ? [row.beyond] : [])];
+  const {logits} = peer(file, {prompt_ids: ids, logits_after: lengths, threads: 1});
+  const {tokens, margins} = peer(file, {prompt_ids, decode_tokens: row.tokens ? row.tokens - prompt_ids.length : 64, margins: true, threads: 1});
+  const name = `llama_cpp_${row.shape}${row.change ? "_changed" : ""}.json`;
+  const short = (value, digits) => Number(value.toPrecision(digits));
+  const runs = lengths.map((length, i) => ({length, same: length !== row.beyond, logits: logits[i].map((value) => short(value, 7))}));
+  const fields = {about: `llama.cpp through node-llama-cpp ${peerVersion()} on the f16 export; ${row.note ?? "all of it is comparable"}`, shape: row.shape, change: row.change ?? {},
+                  ids, prompt_ids, tokens, margins: margins.map((value) => short(value, 3))};
+  const lines = Object.entries(fields).map(([key, value]) => `${JSON.stringify(key)}: ${JSON.stringify(value)}`);
+  fs.writeFileSync(path.join(root, "tests/golden", name),
+                   `{${lines.join(",\n")},\n"runs": [\n${runs.map((run) => `  ${JSON.stringify(run)}`).join(",\n")}\n]}\n`);
+  console.log(`wrote tests/golden/${name}: ${tokens.length} tokens, ${margins.filter((value) => value < tie).length} of them ties`);
+}
+
 let differs = false;
 const work = fs.mkdtempSync(path.join(os.tmpdir(), "halftone-parity-"));
 for (const row of families) {
   if (options.only && options.only !== row.shape) continue;
+  if (options.golden) {
+    writeGolden(work, row);
+    continue;
+  }
   let line;
   try {
     const logits = compareLogits(work, row), tokens = compareTokens(work, row);

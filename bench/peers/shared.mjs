@@ -128,6 +128,11 @@ export function buildWarnings(system) {
   return [`the peer's prebuilt binary does not use ${missing.join(", ")}, which this processor has: a peer built here could be faster`];
 }
 
+export function deviation(values) {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+}
+
 export function spread(values) {
   const sorted = [...values].sort((a, b) => a - b), middle = sorted.length >> 1;
   const median = sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;

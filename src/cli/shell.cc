@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "base/atomic_write.h"
 #include "base/error.h"
@@ -47,7 +49,11 @@ int Shell::run() {
     return body_();
   }();
   progress_->end();
-  std::fflush(stdout);
+  // A table that did not arrive is no result, whatever was printed before the disk or the pipe ended.
+  const bool printed = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (result.ok() && !printed)
+    result = io_error("[{}] standard output: cannot write: {}; free some space or write elsewhere", verb_,
+                      std::strerror(errno));
   if (result.ok()) return *result;
   std::fprintf(stderr, "halftone: %s\n", std::string(result.status().message()).c_str());
   return kBadInput;

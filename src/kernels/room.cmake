@@ -8,8 +8,8 @@ if("avx512" IN_LIST HALFTONE_ISAS)
   if(CMAKE_CXX_FLAGS MATCHES "fsanitize=address")
     set_property(SOURCE ${folder}/linear/exact_avx512.cc APPEND PROPERTY COMPILE_OPTIONS -fno-sanitize=all)
     set_property(SOURCE ${folder}/linear/int8_avx512.cc ${folder}/attention/attention_avx512.cc APPEND PROPERTY COMPILE_OPTIONS
-                 -fno-sanitize=undefined -fno-sanitize=fuzzer-no-link "SHELL:-mllvm -asan-instrumentation-with-call-threshold=0")
+                 -fno-sanitize=undefined -fno-sanitize=fuzzer-no-link -mllvm -asan-instrumentation-with-call-threshold=0)
     set_property(SOURCE ${folder}/linear/int8_avx2.cc APPEND PROPERTY COMPILE_OPTIONS
-                 "SHELL:-mllvm -asan-instrumentation-with-call-threshold=0")
+                 -mllvm -asan-instrumentation-with-call-threshold=0)
   endif()
 endif()

@@ -27,7 +27,10 @@ bool word_touches(std::string_view text, Range range) {
 
 void AddedTokenFinder::add(const AddedToken& token, std::string_view content) {
   if (content.empty()) return;
-  begins_[static_cast<uint8_t>(content[0])] = true;
+  const size_t first = static_cast<uint8_t>(content[0]);
+  begins_[first] = true;
+  for (size_t second = 0; second < 256; ++second)
+    if (content.size() == 1 || second == static_cast<uint8_t>(content[1])) begins_with_two_.set(first << 8 | second);
   uint32_t node = 0;
   for (const char character : content) {
     const auto byte = static_cast<uint8_t>(character);
@@ -60,14 +63,21 @@ AddedTokenFinder::Match AddedTokenFinder::match_at(std::string_view text, size_t
   return best;
 }
 
+size_t AddedTokenFinder::next_begin(std::string_view text, size_t at) const {
+  const auto* const bytes = reinterpret_cast<const uint8_t*>(text.data());
+  for (const size_t size = text.size(); at < size; ++at) {
+    if (!begins_[bytes[at]]) continue;
+    if (at + 1 == size || begins_with_two_[size_t{bytes[at]} << 8 | bytes[at + 1]]) break;
+  }
+  return at;
+}
+
 std::vector<AddedTokenFinder::Part> AddedTokenFinder::split(std::string_view text, bool special) const {
   std::vector<Part> parts;
   size_t covered = 0;
   for (size_t at = 0; at < text.size() && !tokens_.empty();) {
-    if (!begins_[static_cast<uint8_t>(text[at])]) {
-      ++at;
-      continue;
-    }
+    at = next_begin(text, at);
+    if (at == text.size()) break;
     const Match match = match_at(text, at);
     if (match.token == nullptr) {
       ++at;

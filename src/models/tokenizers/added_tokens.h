@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -46,7 +47,10 @@ class AddedTokenFinder {
   };
   Match match_at(std::string_view text, size_t at) const;
   std::vector<AddedToken> tokens_;
-  std::array<bool, 256> begins_{};  // a token begins with the byte
+  // The first place from `at` on where a token may begin, or the end.
+  size_t next_begin(std::string_view text, size_t at) const;
+  std::array<bool, 256> begins_{};      // a token begins with the byte
+  std::bitset<65536> begins_with_two_;  // with both; for a token of one byte all second ones
   std::vector<Node> nodes_{1};
 };
 

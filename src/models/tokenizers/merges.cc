@@ -2,6 +2,7 @@
 #include "models/tokenizers/merges.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 
 namespace halftone {
@@ -57,20 +58,30 @@ void Merger::merge(std::vector<TokenId>& symbols) {
 }
 
 void Merger::merge_short(std::vector<TokenId>& symbols) {
-  pairs_.clear();
-  for (size_t i = 0; i + 1 < symbols.size(); ++i) pairs_.push_back(table_.find(symbols[i], symbols[i + 1]));
-  while (!pairs_.empty()) {
+  std::array<uint32_t, kShort> ranks;  // of each symbol and the next
+  std::array<TokenId, kShort> results;
+  const auto look = [&](size_t at) {
+    const MergeTable::Merge merge = table_.find(symbols[at], symbols[at + 1]);
+    ranks[at] = merge.rank;
+    results[at] = merge.result;
+  };
+  size_t pairs = symbols.size() - 1;
+  for (size_t i = 0; i < pairs; ++i) look(i);
+  while (pairs > 0) {
     size_t best = 0;
-    for (size_t i = 1; i < pairs_.size(); ++i) {
-      if (pairs_[i].rank < pairs_[best].rank) best = i;
+    for (size_t i = 1; i < pairs; ++i) best = ranks[i] < ranks[best] ? i : best;
+    if (ranks[best] == MergeTable::kNone) break;
+    symbols[best] = results[best];
+    --pairs;
+    for (size_t i = best; i < pairs; ++i) {
+      symbols[i + 1] = symbols[i + 2];
+      ranks[i] = ranks[i + 1];
+      results[i] = results[i + 1];
     }
-    if (pairs_[best].rank == MergeTable::kNone) return;
-    symbols[best] = pairs_[best].result;
-    symbols.erase(symbols.begin() + static_cast<std::ptrdiff_t>(best) + 1);
-    pairs_.erase(pairs_.begin() + static_cast<std::ptrdiff_t>(best));
-    if (best > 0) pairs_[best - 1] = table_.find(symbols[best - 1], symbols[best]);
-    if (best < pairs_.size()) pairs_[best] = table_.find(symbols[best], symbols[best + 1]);
+    if (best > 0) look(best - 1);
+    if (best < pairs) look(best);
   }
+  symbols.resize(pairs + 1);
 }
 
 void Merger::offer(uint32_t at, const std::vector<TokenId>& symbols) {

@@ -46,7 +46,6 @@ class Merger {
   void merge_long(std::vector<TokenId>& symbols);
   void offer(uint32_t at, const std::vector<TokenId>& symbols);
   const MergeTable& table_;
-  std::vector<MergeTable::Merge> pairs_;
   std::vector<uint64_t> heap_;  // rank << 32 | position
   std::vector<uint32_t> next_, previous_;
 };

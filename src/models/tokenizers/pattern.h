@@ -28,6 +28,9 @@ class Pattern {
   // {"String": ...} or {"Regex": ...} under `key`.
   static Result<Pattern> read(JsonReader& reader, std::string_view key);
 
+  // Nothing lies between matches, and none is empty.
+  bool covers_text() const { return kind_ != SplitKind::none; }
+
   // Scratch of one caller and one pattern.
   class Matcher {
    public:

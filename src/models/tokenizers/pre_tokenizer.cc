@@ -268,6 +268,10 @@ Status PreTokenizer::cut(const Step& step, Pattern::Matcher& matcher, PreTokens&
   std::vector<Range> out, matches;
   std::vector<Part> parts;
   for (const Range& range : pieces.ranges) {
+    if (step.behavior == Behavior::isolated && step.pattern.covers_text()) {
+      HALFTONE_TRY(matcher.find_all(pieces.text.substr(range.begin, range.end - range.begin), range.begin, out));
+      continue;
+    }
     matches.clear();
     HALFTONE_TRY(matcher.find_all(pieces.text.substr(range.begin, range.end - range.begin), range.begin, matches));
     if (step.behavior == Behavior::isolated) {

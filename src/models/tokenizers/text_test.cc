@@ -90,14 +90,34 @@ TEST(WordCache, GivesBackWhatItWasGiven) {
   WordCache cache(1 << 20);
   const std::vector<TokenId> ids = {1, 2, 3};
   EXPECT_TRUE(cache.find("word").empty());
-  cache.put("word", ids);
+  cache.put(ids);
   const auto found = cache.find("word");
   EXPECT_EQ(std::vector<TokenId>(found.begin(), found.end()), ids);
   EXPECT_TRUE(cache.find("wore").empty());
-  const std::string longer(31, 'x');
+  const std::string longer(33, 'x');
   EXPECT_TRUE(cache.find(longer).empty());
-  cache.put(longer, ids);
+  cache.put(ids);
   EXPECT_TRUE(cache.find(longer).empty());
+}
+
+// A cache of few slots, so that words meet: of each length, words that differ in one byte, in their length, in a zero
+// behind.
+TEST(WordCache, TakesNoWordForAnother) {
+  WordCache cache(1);
+  for (size_t length = 1; length <= 32; ++length) {
+    const std::string word(length, static_cast<char>('A' + length));
+    (void)cache.find(word);
+    cache.put(std::vector<TokenId>{7});
+    ASSERT_FALSE(cache.find(word).empty()) << length;
+    for (size_t at = 0; at < length; ++at) {
+      std::string other = word;
+      other[at] = 'b';
+      EXPECT_TRUE(cache.find(other).empty()) << length << ", " << at;
+    }
+    EXPECT_TRUE(cache.find(word.substr(1)).empty()) << length;
+    EXPECT_TRUE(cache.find(word + word[0]).empty()) << length;
+    EXPECT_TRUE(cache.find(word + '\0').empty()) << length;
+  }
 }
 
 TEST(ByteNames, AreReadAndWritten) {

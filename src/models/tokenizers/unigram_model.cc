@@ -34,6 +34,7 @@ Result<UnigramModel> UnigramModel::create(Vocabulary vocabulary, const std::vect
   UnigramModel model;
   model.vocabulary_ = std::move(vocabulary);
   model.scores_ = scores;
+  model.usable_ = usable;
   model.floor_ = floor;
   model.options_ = std::move(options);
   model.token_.push_back(kNoToken);
@@ -80,7 +81,12 @@ Result<UnigramModel> UnigramModel::read(TokenizerJson& json, JsonReader& tokeniz
   if (options.unknown >= size)
     return invalid_input("{}: expected an id below {}, got {}", reader.place("unk_id"), size, options.unknown);
   const double lowest = *std::min_element(json.scores.begin(), json.scores.end());
-  const std::vector<bool> usable(static_cast<size_t>(size), true);
+  // Special tokens have pieces here like any other; text is never cut into them.
+  std::vector<bool> usable(static_cast<size_t>(size), true);
+  for (JsonReader& token : tokenizer.objects("added_tokens")) {
+    const int64_t id = token.integer("id", 0, kMaxTokenId, kNoToken);
+    if (token.boolean("special", false) && id >= 0 && id < size) usable[static_cast<size_t>(id)] = false;
+  }
   return create(std::move(json.vocabulary), json.scores, usable, lowest - kUnknownPenalty, std::move(options));
 }
 
@@ -117,7 +123,7 @@ void UnigramModel::find_best(std::string_view piece, Scratch& scratch) const {
 
 Status UnigramModel::add_unknown(std::string_view text, std::vector<TokenId>& ids) const {
   const TokenId known = vocabulary_.find(text);  // characters joined by fusing may be a piece
-  if (known != kNoToken) {
+  if (known != kNoToken && usable_[static_cast<size_t>(known)]) {
     ids.push_back(known);
     return {};
   }

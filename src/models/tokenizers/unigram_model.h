@@ -40,6 +40,7 @@ class UnigramModel final : public PieceModel {
   MergeTable trie_;                   // (node, byte) → node; node 0 is the root
   std::vector<TokenId> token_;        // by node
   std::vector<double> scores_;        // by id
+  std::vector<bool> usable_;          // by id
   std::array<TokenId, 256> bytes_{};  // of the names "<0x0A>"
   double floor_ = 0;
   Options options_;

@@ -98,9 +98,9 @@ class Planner {
     tensor.type = options_.type != nullptr ? options_.type : type_as_stored(layout);
     if (tensor.type == nullptr)
       return unsupported(
-          "[export] {}: tensor '{}': expected a layout that a type of GGUF holds as it is, got {}; "
+          "[export] {}: tensor '{}': expected a layout that a type of GGUF holds as it is, got {}{}; "
           "choose --type f16, or a quantized type with --allow-requantize",
-          tensor.source->file.string(), tensor.name, layout.name);
+          tensor.source->file.string(), tensor.name, layout.name, layout.is_palette() ? ", a palette" : "");
     if (const GgmlType* wider = with_smaller_blocks(*tensor.type); wider != nullptr && fits_only(tensor, *wider)) {
       plan_.notes.push_back(fmt::format("{}: {} columns fit no block of {}, so it is {}", tensor.name, tensor.columns(),
                                         tensor.type->name, wider->name));

@@ -84,6 +84,7 @@ class Stream {
   Status step(const Tile& tile, int64_t slab) {
     const Assignment& assignment = assignments_[tile.tensor];
     if (tile.panels == 0) HALFTONE_TRY(check_finite(*assignment.source, pool_));
+    if (tile.panel == 0) HALFTONE_TRY(prepare(assignment));
     const auto panel_bytes =
         tile.panels == 0 ? 0 : static_cast<size_t>(assignment.layout->panel_bytes(assignment.source->view().columns));
     buffer_.resize(panel_bytes * static_cast<size_t>(tile.panels));
@@ -98,7 +99,8 @@ class Stream {
         } else {
           const auto index = static_cast<size_t>(item - 2);
           results_[index] = encoders_[static_cast<size_t>(thread)].encode(
-              assignment, tile.panel + item - 2, std::span(buffer_).subspan(index * panel_bytes, panel_bytes));
+              assignment, preparation_.get(), tile.panel + item - 2,
+              std::span(buffer_).subspan(index * panel_bytes, panel_bytes));
         }
       }
     });
@@ -106,6 +108,23 @@ class Stream {
     std::swap(buffer_, owned_);
     pending_ = tile.panels == 0 ? assignment.source->data : std::span<const std::byte>(owned_);
     return add_up(assignment, totals_[tile.tensor]);
+  }
+
+  // What rows of the next tensor share. Its weights are read here first, so this is where bad ones are found.
+  Status prepare(const Assignment& assignment) {
+    preparation_.reset();
+    if (assignment.method == nullptr) return {};
+    if (assignment.method->uses != Data::none)
+      return invalid_input(
+          "[quantize] {}: tensor '{}': expected calibration data for method '{}', got none; use a method without it",
+          assignment.source->file.string(), assignment.source->name, assignment.method->name);
+    if (assignment.method->prepare == nullptr) return {};
+    HALFTONE_TRY(check_finite(*assignment.source, pool_));
+    const WeightView view = assignment.source->view();
+    const MatrixReader matrix = {view.rows, view.columns,
+                                 [view](int64_t row, float* out) { decode_row(view, row, out); }};
+    HALFTONE_ASSIGN(preparation_, assignment.method->prepare(*assignment.layout, matrix, {}, pool_));
+    return {};
   }
 
   // In panel order, so that sums and the first problem do not depend on threads.
@@ -126,6 +145,7 @@ class Stream {
   std::vector<Totals> totals_;
   std::vector<PanelEncoder> encoders_;
   std::vector<PanelResult> results_;
+  std::unique_ptr<Preparation> preparation_;  // of the tensor that tiles are of
   std::vector<std::byte> buffer_, owned_;
   std::span<const std::byte> pending_;  // of the tile before, not yet written: owned_, or a kept tensor's mapped bytes
 };

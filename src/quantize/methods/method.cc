@@ -10,6 +10,16 @@ namespace halftone {
 std::span<const Method> all_methods() {
   static constexpr std::array kMethods = {
       Method{.name = "nearest", .choose = choose_nearest},
+      Method{.name = "kmeans", .fills = Fills::palettes, .prepare = prepare_kmeans, .choose = choose_kmeans},
+      Method{.name = "kmeans_weighted",
+             .uses = Data::second_moments,
+             .fills = Fills::palettes,
+             .prepare = prepare_kmeans,
+             .choose = choose_kmeans},
+      Method{.name = "kmeans_lloyd",
+             .fills = Fills::palettes,
+             .prepare = prepare_kmeans_lloyd,
+             .choose = choose_kmeans_lloyd},
   };
   return kMethods;
 }

@@ -8,4 +8,11 @@ namespace halftone {
 
 void choose_nearest(const Layout& layout, const MethodInput& input, const MethodOutput& output);
 
+void choose_kmeans(const Layout& layout, const MethodInput& input, const MethodOutput& output);
+Result<std::unique_ptr<Preparation>> prepare_kmeans(const Layout& layout, const MatrixReader& matrix,
+                                                    const InputStatistics& statistics, ThreadPool& pool);
+void choose_kmeans_lloyd(const Layout& layout, const MethodInput& input, const MethodOutput& output);
+Result<std::unique_ptr<Preparation>> prepare_kmeans_lloyd(const Layout& layout, const MatrixReader& matrix,
+                                                          const InputStatistics& statistics, ThreadPool& pool);
+
 }  // namespace halftone

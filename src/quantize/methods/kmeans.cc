@@ -23,14 +23,17 @@ constexpr float kGreatestHalf = 65504;
 
 enum class Search : uint8_t { exact, lloyd };
 
-// f16 numbers, ascending.
+// f16 numbers, ascending, none twice.
 struct PaletteEntries {
   std::vector<uint16_t> bits;
   std::vector<double> values;
 
   void push(double value) {
-    bits.push_back(f32_to_f16(static_cast<float>(value)));
-    values.push_back(static_cast<double>(f16_to_f32(bits.back())));
+    const uint16_t rounded = f32_to_f16(static_cast<float>(value));
+    const auto number = static_cast<double>(f16_to_f32(rounded));
+    if (!values.empty() && values.back() == number) return;
+    bits.push_back(rounded);
+    values.push_back(number);
   }
 };
 
@@ -60,7 +63,8 @@ double stored_cost(const Population& population, const PaletteEntries& entries, 
   return sum;
 }
 
-PaletteEntries entries_of(const Population& population, int count, Search search) {
+// As bits; where values are fewer than entries, the last one is repeated.
+std::vector<uint16_t> entries_of(const Population& population, int count, Search search) {
   const Partition partition =
       search == Search::exact ? optimal_partition(population, count) : lloyd_partition(population, count, kLloydSeed);
   PaletteEntries best = round_means(population, partition);
@@ -74,8 +78,8 @@ PaletteEntries entries_of(const Population& population, int count, Search search
     best = moved;
     cost = lower;
   }
-  while (best.bits.size() < static_cast<size_t>(count)) best.push(best.values.back());  // fewer values than entries
-  return best;
+  best.bits.resize(static_cast<size_t>(count), best.bits.back());
+  return best.bits;
 }
 
 Population population_of_zero() { return Population(std::vector<Population::Value>{{0, 1}}); }
@@ -89,7 +93,7 @@ class Coder {
       const double middle = (static_cast<double>(values_[i]) + static_cast<double>(values_[i + 1])) / 2;
       auto limit = static_cast<float>(middle);
       if (static_cast<double>(limit) > middle) limit = std::nextafter(limit, -std::numeric_limits<float>::infinity());
-      // Equal entries at the end fill a palette: they are never chosen.
+      // Entries repeated at the end are never chosen.
       limits_.push_back(values_[i] < values_[i + 1] ? limit : std::numeric_limits<float>::infinity());
     }
   }
@@ -146,7 +150,7 @@ class Gathered {
   }
 
   // Zeros where there are none.
-  PaletteEntries entries(int count, Search search) {
+  std::vector<uint16_t> entries(int count, Search search) {
     if (values_.empty()) values_.push_back({0, 1});
     if (scaled_ && !sizes_.empty()) count_sizes();
     return entries_of(Population(std::move(values_)), count, search);
@@ -232,8 +236,8 @@ void choose_palettes(const Layout& layout, const MethodInput& input, const Metho
     } else {
       Gathered gathered(layout, columns, counts);
       for (int64_t row = begin; row < end; ++row) gathered.add(input.values.data() + row * columns);
-      const PaletteEntries found = gathered.entries(layout.entries(), search);
-      std::copy(found.bits.begin(), found.bits.end(), palette.begin());
+      const std::vector<uint16_t> found = gathered.entries(layout.entries(), search);
+      std::copy(found.begin(), found.end(), palette.begin());
     }
     const Coder coder(palette);
     for (int64_t row = begin; row < end; ++row) {
@@ -249,8 +253,8 @@ void choose_palettes(const Layout& layout, const MethodInput& input, const Metho
 }
 
 // All rows of a matrix, counted in one pass.
-PaletteEntries entries_of_matrix(const Layout& layout, const MatrixReader& matrix, std::span<const uint32_t> counts,
-                                 ThreadPool& pool, Search search) {
+std::vector<uint16_t> entries_of_matrix(const Layout& layout, const MatrixReader& matrix,
+                                        std::span<const uint32_t> counts, ThreadPool& pool, Search search) {
   std::vector<float> sizes(layout.scaled ? static_cast<size_t>(matrix.rows) : 0);
   std::vector<Histogram> histograms(static_cast<size_t>(pool.threads()));
   std::vector<std::vector<float>> rows(histograms.size(), std::vector<float>(static_cast<size_t>(matrix.columns)));
@@ -280,8 +284,8 @@ PaletteEntries entries_of_matrix(const Layout& layout, const MatrixReader& matri
   return entries_of(population.size() > 0 ? population : population_of_zero(), layout.entries(), search);
 }
 
-PaletteEntries entries_of_group(const Layout& layout, const MatrixReader& matrix, int64_t first,
-                                std::span<const uint32_t> counts, Search search) {
+std::vector<uint16_t> entries_of_group(const Layout& layout, const MatrixReader& matrix, int64_t first,
+                                       std::span<const uint32_t> counts, Search search) {
   Gathered gathered(layout, matrix.columns, counts);
   std::vector<float> row(static_cast<size_t>(matrix.columns));
   for (int64_t r = first; r < std::min(matrix.rows, first + layout.palette_rows); ++r) {
@@ -299,15 +303,15 @@ Result<std::unique_ptr<Preparation>> prepare_palettes(const Layout& layout, cons
   const std::vector<uint32_t> counts = column_counts(statistics.second_moment);
   auto shared = std::make_unique<SharedPalettes>();
   if (layout.palette_rows == 0) {
-    shared->bits = entries_of_matrix(layout, matrix, counts, pool, search).bits;
+    shared->bits = entries_of_matrix(layout, matrix, counts, pool, search);
     return std::unique_ptr<Preparation>(std::move(shared));
   }
   const int64_t groups = (matrix.rows + layout.palette_rows - 1) / layout.palette_rows;
   shared->bits.resize(static_cast<size_t>(groups * layout.entries()));
   pool.parallel_for(groups, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t group = begin; group < end; ++group) {
-      const PaletteEntries found = entries_of_group(layout, matrix, group * layout.palette_rows, counts, search);
-      std::copy(found.bits.begin(), found.bits.end(), shared->bits.begin() + group * layout.entries());
+      const std::vector<uint16_t> found = entries_of_group(layout, matrix, group * layout.palette_rows, counts, search);
+      std::copy(found.begin(), found.end(), shared->bits.begin() + group * layout.entries());
     }
   });
   return std::unique_ptr<Preparation>(std::move(shared));

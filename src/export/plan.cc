@@ -32,9 +32,10 @@ Fidelity fidelity_of(const Layout& layout, const GgmlType& type) {
     const bool same = type.name == layout.name;
     return same || type.id == static_cast<uint32_t>(GgmlTypeId::f32) ? Fidelity::bit_exact : Fidelity::rounding;
   }
-  // A code times its scale is exactly a float, and rarely an f16.
+  // A code times its scale is exactly a float, and rarely an f16; the entry of a palette is one.
+  const bool entries = layout.is_palette() && !layout.scaled && type.id == static_cast<uint32_t>(GgmlTypeId::f16);
   if (type.is_float())
-    return type.id == static_cast<uint32_t>(GgmlTypeId::f32) ? Fidelity::bit_exact : Fidelity::rounding;
+    return entries || type.id == static_cast<uint32_t>(GgmlTypeId::f32) ? Fidelity::bit_exact : Fidelity::rounding;
   return carries(layout, type) ? Fidelity::bit_exact : Fidelity::requantized;
 }
 

@@ -7,22 +7,23 @@
 //   f32, f16      [k][16 rows]
 //   bf16          [k / 2][16 rows][2]: pairs of k, what bf16 dot instructions read; an odd last k is paired with zero
 //   integers      scales, then codes: 64 bytes at a time are [16 rows][4], a dword being 4 columns of one row, in units
-//                 of 8 (4, 8 bits), 16 (2, 6 bits) or 32 (3, 5 bits) columns, to which columns are padded with the code
-//                 of 0
+//                 of 8 (4, 8 bits), 16 (2, 6 bits) or 32 (1, 3, 5 bits) columns, to which columns are padded with the
+//                 code of 0
 //   scales        f16 [groups][16 rows], padded to 64 bytes; affine: [groups][2][16 rows], scales and then bases
-//   nested        scales of two levels: 256 columns (the last may be fewer) share f16 numbers, [16 rows] or [2][16
-//   rows],
-//                 and after these each of their groups has a byte like them, [groups of 256][16 rows] or [...][2][16
-//                 rows]
+//   nested        scales of two levels: 256 columns (the last may be fewer) share f16 numbers, [16 rows] or
+//                 [2][16 rows], and after these each of their groups has a byte like them, [groups of 256][16 rows] or
+//                 [...][2][16 rows]
+//   palettes      instead of scales: f16 [palettes][2^bits], in the order of the rows that have them; what more than
+//                 16 rows share lies in each of their panels; scaled: then f16 [16 rows]; padded to 64 bytes
 //
 // The value of a code, exact or rounded once to f32, so that kernels agree on it:
 //   symmetric     float(q) * scale; 8 + 11 significant bits always fit a float
 //   affine        float(u) * scale + base, where u = q + offset is the code as stored (0 .. 2^bits - 1); the product
 //                 fits a float, the sum is rounded
 //   palette       palette[u], u as in affine layouts; scaled: times the scale of the row, 11 + 11 bits
-//   nested        the same as symmetric and affine with scale = d * sub and, affine, base = -(dmin * sub_base), d and dmin being the f16
-//   numbers;
-//                 both products, and that with a code, fit a float. sub is signed where the layout is symmetric.
+//   nested        as symmetric and affine with scale = d * sub and, affine, base = -(dmin * sub_base), d and dmin being
+//                 the f16 numbers; both products, and that with a code, fit a float. sub is signed where the layout is
+//                 symmetric.
 #pragma once
 
 #include <cstddef>

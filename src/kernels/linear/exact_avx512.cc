@@ -366,9 +366,9 @@ void linear_bf16_panel16_exact_avx512(const LinearArgs& args) { linear_panels<Bf
   }
 HALFTONE_INTEGER_LAYOUTS(LINEAR_EXACT, )
 
-#define LINEAR_PALETTE(with, name, bits, rows, kind)                                     \
-  void linear_##name##_panel16_exact_avx512(const LinearArgs& args) {                    \
-    linear_panels<PalettePanel<PaletteOfRows<bits, rows, PaletteKind::kind>>>(args);     \
+#define LINEAR_PALETTE(with, name, bits, rows, kind)                                 \
+  void linear_##name##_panel16_exact_avx512(const LinearArgs& args) {                \
+    linear_panels<PalettePanel<PaletteOfRows<bits, rows, PaletteKind::kind>>>(args); \
   }
 HALFTONE_PALETTE_LAYOUTS(LINEAR_PALETTE, )
 

@@ -91,8 +91,8 @@ struct Entries {
     if constexpr (kCount == 1) return vqtbl1q_u8(parts[0].val[kPart], codes);
     uint8x16_t found = vdupq_n_u8(0);  // a table leaves what codes beyond it have found
     for (int i = 0; i < kCount; i += 4) {
-      const uint8x16x4_t table = {{parts[i].val[kPart], parts[i + 1].val[kPart], parts[i + 2].val[kPart],
-                                   parts[i + 3].val[kPart]}};
+      const uint8x16x4_t table = {
+          {parts[i].val[kPart], parts[i + 1].val[kPart], parts[i + 2].val[kPart], parts[i + 3].val[kPart]}};
       found = vqtbx4q_u8(found, table, vsubq_u8(codes, vdupq_n_u8(static_cast<uint8_t>(16 * i))));
     }
     return found;
@@ -231,9 +231,9 @@ void linear_bf16_panel16_exact_neon(const LinearArgs& args) { linear<decode_pane
   }
 HALFTONE_INTEGER_LAYOUTS(LINEAR_EXACT, )
 
-#define LINEAR_PALETTE(with, name, bits, rows, kind)                                              \
-  void linear_##name##_panel16_exact_neon(const LinearArgs& args) {                               \
-    linear<decode_panel<PalettePanel<PaletteOfRows<bits, rows, PaletteKind::kind>>>>(args);       \
+#define LINEAR_PALETTE(with, name, bits, rows, kind)                                        \
+  void linear_##name##_panel16_exact_neon(const LinearArgs& args) {                         \
+    linear<decode_panel<PalettePanel<PaletteOfRows<bits, rows, PaletteKind::kind>>>>(args); \
   }
 HALFTONE_PALETTE_LAYOUTS(LINEAR_PALETTE, )
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decoders of palettes for AVX-512, like those of panels_avx512.h. Up to 16 entries of one palette are a register, up to
-// 64 four; more, and palettes of fewer rows than a panel has, are gathered from the panel, several times slower.
+// Decoders of palettes for AVX-512, like those of panels_avx512.h. Up to 16 entries of one palette are a register, up
+// to 64 four; more, and palettes of fewer rows than a panel has, are gathered from the panel, several times slower.
 #pragma once
 
 #include "kernels/linear/panels_avx512.h"

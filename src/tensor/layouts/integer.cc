@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Integer panels: scales (and bases) or palettes, then codes. Codes are stored unsigned, q + offset, in units of 4 kQuads columns:
-// byte j of a row's dwords holds the columns j, j + 4, j + 8, ... of the unit, kQuads codes in kBytes bytes, which lie
-// 64 bytes apart. What a policy below does to bytes, kernels do to whole vectors of them.
+// Integer panels: scales (and bases) or palettes, then codes. Codes are stored unsigned, q + offset, in units of 4
+// kQuads columns: byte j of a row's dwords holds the columns j, j + 4, j + 8, ... of the unit, kQuads codes in kBytes
+// bytes, which lie 64 bytes apart. What a policy below does to bytes, kernels do to whole vectors of them.
 #include <cmath>
 #include <cstring>
 
@@ -249,8 +249,8 @@ struct BitsOf<8> : EightBits {};
   integer_layout<BitsOf<bits>>(#name, LayoutId::name, bits, group, Kind::kind),
 #define HALFTONE_PALETTE_ROW(with, name, bits, rows, kind) \
   palette_layout<BitsOf<bits>>(#name, LayoutId::name, bits, rows, Palette::kind),
-constinit const Layout kIntegerLayouts[kIntegerLayoutCount] = {
-    HALFTONE_INTEGER_LAYOUTS(HALFTONE_LAYOUT_ROW, ) HALFTONE_PALETTE_LAYOUTS(HALFTONE_PALETTE_ROW, )};
+constinit const Layout kIntegerLayouts[kIntegerLayoutCount] = {HALFTONE_INTEGER_LAYOUTS(HALFTONE_LAYOUT_ROW, )
+                                                                   HALFTONE_PALETTE_LAYOUTS(HALFTONE_PALETTE_ROW, )};
 #undef HALFTONE_LAYOUT_ROW
 #undef HALFTONE_PALETTE_ROW
 

@@ -176,8 +176,9 @@ void decode_integers(const Layout& layout, std::span<const std::byte> panel, int
 template <class Bits>
 void decode_palette(const Layout& layout, std::span<const std::byte> panel, int r, int64_t columns, float* out) {
   const float scale = layout.scaled ? half_at(panel, layout.scale_at(0, r)) : 1.0f;
-  for_each_code<Bits>(layout, panel, r, columns,
-                      [&](int64_t k, int code) { out[k] = half_at(panel, layout.entry_at(code, r)) * scale; });
+  float values[256];
+  for (int u = 0; u < layout.entries(); ++u) values[u] = half_at(panel, layout.entry_at(u, r)) * scale;
+  for_each_code<Bits>(layout, panel, r, columns, [&](int64_t k, int code) { out[k] = values[code]; });
 }
 
 enum class Kind : uint8_t { symmetric, affine, nested_symmetric, nested_affine };

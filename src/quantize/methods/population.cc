@@ -25,8 +25,10 @@ std::vector<uint32_t> column_counts(std::span<const float> importance) {
   float greatest = 0;
   for (const float one : importance) greatest = std::max(greatest, one);
   std::vector<uint32_t> counts(importance.size(), 1);
-  for (size_t k = 0; greatest > 0 && k < counts.size(); ++k)
-    counts[k] = std::max(1u, static_cast<uint32_t>(importance[k] / greatest * kGreatestCount + 0.5f));
+  for (size_t k = 0; k < counts.size(); ++k) {
+    const float part = importance[k] / greatest;
+    if (part > 0) counts[k] = std::max(1u, static_cast<uint32_t>(part * kGreatestCount + 0.5f));
+  }
   return counts;
 }
 

@@ -106,7 +106,7 @@ bool is_super_block(const GgmlType& type) {
 
 bool carries(const Layout& layout, const GgmlType& type) {
   const BlockKind* kind = kind_of(type);
-  if (kind == nullptr || layout.is_float()) return false;
+  if (kind == nullptr || layout.is_float() || layout.is_palette()) return false;
   if (kind->pack_super != nullptr || layout.is_nested()) return layout.id == kind->like;
   return layout.affine == kind->affine && layout.bits <= kind->bits && layout.group % kGgmlBlock == 0;
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file_map.h"
 #include "base/json_schema.h"
+#include "export/mlx.h"
 #include "export/verify.h"
 #include "formats/gguf/gguf.h"
 #include "generate/tiny_model.h"
@@ -224,6 +225,17 @@ TEST_F(Export, ASecondLossNeedsPermission) {
   ExportOptions allowed;
   allowed.allow_requantize = true;
   EXPECT_EQ(count(exported(*artifact, "q4_0", allowed), Fidelity::requantized, "q4_0"), kMatrices);
+}
+
+TEST_F(Export, PalettesAreRefusedByName) {
+  const auto artifact = quantized(*synthetic(small_config()), "lut4");
+  EXPECT_TRUE(contains(refusal(*artifact, "stored"), "holds as it is, got lut4_group16, a palette; choose --type f16"));
+  EXPECT_TRUE(contains(refusal(*artifact, "q4_0"), "expected weights that q4_0 holds as they are, got lut4_group16"));
+  EXPECT_EQ(count(exported(*artifact, "f16"), Fidelity::bit_exact, "f16"), kMatrices);  // what entries are
+  const auto mlx = export_mlx(*artifact, folder_ / "mlx", {}, pool_);
+  ASSERT_FALSE(mlx.ok());
+  EXPECT_TRUE(contains(mlx.status().message(), "expected a layout that MLX has")) << mlx.status().message();
+  EXPECT_TRUE(contains(mlx.status().message(), "got lut4_group16, a palette;"));
 }
 
 TEST_F(Export, RowsThatFitNoBlockAreAnErrorOrANamedLine) {

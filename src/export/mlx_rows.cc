@@ -16,7 +16,8 @@ constexpr uint16_t kHalfInfinity = 0x7c00;
 
 // The packing whose codes are those of a layout; empty: there is none.
 std::optional<MlxPacking> packing_as_stored(const Layout& layout, int64_t columns) {
-  if (layout.is_float() || (layout.is_nested() && !layout.affine)) return {};  // groups of 16 are too small
+  if (layout.is_float() || layout.is_palette()) return {};
+  if (layout.is_nested() && !layout.affine) return {};  // groups of 16 are too small
   MlxPacking packing{MlxMode::affine, layout.bits, layout.group};
   if (layout.group == 0)
     for (const int64_t group : {128, 64, 32})
@@ -64,9 +65,10 @@ Result<MlxPlanned> plan_mlx_tensor(const StoredTensor& source, const MlxExportOp
   if (options.bits == 0 && layout.is_float()) return plan_float(planned, layout);
   if (options.bits == 0 && !stored)
     return unsupported(
-        "[export] {}: tensor '{}': expected a layout that MLX has (groups of 32, 64 or 128), got {}; export the float "
+        "[export] {}: tensor '{}': expected a layout that MLX has (groups of 32, 64 or 128), got {}{}; export the "
+        "float "
         "model, or choose --bits with --allow-requantize",
-        source.file.string(), source.name, layout.name);
+        source.file.string(), source.name, layout.name, layout.is_palette() ? ", a palette" : "");
   planned.packed = true;
   planned.packing = options.bits == 0 ? *stored : MlxPacking{MlxMode::affine, options.bits, options.group};
   if (planned.columns() % planned.packing.group != 0) {

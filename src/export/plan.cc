@@ -32,9 +32,10 @@ Fidelity fidelity_of(const Layout& layout, const GgmlType& type) {
     const bool same = type.name == layout.name;
     return same || type.id == static_cast<uint32_t>(GgmlTypeId::f32) ? Fidelity::bit_exact : Fidelity::rounding;
   }
-  // A code times its scale is exactly a float, and rarely an f16.
+  // A code times its scale is exactly a float, and rarely an f16; the entry of a palette is one.
+  const bool entries = layout.is_palette() && !layout.scaled && type.id == static_cast<uint32_t>(GgmlTypeId::f16);
   if (type.is_float())
-    return type.id == static_cast<uint32_t>(GgmlTypeId::f32) ? Fidelity::bit_exact : Fidelity::rounding;
+    return entries || type.id == static_cast<uint32_t>(GgmlTypeId::f32) ? Fidelity::bit_exact : Fidelity::rounding;
   return carries(layout, type) ? Fidelity::bit_exact : Fidelity::requantized;
 }
 
@@ -98,9 +99,9 @@ class Planner {
     tensor.type = options_.type != nullptr ? options_.type : type_as_stored(layout);
     if (tensor.type == nullptr)
       return unsupported(
-          "[export] {}: tensor '{}': expected a layout that a type of GGUF holds as it is, got {}; "
+          "[export] {}: tensor '{}': expected a layout that a type of GGUF holds as it is, got {}{}; "
           "choose --type f16, or a quantized type with --allow-requantize",
-          tensor.source->file.string(), tensor.name, layout.name);
+          tensor.source->file.string(), tensor.name, layout.name, layout.is_palette() ? ", a palette" : "");
     if (const GgmlType* wider = with_smaller_blocks(*tensor.type); wider != nullptr && fits_only(tensor, *wider)) {
       plan_.notes.push_back(fmt::format("{}: {} columns fit no block of {}, so it is {}", tensor.name, tensor.columns(),
                                         tensor.type->name, wider->name));

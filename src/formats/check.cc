@@ -81,7 +81,28 @@ Status describe_weight(const StoredTensor& tensor, const WeightView& view, int64
       tensor.file.string(), tensor.name, view.rows);
 }
 
+// Palettes, then scales of 16 rows.
+Status describe_palette(const StoredTensor& tensor, const WeightView& view, int64_t panel, const Units& units) {
+  const Layout& layout = *view.layout;
+  const auto bytes = view.data.subspan(static_cast<size_t>(panel * units.stride), static_cast<size_t>(units.checked));
+  int64_t i = 0;
+  while (std::isfinite(half_at(bytes, 2 * i))) ++i;
+  const int64_t palettes = layout.palette_bytes() / 2, first = panel * kPanelRows;
+  const std::string_view kind = kind_of(half_at(bytes, 2 * i));
+  if (i < palettes)
+    return invalid_input(
+        "[model] {}: tensor '{}': expected finite palettes, got {} at entry {} of row {}; the file is damaged, "
+        "quantize "
+        "again",
+        tensor.file.string(), tensor.name, kind, i % layout.entries(),
+        first + i / layout.entries() * layout.rows_of_palette());
+  return invalid_input(
+      "[model] {}: tensor '{}': expected finite scales, got {} at row {}; the file is damaged, quantize again",
+      tensor.file.string(), tensor.name, kind, first + i - palettes);
+}
+
 Status describe_scale(const StoredTensor& tensor, const WeightView& view, int64_t panel, const Units& units) {
+  if (view.layout->is_palette()) return describe_palette(tensor, view, panel, units);
   const std::byte* scales = view.data.data() + panel * units.stride;
   const int64_t per_group = view.layout->affine ? 2 * kPanelRows : kPanelRows;
   const int64_t per_run = units.checked / 2;

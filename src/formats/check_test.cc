@@ -72,7 +72,7 @@ TEST(CheckFinite, FindsBadScalesOfEveryIntegerLayout) {
   ThreadPool pool(2);
   int layouts = 0;
   for (const Layout* layout : all_layouts()) {
-    if (layout->is_float()) continue;
+    if (layout->is_float() || layout->is_palette()) continue;
     ++layouts;
     const int64_t columns = layout->is_nested() ? 500 : 70, rows = 20;
     std::vector<std::byte> data(static_cast<size_t>(layout->bytes(rows, columns, Order::panel16)));
@@ -99,6 +99,36 @@ TEST(CheckFinite, FindsBadScalesOfEveryIntegerLayout) {
           << layout->name << ": " << status.message();
       upper = std::byte{0};
     }
+  }
+  EXPECT_GT(layouts, 0);
+}
+
+TEST(CheckFinite, FindsBadEntriesAndScalesOfEveryPalette) {
+  ThreadPool pool(2);
+  int layouts = 0;
+  for (const Layout* layout : all_layouts()) {
+    if (!layout->is_palette()) continue;
+    ++layouts;
+    const int64_t columns = 70, rows = 40, panel = layout->panel_bytes(columns);
+    std::vector<std::byte> data(static_cast<size_t>(layout->bytes(rows, columns, Order::panel16)));
+    std::fill(data.begin() + layout->scale_bytes(columns), data.begin() + panel, std::byte{0xff});
+    StoredTensor tensor;
+    tensor.name = "w";
+    tensor.shape = {rows, columns};
+    tensor.layout = layout;
+    tensor.order = Order::panel16;
+    tensor.data = data;
+    EXPECT_TRUE(check_finite(tensor, pool).ok()) << layout->name;
+    std::byte& entry = data[static_cast<size_t>(panel + layout->entry_at(layout->entries() - 1, 15) + 1)];
+    entry = std::byte{0x7c};
+    const int64_t row = 16 + (15 - 15 % layout->rows_of_palette());
+    const std::string place = "expected finite palettes, got infinity at entry " +
+                              std::to_string(layout->entries() - 1) + " of row " + std::to_string(row) + ";";
+    EXPECT_TRUE(contains(check_finite(tensor, pool).message(), place)) << check_finite(tensor, pool).message();
+    entry = std::byte{0};
+    if (!layout->scaled) continue;
+    data[static_cast<size_t>(2 * panel + layout->scale_at(0, 7) + 1)] = std::byte{0x7e};
+    EXPECT_TRUE(contains(check_finite(tensor, pool).message(), "expected finite scales, got NaN at row 39;"));
   }
   EXPECT_GT(layouts, 0);
 }

@@ -78,7 +78,7 @@ void PanelEncoder::read_rows(const WeightView& source, int64_t panel) {
   std::fill(values_.begin() + rows_ * source.columns, values_.end(), 0.0f);
 }
 
-PanelResult PanelEncoder::encode(const Assignment& assignment, int64_t panel, const Guidance& guidance,
+PanelResult PanelEncoder::encode(const Assignment& assignment, const Guidance& guidance, int64_t panel,
                                  std::span<std::byte> out) {
   const WeightView source = assignment.source->view();
   read_rows(source, panel);
@@ -88,23 +88,26 @@ PanelResult PanelEncoder::encode(const Assignment& assignment, int64_t panel, co
     report_first(PanelResult::Problem::not_finite, values_.data(), values_, source.columns, result);
   } else if (assignment.layout->is_float()) {
     encode_floats(assignment, source, out, result);
+  } else if (assignment.layout->is_palette()) {
+    encode_palettes(assignment, guidance, panel, out, result);
   } else {
-    encode_codes(assignment, source, guidance, out, result);
+    encode_codes(assignment, guidance, panel, out, result);
   }
   return result;
 }
 
-void PanelEncoder::encode_codes(const Assignment& assignment, const WeightView& source, const Guidance& guidance,
+void PanelEncoder::encode_codes(const Assignment& assignment, const Guidance& guidance, int64_t panel,
                                 std::span<std::byte> out, PanelResult& result) {
   const Layout& layout = *assignment.layout;
-  const int64_t columns = source.columns, groups = layout.groups(columns);
+  const int64_t columns = assignment.source->view().columns, groups = layout.groups(columns);
   const int64_t width = layout.group == 0 ? columns : layout.group;
   codes_.assign(values_.size(), 0);
   scales_.assign(static_cast<size_t>(groups * kPanelRows), 0);
   bases_.assign(layout.affine ? scales_.size() : 0, 0);
-  const MethodInput input{std::span(values_).first(static_cast<size_t>(rows_ * columns)), rows_, columns,
-                          guidance.statistics, guidance.preparation};
-  assignment.method->choose(layout, input, {codes_, scales_, bases_});
+  const auto values = std::span(values_).first(static_cast<size_t>(rows_ * columns));
+  assignment.method->choose(layout,
+                            {values, rows_, columns, guidance.statistics, guidance.preparation, panel * kPanelRows},
+                            {codes_, scales_, bases_});
   Measure measure;
   for (int64_t r = 0; r < rows_; ++r) {
     for (int64_t group = 0; group < groups; ++group) {
@@ -126,13 +129,38 @@ void PanelEncoder::encode_codes(const Assignment& assignment, const WeightView& 
   layout.pack_panel({columns, nullptr, codes_.data(), scales_.data(), bases_.data()}, out);
 }
 
-void PanelEncoder::encode_floats(const Assignment& assignment, const WeightView& source, std::span<std::byte> out,
-                                 PanelResult& result) {
+void PanelEncoder::encode_palettes(const Assignment& assignment, const Guidance& guidance, int64_t panel,
+                                   std::span<std::byte> out, PanelResult& result) {
   const Layout& layout = *assignment.layout;
-  const int64_t columns = source.columns;
-  layout.pack_panel({columns, values_.data(), nullptr, nullptr}, out);
+  const int64_t columns = assignment.source->view().columns;
+  codes_.assign(values_.size(), 0);
+  scales_.assign(static_cast<size_t>(layout.scale_count(columns) * kPanelRows), 0);
+  palettes_.assign(static_cast<size_t>(layout.panel_palettes() * layout.entries()), 0);
+  const auto values = std::span(values_).first(static_cast<size_t>(rows_ * columns));
+  assignment.method->choose(layout,
+                            {values, rows_, columns, guidance.statistics, guidance.preparation, panel * kPanelRows},
+                            {codes_, scales_, {}, palettes_});
+  const auto infinite = [](uint16_t bits) { return (bits & kF16Infinity) == kF16Infinity; };
+  if (std::any_of(palettes_.begin(), palettes_.end(), infinite) ||
+      std::any_of(scales_.begin(), scales_.end(), infinite)) {
+    const auto largest =
+        std::max_element(values.begin(), values.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); });
+    result.problem = PanelResult::Problem::palette;
+    result.row += (largest - values.begin()) / columns;
+    result.column = (largest - values.begin()) % columns;
+    result.value = *largest;
+    return;
+  }
+  PanelSource packed = {columns, nullptr, codes_.data(), scales_.data()};
+  packed.palettes = palettes_.data();
+  layout.pack_panel(packed, out);
+  measure_decoded(layout, columns, out, result);
+}
+
+void PanelEncoder::measure_decoded(const Layout& layout, int64_t columns, std::span<const std::byte> panel,
+                                   PanelResult& result) {
   decoded_.resize(values_.size());
-  for (int r = 0; r < rows_; ++r) layout.decode_row(out, r, columns, decoded_.data() + r * columns);
+  for (int r = 0; r < rows_; ++r) layout.decode_row(panel, r, columns, decoded_.data() + r * columns);
   if (!all_finite(decoded_.data(), rows_ * columns)) {
     report_first(PanelResult::Problem::overflow, decoded_.data(), values_, columns, result);
     return;
@@ -140,6 +168,14 @@ void PanelEncoder::encode_floats(const Assignment& assignment, const WeightView&
   Measure measure;
   measure_floats(values_.data(), decoded_.data(), rows_ * columns, measure);
   measure.finish(result);
+}
+
+void PanelEncoder::encode_floats(const Assignment& assignment, const WeightView& source, std::span<std::byte> out,
+                                 PanelResult& result) {
+  const Layout& layout = *assignment.layout;
+  const int64_t columns = source.columns;
+  layout.pack_panel({columns, values_.data(), nullptr, nullptr}, out);
+  measure_decoded(layout, columns, out, result);
 }
 
 Totals measure(const Assignment& assignment, std::span<const std::byte> panels) {
@@ -176,6 +212,11 @@ Status describe(const PanelResult& result, const Assignment& assignment) {
           "{}: expected groups whose scale fits f16, got too large weights at row {} from column {} on; use layout "
           "bf16 or keep for this tensor",
           where, result.row, result.column);
+    case PanelResult::Problem::palette:
+      return invalid_input(
+          "{}: expected weights whose palette fits f16, got {} at row {}, column {}; use layout bf16 or keep for this "
+          "tensor",
+          where, result.value, result.row, result.column);
   }
   return {};
 }

@@ -12,7 +12,7 @@ namespace halftone {
 
 // What packing one panel did to its weights, or where it could not be done.
 struct PanelResult {
-  enum class Problem : uint8_t { none, not_finite, overflow, scale };
+  enum class Problem : uint8_t { none, not_finite, overflow, scale, palette };
   double error_squared = 0, weight_squared = 0;
   float max_error = 0;
   Problem problem = Problem::none;
@@ -39,18 +39,21 @@ Totals measure(const Assignment& assignment, std::span<const std::byte> panels);
 class PanelEncoder {
  public:
   // Rows 16 * panel ... of the source into `out`, the layout's panel_bytes. REQUIRES: assignment.layout != null.
-  PanelResult encode(const Assignment& assignment, int64_t panel, const Guidance& guidance, std::span<std::byte> out);
+  PanelResult encode(const Assignment& assignment, const Guidance& guidance, int64_t panel, std::span<std::byte> out);
 
  private:
   void read_rows(const WeightView& source, int64_t panel);
-  void encode_codes(const Assignment& assignment, const WeightView& source, const Guidance& guidance,
-                    std::span<std::byte> out, PanelResult& result);
+  void encode_codes(const Assignment& assignment, const Guidance& guidance, int64_t panel, std::span<std::byte> out,
+                    PanelResult& result);
+  void encode_palettes(const Assignment& assignment, const Guidance& guidance, int64_t panel, std::span<std::byte> out,
+                       PanelResult& result);
+  void measure_decoded(const Layout& layout, int64_t columns, std::span<const std::byte> panel, PanelResult& result);
   void encode_floats(const Assignment& assignment, const WeightView& source, std::span<std::byte> out,
                      PanelResult& result);
 
   std::vector<float> values_, decoded_;
   std::vector<int8_t> codes_;
-  std::vector<uint16_t> scales_, bases_;
+  std::vector<uint16_t> scales_, bases_, palettes_;
   int64_t rows_ = 0;  // of the panel that exist
 };
 

@@ -109,7 +109,8 @@ TEST_F(Quantize, ErrorIsThatOfTheStoredBytes) {
   } bounds[] = {
       {"fp16", 1e-5, 4e-4},          {"bf16", 1e-4, 3e-3}, {"int8", 1e-3, 0.012},        {"int8-block", 1e-3, 0.01},
       {"int4-channel", 0.05, 0.17},  {"int4", 0.04, 0.13}, {"int4-block64", 0.04, 0.15}, {"int4-affine32", 0.04, 0.12},
-      {"int8-affine64", 1e-3, 0.01}, {"int6", 0.01, 0.03}, {"int3", 0.1, 0.28}};
+      {"int8-affine64", 1e-3, 0.01}, {"int6", 0.01, 0.03}, {"int3", 0.1, 0.28},          {"lut8", 1e-4, 0.006},
+      {"lut6", 5e-3, 0.03},          {"lut4", 0.03, 0.11}, {"lut3", 0.1, 0.2},           {"lut2", 0.2, 0.36}};
   for (const auto& bound : bounds) {
     const auto report = run(bound.preset);
     ASSERT_TRUE(report.ok()) << report.status().message();
@@ -154,6 +155,42 @@ TEST_F(Quantize, BytesDoNotDependOnThreadsOrTiles) {
       EXPECT_EQ(read_text(out_ / "model.json"), manifest);
     }
   }
+}
+
+// Palettes that all rows, or those of two panels, share are made before the first panel.
+TEST_F(Quantize, SharedPalettesDoNotDependOnThreadsOrTiles) {
+  write_model(model_, small_weights(DType::bf16));
+  for (const std::string layout : {"lut4_tensor", "lut4_tensor_scaled", "lut3_group32"}) {
+    const std::string recipe = "rules:\n  - {layout: " + layout + "}\n";
+    const auto report = run(recipe, 1);
+    ASSERT_TRUE(report.ok()) << report.status().message();
+    EXPECT_EQ(tensor(*report, "up.weight").method, "kmeans");
+    const std::string weights = read_text(out_ / "weights.safetensors");
+    QuantizeOptions one_panel;
+    one_panel.tile_bytes = 1;
+    ASSERT_TRUE(run(recipe, 3, one_panel).ok());
+    EXPECT_EQ(read_text(out_ / "weights.safetensors"), weights);
+  }
+}
+
+TEST_F(Quantize, PalettesOfBadWeightsAreRefused) {
+  auto weights = small_weights();
+  weights[1].values[20 * 44 + 40] = 1e7f;
+  write_model(model_, weights);
+  EXPECT_TRUE(contains(message_of("lut4"),
+                       "tensor 'embed.weight': expected weights whose palette fits f16, got 10000000 at row 20, "
+                       "column 40"));
+  weights[1].values[20 * 44 + 40] = NAN;
+  write_model(model_, weights);
+  for (const char* recipe : {"lut4", "rules:\n  - {layout: lut4_tensor}\n"})
+    EXPECT_TRUE(contains(message_of(recipe), "expected finite weights, got NaN at row 20, column 40"));
+  EXPECT_FALSE(fs::exists(out_));
+}
+
+TEST_F(Quantize, WeightedPalettesWantCalibration) {
+  write_model(model_, small_weights());
+  EXPECT_TRUE(contains(message_of("rules:\n  - {layout: lut4_group16, method: kmeans_weighted}\n"),
+                       "expected calibration data for method 'kmeans_weighted', got none"));
 }
 
 TEST_F(Quantize, KeptTensorsAreTheSameBits) {

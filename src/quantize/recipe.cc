@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kMaxRecipeBytes = 1'000'000;
 
 struct Preset {
-  std::string_view name, layout, method = "nearest";
+  std::string_view name, layout, method = {};  // no method: the default of the layout
   bool tune = false;
 };
 
@@ -53,13 +53,25 @@ constexpr Preset kPresets[] = {
     {"int4-best", "int4_block32", "gptq", true},
     {"int4-channel-best", "int4_channel", "gptq", true},
     {"int3-best", "int3_block32", "gptq", true},
+    {"lut8", "lut8_group16"},
+    {"lut6", "lut6_group16"},
+    {"lut4", "lut4_group16"},
+    {"lut3", "lut3_group16"},
+    {"lut2", "lut2_group16"},
 };
+
+// What a rule that names none gets.
+std::string_view default_method(const Layout* layout) {
+  return layout != nullptr && layout->is_palette() ? "kmeans" : "nearest";
+}
 
 // A preset is a recipe that needs no file: what is recorded of it is YAML that anyone can change and use.
 std::string yaml_of(const Preset& preset) {
-  const bool integers = !find_layout(preset.layout)->is_float();
-  return fmt::format("name: {}\nrules:\n  - {{match: \"*\", layout: {}{}}}\n{}", preset.name, preset.layout,
-                     integers ? fmt::format(", method: {}", preset.method) : "",
+  const Layout* layout = find_layout(preset.layout);
+  const std::string method =
+      layout->is_float() ? ""
+                         : fmt::format(", method: {}", preset.method.empty() ? default_method(layout) : preset.method);
+  return fmt::format("name: {}\nrules:\n  - {{match: \"*\", layout: {}{}}}\n{}", preset.name, preset.layout, method,
                      preset.tune ? "tune: {steps: 60}\n" : "");
 }
 
@@ -93,13 +105,19 @@ Status read_layout(YamlMap& map, Rule& rule) {
 
 Status read_method(YamlMap& map, Rule& rule) {
   const bool given = map.has("method");
-  HALFTONE_ASSIGN(rule.method, map.text("method", "nearest"));
+  HALFTONE_ASSIGN(rule.method, map.text("method", std::string(default_method(rule.layout))));
   std::vector<std::string> known;
   for (const Method& one : all_methods()) known.emplace_back(one.name);
   if (find_method(rule.method) == nullptr)
     return map.error("method", fmt::format("expected a method, got '{}'{}", rule.method, hint(rule.method, known)));
-  if (rule.layout != nullptr && !rule.layout->is_float()) return {};
-  if (given) return map.error("method", "expected no method: only integer layouts have codes to choose; remove it");
+  if (rule.layout != nullptr && !rule.layout->is_float()) {
+    if (find_method(rule.method)->can_fill(*rule.layout)) return {};
+    std::erase_if(known, [&](const std::string& name) { return !find_method(name)->can_fill(*rule.layout); });
+    return map.error("method", fmt::format("expected a method that fills {}, got '{}'; known: {}", rule.layout->name,
+                                           rule.method, fmt::join(known, ", ")));
+  }
+  if (given)
+    return map.error("method", "expected no method: only integer layouts and palettes have codes to choose; remove it");
   rule.method.clear();
   return {};
 }

@@ -34,12 +34,26 @@ TEST(Recipe, PresetsLoadByNameWithEitherDash) {
 
 TEST(Recipe, EveryIntegerLayoutThatMethodsChooseHasAPreset) {
   for (const Layout* layout : all_layouts()) {
-    if (layout->is_float()) continue;
+    if (layout->is_float() || layout->is_palette()) continue;
     int found = 0;
     for (const std::string& name : preset_names()) found += load_recipe(name)->rules[0].layout == layout ? 1 : 0;
     EXPECT_EQ(found, layout->is_nested() ? 0 : 1) << layout->name;
   }
   EXPECT_TRUE(contains(message_of("rules: [{layout: uint4_k32}]"), "'uint4_k32', which only imports have"));
+}
+
+TEST(Recipe, PalettesGetMethodsOfTheirOwn) {
+  for (const char* bits : {"2", "3", "4", "6", "8"}) {
+    const Rule rule = load_recipe(std::string("lut") + bits)->rules[0];
+    EXPECT_EQ(rule.layout->name, std::string("lut") + bits + "_group16");
+    EXPECT_EQ(rule.method, "kmeans");
+  }
+  EXPECT_EQ(parse_recipe("rules: [{layout: lut6_tensor}]", "r")->rules[0].method, "kmeans");
+  EXPECT_EQ(parse_recipe("rules: [{layout: lut1_group4, method: kmeans_lloyd}]", "r")->rules[0].method, "kmeans_lloyd");
+  EXPECT_TRUE(contains(message_of("rules: [{layout: lut4_tensor, method: nearest}]"),
+                       "expected a method that fills lut4_tensor, got 'nearest'; known: kmeans"));
+  EXPECT_TRUE(contains(message_of("rules: [{layout: int4_block32, method: kmeans}]"),
+                       "expected a method that fills int4_block32, got 'kmeans'; known: nearest"));
 }
 
 TEST(Recipe, ReadsAFile) {

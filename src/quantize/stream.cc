@@ -99,7 +99,7 @@ Status PackingStream::pack(const Tile& tile, int64_t slab) {
       } else {
         const auto index = static_cast<size_t>(item - 2);
         results_[index] = encoders_[static_cast<size_t>(thread)].encode(
-            assignment, tile.panel + item - 2, guidance_, std::span(buffer_).subspan(index * panel_bytes, panel_bytes));
+            assignment, guidance_, tile.panel + item - 2, std::span(buffer_).subspan(index * panel_bytes, panel_bytes));
       }
     }
   });

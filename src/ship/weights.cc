@@ -42,7 +42,8 @@ void add_tensor(const StoredTensor& tensor, WeightItem& item) {
   const auto bytes = static_cast<int64_t>(tensor.data.size());
   int64_t scales = 0;
   if (!tensor.layout->is_float() && tensor.shape.size() == 2)
-    scales = tensor.shape[0] * tensor.layout->row_scale_bytes(tensor.shape[1]);
+    scales = tensor.shape[0] * tensor.layout->row_scale_bytes(tensor.shape[1]) +
+             (tensor.shape[0] + kPanelRows - 1) / kPanelRows * tensor.layout->palette_bytes();
   item.tensors += 1;
   item.elements += tensor.elements();
   item.bytes += bytes;

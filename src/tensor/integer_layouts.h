@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every integer layout, once: from this list come LayoutId, the table of layouts, the rows of the kernel list and the
-// kernels of every ISA. Only macros: kernel files may include it.
+// Every integer layout and every palette, once: from these lists come LayoutId, the table of layouts, the rows of the
+// kernel list and the kernels of every ISA. Only macros: kernel files may include it.
 #pragma once
 
 // ROW(with, name, bits, group, kind): `group` columns of a row share a scale (0: the whole row). `with` is handed
@@ -40,3 +40,30 @@
   ROW(with, uint4_k32, 4, 32, nested_affine)  \
   ROW(with, uint5_k32, 5, 32, nested_affine)  \
   ROW(with, int6_k16, 6, 16, nested_symmetric)
+
+// ROW(with, name, bits, rows, kind): a palette of 2^bits f16 numbers is shared by `rows` rows of a matrix: 1, 4, 8, 16,
+// 32, or 0: by all.
+//   plain   weight = palette[u]
+//   scaled  weight = palette[u] * scale, with a scale for each row
+// A scale pays where rows of different size share few numbers.
+#define HALFTONE_PLAIN_PALETTES(ROW, with, bits)  \
+  ROW(with, lut##bits##_tensor, bits, 0, plain)   \
+  ROW(with, lut##bits##_group32, bits, 32, plain) \
+  ROW(with, lut##bits##_group16, bits, 16, plain) \
+  ROW(with, lut##bits##_group8, bits, 8, plain)   \
+  ROW(with, lut##bits##_group4, bits, 4, plain)   \
+  ROW(with, lut##bits##_group1, bits, 1, plain)
+#define HALFTONE_SCALED_PALETTES(ROW, with, bits)       \
+  ROW(with, lut##bits##_tensor_scaled, bits, 0, scaled) \
+  ROW(with, lut##bits##_group16_scaled, bits, 16, scaled)
+#define HALFTONE_PALETTE_LAYOUTS(ROW, with) \
+  HALFTONE_PLAIN_PALETTES(ROW, with, 1)     \
+  HALFTONE_PLAIN_PALETTES(ROW, with, 2)     \
+  HALFTONE_PLAIN_PALETTES(ROW, with, 3)     \
+  HALFTONE_PLAIN_PALETTES(ROW, with, 4)     \
+  HALFTONE_PLAIN_PALETTES(ROW, with, 6)     \
+  HALFTONE_PLAIN_PALETTES(ROW, with, 8)     \
+  HALFTONE_SCALED_PALETTES(ROW, with, 2)    \
+  HALFTONE_SCALED_PALETTES(ROW, with, 3)    \
+  HALFTONE_SCALED_PALETTES(ROW, with, 4)    \
+  HALFTONE_SCALED_PALETTES(ROW, with, 6)

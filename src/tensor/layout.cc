@@ -14,7 +14,8 @@ namespace {
 constexpr int kFloatLayoutCount = 3;
 #define HALFTONE_LAYOUT_POINTER(with, name, ...) &kIntegerLayouts[static_cast<int>(LayoutId::name) - kFloatLayoutCount],
 constexpr const Layout* kLayouts[] = {&kLayoutF32, &kLayoutF16, &kLayoutBf16,
-                                      HALFTONE_INTEGER_LAYOUTS(HALFTONE_LAYOUT_POINTER, )};
+                                      HALFTONE_INTEGER_LAYOUTS(HALFTONE_LAYOUT_POINTER, )
+                                          HALFTONE_PALETTE_LAYOUTS(HALFTONE_LAYOUT_POINTER, )};
 #undef HALFTONE_LAYOUT_POINTER
 
 bool same_name(std::string_view a, std::string_view b) {
@@ -47,6 +48,7 @@ int64_t Layout::groups(int64_t columns) const {
 }
 
 int64_t Layout::scale_count(int64_t columns) const {
+  if (is_palette()) return scaled ? 1 : 0;
   return is_nested() ? (columns + super - 1) / super : groups(columns);
 }
 

@@ -7,21 +7,23 @@
 //   f32, f16      [k][16 rows]
 //   bf16          [k / 2][16 rows][2]: pairs of k, what bf16 dot instructions read; an odd last k is paired with zero
 //   integers      scales, then codes: 64 bytes at a time are [16 rows][4], a dword being 4 columns of one row, in units
-//                 of 8 (4, 8 bits), 16 (2, 6 bits) or 32 (3, 5 bits) columns, to which columns are padded with the code
-//                 of 0
+//                 of 8 (4, 8 bits), 16 (2, 6 bits) or 32 (1, 3, 5 bits) columns, to which columns are padded with the
+//                 code of 0
 //   scales        f16 [groups][16 rows], padded to 64 bytes; affine: [groups][2][16 rows], scales and then bases
-//   nested        scales of two levels: 256 columns (the last may be fewer) share f16 numbers, [16 rows] or [2][16
-//   rows],
-//                 and after these each of their groups has a byte like them, [groups of 256][16 rows] or [...][2][16
-//                 rows]
+//   nested        scales of two levels: 256 columns (the last may be fewer) share f16 numbers, [16 rows] or
+//                 [2][16 rows], and after these each of their groups has a byte like them, [groups of 256][16 rows] or
+//                 [...][2][16 rows]
+//   palettes      instead of scales: f16 [palettes][2^bits], in the order of the rows that have them; what more than
+//                 16 rows share lies in each of their panels; scaled: then f16 [16 rows]; padded to 64 bytes
 //
 // The value of a code, exact or rounded once to f32, so that kernels agree on it:
 //   symmetric     float(q) * scale; 8 + 11 significant bits always fit a float
 //   affine        float(u) * scale + base, where u = q + offset is the code as stored (0 .. 2^bits - 1); the product
 //                 fits a float, the sum is rounded
-//   nested        the same with scale = d * sub and, affine, base = -(dmin * sub_base), d and dmin being the f16
-//   numbers;
-//                 both products, and that with a code, fit a float. sub is signed where the layout is symmetric.
+//   palette       palette[u], u as in affine layouts; scaled: times the scale of the row, 11 + 11 bits
+//   nested        as symmetric and affine with scale = d * sub and, affine, base = -(dmin * sub_base), d and dmin being
+//                 the f16 numbers; both products, and that with a code, fit a float. sub is signed where the layout is
+//                 symmetric.
 #pragma once
 
 #include <cstddef>
@@ -34,7 +36,12 @@
 namespace halftone {
 
 #define HALFTONE_LAYOUT_ID(with, name, ...) name,
-enum class LayoutId : uint8_t { f32, f16, bf16, HALFTONE_INTEGER_LAYOUTS(HALFTONE_LAYOUT_ID, ) };
+enum class LayoutId : uint8_t {
+  f32,
+  f16,
+  bf16,
+  HALFTONE_INTEGER_LAYOUTS(HALFTONE_LAYOUT_ID, ) HALFTONE_PALETTE_LAYOUTS(HALFTONE_LAYOUT_ID, )
+};
 #undef HALFTONE_LAYOUT_ID
 enum class Order : uint8_t { rows, panel16 };
 
@@ -42,8 +49,8 @@ inline constexpr int kPanelRows = 16;
 
 // Up to 16 rows before packing. Float layouts read `values` (16, columns), rounding to nearest; integer layouts read
 // `codes` (16, columns), signed, and `scales` (16, scale_count) as f16 bits; affine ones also `bases`, like scales;
-// nested ones also `sub_scales` (16, groups), bytes as stored, and affine ones `sub_bases`. Rows beyond the matrix are
-// zeros.
+// nested ones also `sub_scales` (16, groups), bytes as stored, and affine ones `sub_bases`; palettes read `codes`,
+// `palettes` (panel_palettes, 2^bits) as f16 bits and, scaled, `scales` (16, 1). Rows beyond the matrix are zeros.
 struct PanelSource {
   int64_t columns;
   const float* values;
@@ -52,6 +59,7 @@ struct PanelSource {
   const uint16_t* bases = nullptr;
   const uint8_t* sub_scales = nullptr;
   const uint8_t* sub_bases = nullptr;
+  const uint16_t* palettes = nullptr;
 };
 
 struct Layout {
@@ -61,27 +69,38 @@ struct Layout {
   int group;         // columns that share a scale; 0: the whole row; -1: no scales
   bool affine;       // groups have a base beside their scale
   int super;         // nested: columns that share the f16 numbers, a multiple of group; 0: groups have their own
-  int offset;        // stored code = q + offset, 2^(bits - 1)
+  int offset;        // stored code u = q + offset, 2^(bits - 1)
   int q_min, q_max;  // range of signed codes that methods use (-offset fits, too); both 0 for floats
   int unit;          // columns are padded to a multiple of it
+  int palette_rows;  // palettes: rows that share one, 0: all of the matrix; -1: no palettes
+  bool scaled;       // palettes: rows have a scale
 
   bool is_float() const { return group < 0; }
   bool is_nested() const { return super > 0; }
+  bool is_palette() const { return palette_rows >= 0; }
   int64_t groups(int64_t columns) const;           // per row
   int64_t scale_count(int64_t columns) const;      // f16 scales per row: one per group, or per `super` columns
   int64_t row_scale_bytes(int64_t columns) const;  // scales, bases and bytes of both levels that one row needs
-  int64_t scale_bytes(int64_t columns) const;      // of one panel, bases and padding included
+  int64_t scale_bytes(int64_t columns) const;      // of one panel, bases, palettes and padding included
   int64_t panel_bytes(int64_t columns) const;
   int64_t bytes(int64_t rows, int64_t columns, Order order) const;
 
-  // Where in a panel the f16 scale and base number i (of scale_count) of row r are. REQUIRES: an integer layout;
-  // base_at: an affine one.
-  int64_t scale_at(int64_t i, int r) const { return i * scale_stride() + r * 2; }
+  int entries() const { return 1 << bits; }  // of a palette
+  // Palettes in a panel, and rows of it that share one. REQUIRES: a palette layout.
+  int panel_palettes() const { return kPanelRows / rows_of_palette(); }
+  int rows_of_palette() const { return palette_rows == 0 || palette_rows > kPanelRows ? kPanelRows : palette_rows; }
+  int64_t palette_bytes() const { return is_palette() ? 2 * entries() * panel_palettes() : 0; }  // of a panel
+  // Where the f16 entry that code u (as stored) of row r stands for is. REQUIRES: a palette layout.
+  int64_t entry_at(int u, int r) const { return 2 * (r / rows_of_palette() * entries() + u); }
+
+  // Where in a panel the f16 scale and base number i (of scale_count) of row r are. REQUIRES: an integer layout or a
+  // scaled palette; base_at: an affine one.
+  int64_t scale_at(int64_t i, int r) const { return palette_bytes() + i * scale_stride() + r * 2; }
   int64_t base_at(int64_t i, int r) const { return scale_at(i, r) + kPanelRows * 2; }
   // Where the bytes of a group are. REQUIRES: a nested layout; sub_base_at: an affine one.
   int64_t sub_scale_at(int64_t group, int r) const;
   int64_t sub_base_at(int64_t group, int r) const { return sub_scale_at(group, r) + kPanelRows; }
-  // The scale and base of a group as numbers, whatever the levels.
+  // The scale and base of a group as numbers, whatever the levels. REQUIRES: no palette.
   float scale_of(std::span<const std::byte> panel, int64_t group, int r) const;
   float base_of(std::span<const std::byte> panel, int64_t group, int r) const;
 
@@ -91,7 +110,7 @@ struct Layout {
   void decode_row(std::span<const std::byte> panel, int r, int64_t columns, float* out) const {
     decode(*this, panel, r, columns, out);
   }
-  // Row r of the panel as (columns) signed codes. REQUIRES: an integer layout.
+  // Row r of the panel as (columns) signed codes, u - offset. REQUIRES: no float layout.
   void unpack_codes(std::span<const std::byte> panel, int r, int64_t columns, int8_t* codes) const {
     unpack(*this, panel, r, columns, codes);
   }

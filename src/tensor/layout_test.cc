@@ -20,11 +20,12 @@ constexpr int64_t kColumns[] = {1, 2, 7, 8, 31, 32, 33, 64, 172, 256};
 struct Panel {
   std::vector<float> values;
   std::vector<int8_t> codes;
-  std::vector<uint16_t> scales, bases;
+  std::vector<uint16_t> scales, bases, palettes;
   std::vector<uint8_t> sub_scales, sub_bases;
   std::vector<std::byte> bytes;
   PanelSource source(int64_t columns) const {
-    return {columns, values.data(), codes.data(), scales.data(), bases.data(), sub_scales.data(), sub_bases.data()};
+    return {columns,      values.data(),     codes.data(),     scales.data(),
+            bases.data(), sub_scales.data(), sub_bases.data(), palettes.data()};
   }
 };
 
@@ -46,6 +47,8 @@ Panel random_panel(const Layout& layout, int64_t columns, Rng& rng) {
       panel.sub_scales.push_back(static_cast<uint8_t>(rng.below(256)));
       panel.sub_bases.push_back(static_cast<uint8_t>(rng.below(256)));
     }
+    for (int i = 0; layout.is_palette() && i < layout.panel_palettes() * layout.entries(); ++i)
+      panel.palettes.push_back(f32_to_f16(static_cast<float>(rng.normal())));
   }
   panel.bytes.assign(static_cast<size_t>(layout.panel_bytes(columns)), std::byte{0xa5});
   layout.pack_panel(panel.source(columns), panel.bytes);
@@ -57,6 +60,12 @@ float stored_value(const Layout& layout, const Panel& panel, int64_t columns, in
   if (layout.id == LayoutId::f32) return panel.values[at];
   if (layout.id == LayoutId::f16) return f16_to_f32(f32_to_f16(panel.values[at]));
   if (layout.id == LayoutId::bf16) return bf16_to_f32(f32_to_bf16(panel.values[at]));
+  if (layout.is_palette()) {
+    const int shared = layout.palette_rows == 0 || layout.palette_rows == 32 ? 16 : layout.palette_rows;
+    const int entry = r / shared * (1 << layout.bits) + panel.codes[at] + (1 << layout.bits) / 2;
+    const float value = f16_to_f32(panel.palettes[static_cast<size_t>(entry)]);
+    return layout.scaled ? value * f16_to_f32(panel.scales[static_cast<size_t>(r)]) : value;
+  }
   const int64_t width = layout.is_nested() ? layout.super : layout.group;
   const auto number = static_cast<size_t>(r * layout.scale_count(columns) + (width == 0 ? 0 : k / width));
   float scale = f16_to_f32(panel.scales[number]), base = f16_to_f32(panel.bases[number]);
@@ -76,14 +85,14 @@ TEST(Layout, TableAgreesWithIds) {
     EXPECT_EQ(static_cast<int>(layout->id), index++);
     EXPECT_EQ(&layout_of(layout->id), layout);
     EXPECT_EQ(find_layout(layout->name), layout);
-    EXPECT_EQ(layout->q_min, layout->affine ? -layout->offset : -layout->q_max);
+    EXPECT_EQ(layout->q_min, layout->affine || layout->is_palette() ? -layout->offset : -layout->q_max);
     if (!layout->is_float()) {
       EXPECT_EQ(layout->offset, 1 << (layout->bits - 1));
       EXPECT_EQ(layout->q_max, layout->offset - 1);
       EXPECT_EQ(layout->unit * kPanelRows * layout->bits % (8 * 64), 0) << layout->name;  // units are whole vectors
     }
   }
-  EXPECT_EQ(index, static_cast<int>(LayoutId::int6_k16) + 1);
+  EXPECT_EQ(index, static_cast<int>(LayoutId::lut6_group16_scaled) + 1);
   EXPECT_EQ(find_layout("int4-block32"), &layout_of(LayoutId::int4_block32));
   EXPECT_EQ(find_layout("int4_block3"), nullptr);
   EXPECT_EQ(find_layout(""), nullptr);
@@ -112,6 +121,17 @@ TEST(Layout, BytesOfKnownShapes) {
   EXPECT_EQ(panel(LayoutId::uint5_k32, 16, 256), 320 + 256 * 10);
   EXPECT_EQ(panel(LayoutId::int6_k16, 16, 512), 2 * 288 + 512 * 12);
   EXPECT_EQ(panel(LayoutId::int6_k16, 16, 172), 288 + 32 + 176 * 12);
+  EXPECT_EQ(panel(LayoutId::lut4_tensor, 16, 172), 64 + 176 * 8);
+  EXPECT_EQ(panel(LayoutId::lut4_group16_scaled, 17, 172), 2 * (64 + 176 * 8));
+  EXPECT_EQ(panel(LayoutId::lut4_group8, 16, 172), 64 + 176 * 8);
+  EXPECT_EQ(panel(LayoutId::lut4_group1, 16, 172), 16 * 32 + 176 * 8);
+  EXPECT_EQ(panel(LayoutId::lut6_group32, 40, 172), 3 * (128 + 176 * 12));
+  EXPECT_EQ(panel(LayoutId::lut6_group16_scaled, 16, 172), 128 + 64 + 176 * 12);
+  EXPECT_EQ(panel(LayoutId::lut8_group4, 16, 172), 4 * 512 + 176 * 16);
+  EXPECT_EQ(panel(LayoutId::lut1_group16, 16, 172), 64 + 192 * 2);
+  EXPECT_EQ(panel(LayoutId::lut2_tensor_scaled, 16, 172), 64 + 176 * 4);
+  EXPECT_EQ(panel(LayoutId::lut3_group4, 16, 172), 64 + 192 * 6);
+  EXPECT_EQ(layout_of(LayoutId::lut6_group8).palette_bytes(), 2 * 128);
   EXPECT_EQ(layout_of(LayoutId::uint4_k32).row_scale_bytes(512), 2 * (2 + 2 + 8 + 8));
   EXPECT_EQ(layout_of(LayoutId::int6_k16).row_scale_bytes(300), 2 * 2 + 19);
   EXPECT_EQ(layout_of(LayoutId::uint4_affine64).row_scale_bytes(172), 3 * 4);
@@ -177,6 +197,8 @@ TEST(Layout, EveryCodeInEveryPosition) {
         panel.sub_scales.push_back(static_cast<uint8_t>(i * 37 + q));
         panel.sub_bases.push_back(static_cast<uint8_t>(i * 91 + q));
       }
+      for (int i = 0; layout->is_palette() && i < layout->panel_palettes() * layout->entries(); ++i)
+        panel.palettes.push_back(static_cast<uint16_t>(some[static_cast<size_t>(i) % 4] + i));
       panel.bytes.resize(static_cast<size_t>(layout->panel_bytes(kWide)));
       layout->pack_panel(panel.source(kWide), panel.bytes);
       std::vector<float> out(kWide);
@@ -248,6 +270,48 @@ TEST(Layout, BytesOfUnevenBitsAsDocumented) {
   EXPECT_EQ(pair[192 * 1 + 64 * 0 + 4 * 3 + 1], std::byte{0});
   EXPECT_EQ(pair[192 * 1 + 64 * 1 + 4 * 3 + 1], std::byte{2 << 6});
   EXPECT_EQ(pair[192 * 1 + 64 * 2 + 4 * 3 + 1], std::byte{2 << 6});
+}
+
+// Palettes: entries of two rows, the scale of one, and codes of one bit.
+TEST(Layout, BytesOfPalettesAsDocumented) {
+  constexpr int64_t kWide = 64;
+  const auto packed = [&](LayoutId id, int64_t k, int8_t code) {
+    const Layout& layout = layout_of(id);
+    std::vector<int8_t> codes(kPanelRows * kWide, static_cast<int8_t>(-layout.offset));
+    codes[static_cast<size_t>(3 * kWide + k)] = code;
+    std::vector<uint16_t> scales(kPanelRows), palettes;
+    scales[3] = 0x4200;
+    for (int i = 0; i < layout.panel_palettes() * layout.entries(); ++i)
+      palettes.push_back(static_cast<uint16_t>(0x1000 + i));
+    std::vector<std::byte> bytes(static_cast<size_t>(layout.panel_bytes(kWide)));
+    PanelSource source = {kWide, nullptr, codes.data(), scales.data()};
+    source.palettes = palettes.data();
+    layout.pack_panel(source, bytes);
+    return bytes;
+  };
+  const auto four = packed(LayoutId::lut4_group4, 37, 13 - 8);  // rows 0..3: palette 0, rows 4..7: palette 1
+  EXPECT_EQ(four[2 * 13], std::byte{13});
+  EXPECT_EQ(four[2 * 13 + 1], std::byte{0x10});
+  EXPECT_EQ(four[2 * (16 + 2)], std::byte{16 + 2});
+  EXPECT_EQ(four[4 * 32 + 64 * (37 / 8) + 4 * 3 + 1], std::byte{13 << 4});
+  const auto scaled = packed(LayoutId::lut6_tensor_scaled, 37, 59 - 32);
+  EXPECT_EQ(scaled[128 + 2 * 3 + 1], std::byte{0x42});  // after 64 entries; codes begin at byte 192
+  EXPECT_EQ(scaled[192 + 192 * 2 + 64 * 1 + 4 * 3 + 1], std::byte{59});
+  const auto one = packed(LayoutId::lut1_group16, 61, 0);  // unit 1, quad 7
+  EXPECT_EQ(one[64 + 64 * 1 + 4 * 3 + 1], std::byte{1 << 7});
+  float row[kWide];
+  layout_of(LayoutId::lut6_tensor_scaled).decode_row(scaled, 3, kWide, row);
+  EXPECT_EQ(row[37], f16_to_f32(0x1000 + 59) * 3);
+  EXPECT_EQ(row[38], f16_to_f32(0x1000) * 3);
+}
+
+// An entry times a scale is exact: 11 + 11 significant bits.
+TEST(Layout, ScaledEntryIsExact) {
+  for (uint32_t entry = 0; entry < 0x7c00; entry += 61)
+    for (uint32_t scale = 0; scale < 0x7c00; scale += 97) {
+      const float a = f16_to_f32(static_cast<uint16_t>(entry)), b = f16_to_f32(static_cast<uint16_t>(scale));
+      ASSERT_EQ(static_cast<double>(a * b), static_cast<double>(a) * static_cast<double>(b));
+    }
 }
 
 // A decoded weight is exactly float(q) * scale: the product needs no rounding, so every kernel agrees on it.

@@ -85,6 +85,61 @@ struct IntegerPanel {
   }
 };
 
+// What codes of 8 rows stand for: a register where one palette has 8 entries, two for 16, else gathered: 4 bytes, of
+// which the lower 2 are the entry.
+template <class Packed>
+struct Entries {
+  static constexpr bool kRegisters = Packed::kRows == 16 && Packed::kBits <= 4;
+  __m256 low, high;
+  const std::byte* panel;
+  int half;
+  Entries(const std::byte* panel, int half)
+      : low(load_halves(panel)), high(load_halves(panel + 16)), panel(panel), half(half) {}
+  __m256 at(__m256i codes) const {
+    if constexpr (kRegisters) {
+      const __m256 entry = _mm256_permutevar8x32_ps(low, codes);
+      if constexpr (Packed::kBits < 4) return entry;
+      const __m256 upper = _mm256_castsi256_ps(_mm256_slli_epi32(codes, 28));
+      return _mm256_blendv_ps(entry, _mm256_permutevar8x32_ps(high, codes), upper);
+    } else {
+      const __m256i rows = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(8 * half));
+      constexpr int kLog = Packed::kRows == 16 ? 4 : Packed::kRows == 8 ? 3 : Packed::kRows == 4 ? 2 : 0;
+      const __m256i index = _mm256_add_epi32(codes, _mm256_slli_epi32(_mm256_srli_epi32(rows, kLog), Packed::kBits));
+      const __m256i found = _mm256_and_si256(_mm256_i32gather_epi32(reinterpret_cast<const int*>(panel), index, 2),
+                                             _mm256_set1_epi32(0xffff));
+      return _mm256_cvtph_ps(_mm_packus_epi32(_mm256_castsi256_si128(found), _mm256_extracti128_si256(found, 1)));
+    }
+  }
+};
+
+template <class Packed>
+struct PalettePanel {
+  static constexpr int kQuads = Codes<Packed::kBits>::kQuads, kVectors = Codes<Packed::kBits>::kVectors;
+  static int64_t bytes(int64_t columns) { return Packed::bytes(columns); }
+  static void decode(const std::byte* panel, int64_t columns, int64_t begin, int64_t end, float* out) {
+    const std::byte* codes = panel + Packed::head(columns);
+    for (int half = 0; half < 2; ++half) {
+      const Entries<Packed> entries(panel, half);
+      const __m256 scale = Packed::kScaled ? load_halves(panel + Packed::kScaleAt + half * 16) : _mm256_setzero_ps();
+      float* to = out + half * 8;
+      for (int64_t k = begin; k < end; k += Packed::kUnit, to += 16 * Packed::kUnit) {
+        __m256i bytes[kVectors], quads[kQuads];
+        unroll<kVectors>(
+            [&](auto i) { bytes[i] = load_dwords(codes + k * Packed::kColumnBytes + 64 * i + half * 32); });
+        Codes<Packed::kBits>::template unpack<BytesAvx2>(bytes, quads);
+        for (int quad = 0; quad < kQuads; ++quad) {
+          unroll<4>([&](auto byte) {
+            const __m256i code =
+                _mm256_and_si256(_mm256_srli_epi32(quads[quad], 8 * byte.kValue), _mm256_set1_epi32(255));
+            const __m256 entry = entries.at(code);
+            _mm256_store_ps(to + 16 * (4 * quad + byte.kValue), Packed::kScaled ? _mm256_mul_ps(entry, scale) : entry);
+          });
+        }
+      }
+    }
+  }
+};
+
 // Elements of Order::rows: 8 columns of one row, the first `n` of them.
 struct F32Rows {
   static constexpr int64_t kBytes = 4;
@@ -255,5 +310,11 @@ void linear_bf16_panel16_exact_avx2(const LinearArgs& args) { linear<decode_pane
     linear<decode_panel<IntegerPanel<PackedPanel<bits, group, CodeKind::kind>>>>(args); \
   }
 HALFTONE_INTEGER_LAYOUTS(LINEAR_EXACT, )
+
+#define LINEAR_PALETTE(with, name, bits, rows, kind)                                        \
+  void linear_##name##_panel16_exact_avx2(const LinearArgs& args) {                         \
+    linear<decode_panel<PalettePanel<PaletteOfRows<bits, rows, PaletteKind::kind>>>>(args); \
+  }
+HALFTONE_PALETTE_LAYOUTS(LINEAR_PALETTE, )
 
 }  // namespace halftone

@@ -4,6 +4,7 @@
 // More: chunks of columns are decoded to scratch (L1) once and meet every token of the batch there; y carries the sums
 // from chunk to chunk, and x is gathered in scratch (L2): rows of x are often a multiple of 4096 bytes apart.
 #include "kernels/linear/linear_args.h"
+#include "kernels/linear/palettes_avx512.h"
 #include "kernels/linear/panels_avx512.h"
 #include "kernels/linear/registers_avx512.h"
 #include "kernels/linear/rows_avx512.h"
@@ -364,5 +365,11 @@ void linear_bf16_panel16_exact_avx512(const LinearArgs& args) { linear_panels<Bf
     linear_panels<PanelOf<PackedPanel<bits, group, CodeKind::kind>>::Type>(args); \
   }
 HALFTONE_INTEGER_LAYOUTS(LINEAR_EXACT, )
+
+#define LINEAR_PALETTE(with, name, bits, rows, kind)                                 \
+  void linear_##name##_panel16_exact_avx512(const LinearArgs& args) {                \
+    linear_panels<PalettePanel<PaletteOfRows<bits, rows, PaletteKind::kind>>>(args); \
+  }
+HALFTONE_PALETTE_LAYOUTS(LINEAR_PALETTE, )
 
 }  // namespace halftone

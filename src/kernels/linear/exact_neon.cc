@@ -75,6 +75,63 @@ struct IntegerPanel {
   }
 };
 
+// Bytes of the f16 entries that codes of 16 rows stand for: tables of 16 or 64 bytes, or one row after the other where
+// rows have their own palettes.
+template <class Packed>
+struct Entries {
+  static constexpr bool kTables = Packed::kRows == 16;
+  static constexpr int kCount = kTables && Packed::kBits > 4 ? Packed::kEntries / 16 : 1;
+  const std::byte* panel;
+  uint8x16x2_t parts[kCount];  // lower and upper bytes of 16 entries; a head has 64 bytes or more
+  explicit Entries(const std::byte* panel) : panel(panel) {
+    for (int i = 0; i < kCount; ++i) parts[i] = vld2q_u8(bytes_at(panel + 32 * i));
+  }
+  template <int kPart>
+  uint8x16_t part(uint8x16_t codes) const {
+    if constexpr (kCount == 1) return vqtbl1q_u8(parts[0].val[kPart], codes);
+    uint8x16_t found = vdupq_n_u8(0);  // a table leaves what codes beyond it have found
+    for (int i = 0; i < kCount; i += 4) {
+      const uint8x16x4_t table = {
+          {parts[i].val[kPart], parts[i + 1].val[kPart], parts[i + 2].val[kPart], parts[i + 3].val[kPart]}};
+      found = vqtbx4q_u8(found, table, vsubq_u8(codes, vdupq_n_u8(static_cast<uint8_t>(16 * i))));
+    }
+    return found;
+  }
+  void at(uint8x16_t codes, float32x4_t (&out)[4]) const {
+    alignas(16) uint16_t entries[16];
+    if constexpr (kTables) {
+      const uint8x16_t low = part<0>(codes), high = part<1>(codes);
+      vst1q_u8(reinterpret_cast<uint8_t*>(entries), vzip1q_u8(low, high));
+      vst1q_u8(reinterpret_cast<uint8_t*>(entries + 8), vzip2q_u8(low, high));
+    } else {
+      alignas(16) uint8_t code[16];
+      vst1q_u8(code, codes);
+      for (int r = 0; r < 16; ++r)
+        __builtin_memcpy(entries + r, panel + 2 * (r / Packed::kRows * Packed::kEntries + code[r]), 2);
+    }
+    for (int i = 0; i < 4; ++i) out[i] = load_halves(reinterpret_cast<const std::byte*>(entries + 4 * i));
+  }
+};
+
+template <class Packed>
+struct PalettePanel {
+  static int64_t bytes(int64_t columns) { return Packed::bytes(columns); }
+  static void decode(const std::byte* panel, int64_t columns, int64_t begin, int64_t end, float* out) {
+    const std::byte* codes = panel + Packed::head(columns);
+    const Entries<Packed> entries(panel);
+    for (int64_t k = begin; k < end; k += Packed::kUnit) {
+      for_each_column<Packed::kBits>(codes + k * Packed::kColumnBytes, [&](int column, uint8x16_t code) {
+        float32x4_t values[4];
+        entries.at(code, values);
+        for (int i = 0; i < 4; ++i) {
+          if (Packed::kScaled) values[i] = vmulq_f32(values[i], load_halves(panel + Packed::kScaleAt + 8 * i));
+          vst1q_f32(out + (k - begin + column) * 16 + 4 * i, values[i]);
+        }
+      });
+    }
+  }
+};
+
 // Elements of Order::rows: 4 columns of one row.
 struct F32Rows {
   static constexpr int64_t kBytes = 4;
@@ -173,5 +230,11 @@ void linear_bf16_panel16_exact_neon(const LinearArgs& args) { linear<decode_pane
     linear<decode_panel<IntegerPanel<PackedPanel<bits, group, CodeKind::kind>>>>(args); \
   }
 HALFTONE_INTEGER_LAYOUTS(LINEAR_EXACT, )
+
+#define LINEAR_PALETTE(with, name, bits, rows, kind)                                        \
+  void linear_##name##_panel16_exact_neon(const LinearArgs& args) {                         \
+    linear<decode_panel<PalettePanel<PaletteOfRows<bits, rows, PaletteKind::kind>>>>(args); \
+  }
+HALFTONE_PALETTE_LAYOUTS(LINEAR_PALETTE, )
 
 }  // namespace halftone

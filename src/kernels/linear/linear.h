@@ -3,7 +3,8 @@
 //
 // Three numeric contracts, each the same bits on every ISA, batch size, thread count and storage order:
 //   exact  acc = 0; for k ascending: acc = fma(x[t][k], w[r][k], acc); w is the decoded weight of tensor/layout.h:
-//          float(q) * scale, which is representable, or fma(float(u), scale, base), rounded once.
+//          float(q) * scale, which is representable, fma(float(u), scale, base), rounded once, or an entry of a
+//          palette.
 //   int8   activations are int8, one scale per 128 columns (QuantizedActivations). Per block of 128 columns, in order,
 //          isum being the exact integer sum of xq * q over a group of 16, 32, 64 or 128 (or, for channel layouts, over
 //          the block), xsum the sum of xq over the group:
@@ -42,9 +43,9 @@ struct LinearKernel {
 };
 
 const LinearKernel* const* linear_kernels(int* count);
-// The first row that fits. Never null for exact; null for int8 on float layouts (which always compute exactly), for
-// integer layouts in Order::rows, which do not exist, and for bf16 unless the layout is a bf16 panel and the machine
-// has the instruction, or the scalar ISA is active.
+// The first row that fits. Never null for exact; null for int8 on float layouts and palettes (which always compute
+// exactly), for integer layouts and palettes in Order::rows, which do not exist, and for bf16 unless the layout is a
+// bf16 panel and the machine has the instruction, or the scalar ISA is active.
 const LinearKernel* select_linear(LayoutId layout, Order order, Activations activations, Isa active);
 // May the row be chosen on this machine when `active` is?
 bool runs_here(const LinearKernel& kernel, Isa active);

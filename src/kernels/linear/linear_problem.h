@@ -22,6 +22,7 @@ struct RandomWeights {
   std::vector<uint16_t> scales;                  // (padded rows, scale_count)
   std::vector<uint16_t> bases;                   // affine: like scales
   std::vector<uint8_t> sub_scales, sub_bases;    // nested: (padded rows, groups)
+  std::vector<uint16_t> palettes;                // palettes: (panels, panel_palettes, entries)
   std::vector<float> scale_values, base_values;  // (padded rows, groups)
   std::vector<std::byte> bytes;
 
@@ -30,6 +31,7 @@ struct RandomWeights {
 
  private:
   void decode();
+  void decode_palettes();
 };
 
 // A batch in both forms.
@@ -76,7 +78,13 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
     sub_scales[i] = static_cast<uint8_t>(rng.below(256));
     if (layout.affine) sub_bases[i] = static_cast<uint8_t>(rng.below(256));
   }
-  if (!layout.is_float()) decode();
+  for (int64_t i = 0; layout.is_palette() && i < panels * layout.panel_palettes() * layout.entries(); ++i)
+    palettes.push_back(f32_to_f16(static_cast<float>(rng.uniform()) - 0.5f));
+  if (layout.is_palette()) {
+    decode_palettes();
+  } else if (!layout.is_float()) {
+    decode();
+  }
   bytes.resize(static_cast<size_t>(layout.bytes(rows, columns, order)));
   if (order == Order::rows) {
     for (size_t i = 0; i < static_cast<size_t>(rows * columns); ++i) {
@@ -95,7 +103,9 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
     if (layout.affine) source.bases = &bases[first_scale];
     if (layout.is_float()) source.values = &values[first];
     if (!layout.is_float()) source.codes = &codes[first];
-    if (!layout.is_float()) source.scales = &scales[first_scale];
+    if (scale_count > 0) source.scales = &scales[first_scale];
+    if (layout.is_palette())
+      source.palettes = &palettes[p * static_cast<size_t>(layout.panel_palettes() * layout.entries())];
     if (layout.is_nested()) source.sub_scales = &sub_scales[first_group];
     if (layout.is_nested() && layout.affine) source.sub_bases = &sub_bases[first_group];
     layout.pack_panel(source, std::span(bytes).subspan(p * panel_bytes, panel_bytes));
@@ -120,6 +130,18 @@ inline void RandomWeights::decode() {
       const int plus = layout->affine ? layout->offset : 0;
       const float scaled = static_cast<float>(codes[at] + plus) * scale_values[of_group];
       values[at] = layout->affine ? scaled + base_values[of_group] : scaled;
+    }
+  }
+}
+
+inline void RandomWeights::decode_palettes() {
+  const int64_t shared = layout->palette_rows == 0 ? kPanelRows : std::min<int64_t>(layout->palette_rows, kPanelRows);
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t k = 0; k < columns; ++k) {
+      const auto at = static_cast<size_t>(row * columns + k);
+      const int64_t entry = row / shared * (int64_t{1} << layout->bits) + codes[at] + (1 << layout->bits) / 2;
+      values[at] = f16_to_f32(palettes[static_cast<size_t>(entry)]);
+      if (layout->scaled) values[at] *= f16_to_f32(scales[static_cast<size_t>(row)]);
     }
   }
 }

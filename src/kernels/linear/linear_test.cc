@@ -371,7 +371,7 @@ TEST(Linear, SelectionTakesTheBestRowThatFits) {
       ASSERT_NE(exact, nullptr) << layout->name;
       // The extensions of NEON have rows only for int8 activations.
       EXPECT_EQ(exact->isa, isa_runs(Isa::neon, active) ? Isa::neon : active) << exact->name;
-      EXPECT_EQ(int8 == nullptr, layout->is_float()) << layout->name;
+      EXPECT_EQ(int8 == nullptr, layout->is_float() || layout->is_palette()) << layout->name;
       EXPECT_TRUE(int8 == nullptr || int8->isa == active) << layout->name;
       const LinearKernel* rows = select_linear(layout->id, Order::rows, Activations::exact, active);
       EXPECT_EQ(rows != nullptr, layout->is_float()) << layout->name;

@@ -48,6 +48,29 @@ struct PackedPanel {
   static int64_t fetch_at(int64_t k) { return kNested ? k / 32 * (kScaleBytes / 8) : scale_at(k); }
 };
 
+enum class PaletteKind : uint8_t { plain, scaled };
+
+// A panel of a palette layout, as those above; rows: that share a palette, 16 where more do.
+template <int kBitsOfCode, int kRowsOfPalette, PaletteKind kKind>
+struct PackedPalette {
+  static constexpr int kBits = kBitsOfCode, kEntries = 1 << kBits, kRows = kRowsOfPalette;
+  static constexpr bool kScaled = kKind == PaletteKind::scaled;
+  static constexpr int64_t kUnit = kBits % 2 == 1 ? 32 : kBits == 4 || kBits == 8 ? 8 : 16;
+  static constexpr int64_t kUnitBytes = 2 * kBits * kUnit, kColumnBytes = 2 * kBits;
+  static constexpr int64_t kScaleAt = 16 / kRows * kEntries * 2;  // f16 palettes come first, then scales
+
+  static constexpr bool kBlock = false, kAffine = false, kNested = false, kSeldom = kBits != 4 || kRows != 16;
+  static constexpr int kOffset = 0;
+
+  static int64_t padded(int64_t columns) { return (columns + kUnit - 1) / kUnit * kUnit; }
+  static int64_t head(int64_t) { return (kScaleAt + (kScaled ? 32 : 0) + 63) / 64 * 64; }
+  static int64_t bytes(int64_t columns) { return head(columns) + padded(columns) * kColumnBytes; }
+  static int64_t fetch_at(int64_t) { return 0; }
+};
+
+template <int kBits, int kRows, PaletteKind kKind>
+using PaletteOfRows = PackedPalette<kBits, (kRows == 0 || kRows > 16 ? 16 : kRows), kKind>;
+
 // Does a group begin at column k, a multiple of kStep? Never for channel layouts.
 template <class Panel>
 inline bool at_group(int64_t k) {

@@ -163,7 +163,17 @@ struct BytePanel : IntegerPanel<Packed> {
   }
   void quads_of(int64_t k, __m512i (&quads)[2]) const {
     const auto pair = static_cast<int>(k % Packed::kUnit / 8);
-    if constexpr (Packed::kBits == 2) {
+    if constexpr (Packed::kBits == 1) {
+      quads[0] = _mm512_srl_epi32(this->vector(k, 0), _mm_cvtsi32_si128(2 * pair));
+      quads[1] = _mm512_srli_epi32(quads[0], 1);
+    } else if constexpr (Packed::kBits == 4) {
+      quads[0] = this->vector(k, 0);
+      quads[1] = _mm512_srli_epi32(quads[0], 4);
+    } else if constexpr (Packed::kBits == 3) {
+      const __m512i bytes[3] = {this->vector(k, 0), this->vector(k, 1), this->vector(k, 2)};
+      quads[0] = pair < 3 ? bytes[pair] : Codes<6>::fourth<BytesAvx512>(bytes);
+      quads[1] = _mm512_srli_epi32(quads[0], 3);
+    } else if constexpr (Packed::kBits == 2) {
       quads[0] = pair == 0 ? this->vector(k, 0) : _mm512_srli_epi32(this->vector(k, 0), 4);
       quads[1] = _mm512_srli_epi32(quads[0], 2);
     } else if constexpr (Packed::kBits == 5) {

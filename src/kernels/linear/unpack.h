@@ -33,6 +33,22 @@ struct Codes<4> {
 };
 
 template <>
+struct Codes<1> {
+  static constexpr int kQuads = 8, kVectors = 1;
+  template <class Ops, class Vector>
+  static inline __attribute__((always_inline)) void unpack(const Vector (&bytes)[1], Vector (&quads)[8]) {
+    quads[0] = Ops::template field<0, 1>(bytes[0]);
+    quads[1] = Ops::template field<1, 1>(bytes[0]);
+    quads[2] = Ops::template field<2, 1>(bytes[0]);
+    quads[3] = Ops::template field<3, 1>(bytes[0]);
+    quads[4] = Ops::template field<4, 1>(bytes[0]);
+    quads[5] = Ops::template field<5, 1>(bytes[0]);
+    quads[6] = Ops::template field<6, 1>(bytes[0]);
+    quads[7] = Ops::template field<7, 1>(bytes[0]);
+  }
+};
+
+template <>
 struct Codes<2> {
   static constexpr int kQuads = 4, kVectors = 1;
   template <class Ops, class Vector>

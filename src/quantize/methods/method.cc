@@ -12,6 +12,16 @@ std::span<const Method> all_methods() {
       Method{.name = "nearest", .choose = choose_nearest},
       Method{.name = "search", .choose = choose_search},
       Method{.name = "gptq", .uses = Data::hessian, .prepare = prepare_gptq, .choose = choose_gptq},
+      Method{.name = "kmeans", .fills = Fills::palettes, .prepare = prepare_kmeans, .choose = choose_kmeans},
+      Method{.name = "kmeans_weighted",
+             .uses = Data::second_moments,
+             .fills = Fills::palettes,
+             .prepare = prepare_kmeans,
+             .choose = choose_kmeans},
+      Method{.name = "kmeans_lloyd",
+             .fills = Fills::palettes,
+             .prepare = prepare_kmeans_lloyd,
+             .choose = choose_kmeans_lloyd},
   };
   return kMethods;
 }

@@ -35,25 +35,33 @@ struct Preparation {
 };
 
 // Rows (rows, columns) of finite floats in; signed codes (rows, columns) and scales (rows, groups) as f16 bits out, and
-// for affine layouts bases like scales (else empty). A scale may be negative. A scale or base of infinity says that the
-// group cannot be expressed; the caller makes it an error.
+// for affine layouts bases like scales (else empty). Palette layouts get codes of their palettes' entries, which are
+// f16 bits, too, and scales (rows, 1) only where they are scaled. A scale may be negative. A scale, base or entry of
+// infinity says that the group cannot be expressed; the caller makes it an error.
 struct MethodInput {
   std::span<const float> values;
   int64_t rows, columns;
   InputStatistics statistics = {};
   const Preparation* preparation = nullptr;  // what the method's own prepare gave; null if it has none
+  int64_t first_row = 0;                     // of the matrix, the first of `rows`
 };
 struct MethodOutput {
   std::span<int8_t> codes;
   std::span<uint16_t> scales;
   std::span<uint16_t> bases = {};
+  std::span<uint16_t> palettes = {};  // palette layouts: (panel_palettes, 2^bits)
 };
 
 enum class Data : uint8_t { none, second_moments, hessian };
+enum class Fills : uint8_t { scales, palettes, both };
 
 struct Method {
   std::string_view name;
   Data uses = Data::none;  // statistics that it needs; an error where there is no calibration
+  Fills fills = Fills::scales;
+  bool can_fill(const Layout& layout) const {
+    return fills == Fills::both || (fills == Fills::palettes) == layout.is_palette();
+  }
   // Once per matrix, before its panels; null where rows share nothing.
   Result<std::unique_ptr<Preparation>> (*prepare)(const Layout& layout, const MatrixReader& matrix,
                                                   const InputStatistics& statistics, ThreadPool& pool) = nullptr;

@@ -13,4 +13,11 @@ Result<std::unique_ptr<Preparation>> prepare_gptq(const Layout& layout, const Ma
                                                   const InputStatistics& statistics, ThreadPool& pool);
 void choose_gptq(const Layout& layout, const MethodInput& input, const MethodOutput& output);
 
+void choose_kmeans(const Layout& layout, const MethodInput& input, const MethodOutput& output);
+Result<std::unique_ptr<Preparation>> prepare_kmeans(const Layout& layout, const MatrixReader& matrix,
+                                                    const InputStatistics& statistics, ThreadPool& pool);
+void choose_kmeans_lloyd(const Layout& layout, const MethodInput& input, const MethodOutput& output);
+Result<std::unique_ptr<Preparation>> prepare_kmeans_lloyd(const Layout& layout, const MatrixReader& matrix,
+                                                          const InputStatistics& statistics, ThreadPool& pool);
+
 }  // namespace halftone

@@ -48,7 +48,9 @@ void nearest(benchmark::State& state) {
 
 void integer_layouts(benchmark::internal::Benchmark* bench) {
   for (size_t i = 0; i < all_layouts().size(); ++i)
-    if (!all_layouts()[i]->is_float() && !all_layouts()[i]->is_nested()) bench->Arg(static_cast<int64_t>(i));
+    if (find_method("nearest")->can_fill(*all_layouts()[i]) && !all_layouts()[i]->is_float() &&
+        !all_layouts()[i]->is_nested())
+      bench->Arg(static_cast<int64_t>(i));
 }
 
 BENCHMARK(nearest)->Apply(integer_layouts);

@@ -69,7 +69,7 @@ void decode_bf16(const Layout&, std::span<const std::byte> panel, int r, int64_t
 
 constexpr Layout float_layout(std::string_view name, LayoutId id, int bits, int unit, decltype(Layout::pack) pack,
                               decltype(Layout::decode) decode) {
-  return {name, id, bits, -1, false, 0, 0, 0, 0, unit, pack, decode, nullptr};
+  return {name, id, bits, -1, false, 0, 0, 0, 0, unit, -1, false, pack, decode, nullptr};
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Integer panels: scales (and bases), then codes. Codes are stored unsigned, q + offset, in units of 4 kQuads columns:
-// byte j of a row's dwords holds the columns j, j + 4, j + 8, ... of the unit, kQuads codes in kBytes bytes, which lie
-// 64 bytes apart. What a policy below does to bytes, kernels do to whole vectors of them.
+// Integer panels: scales (and bases) or palettes, then codes. Codes are stored unsigned, q + offset, in units of 4
+// kQuads columns: byte j of a row's dwords holds the columns j, j + 4, j + 8, ... of the unit, kQuads codes in kBytes
+// bytes, which lie 64 bytes apart. What a policy below does to bytes, kernels do to whole vectors of them.
 #include <cmath>
 #include <cstring>
 
@@ -18,6 +18,17 @@ struct EightBits {
   static constexpr int kQuads = 2, kBytes = 2;
   static void pack(const uint8_t* codes, uint8_t* bytes) { bytes[0] = codes[0], bytes[1] = codes[1]; }
   static void unpack(const uint8_t* bytes, uint8_t* codes) { codes[0] = bytes[0], codes[1] = bytes[1]; }
+};
+
+struct OneBit {
+  static constexpr int kQuads = 8, kBytes = 1;
+  static void pack(const uint8_t* codes, uint8_t* bytes) {
+    bytes[0] = 0;
+    for (int i = 0; i < 8; ++i) bytes[0] = static_cast<uint8_t>(bytes[0] | codes[i] << i);
+  }
+  static void unpack(const uint8_t* bytes, uint8_t* codes) {
+    for (int i = 0; i < 8; ++i) codes[i] = bytes[0] >> i & 1;
+  }
 };
 
 struct TwoBits {
@@ -92,6 +103,7 @@ void pack_scales(const Layout& layout, const PanelSource& source, std::span<std:
   const int64_t groups = layout.groups(source.columns), count = layout.scale_count(source.columns);
   HALFTONE_CHECK(static_cast<int64_t>(panel.size()) == layout.panel_bytes(source.columns));
   std::memset(panel.data(), 0, static_cast<size_t>(layout.scale_bytes(source.columns)));
+  if (layout.is_palette()) std::memcpy(panel.data(), source.palettes, static_cast<size_t>(layout.palette_bytes()));
   for (int64_t i = 0; i < count; ++i) {
     pack_halves(source.scales, count, i, panel.data() + layout.scale_at(i, 0));
     if (layout.affine) pack_halves(source.bases, count, i, panel.data() + layout.base_at(i, 0));
@@ -161,6 +173,14 @@ void decode_integers(const Layout& layout, std::span<const std::byte> panel, int
   }
 }
 
+template <class Bits>
+void decode_palette(const Layout& layout, std::span<const std::byte> panel, int r, int64_t columns, float* out) {
+  const float scale = layout.scaled ? half_at(panel, layout.scale_at(0, r)) : 1.0f;
+  float values[256];
+  for (int u = 0; u < layout.entries(); ++u) values[u] = half_at(panel, layout.entry_at(u, r)) * scale;
+  for_each_code<Bits>(layout, panel, r, columns, [&](int64_t k, int code) { out[k] = values[code]; });
+}
+
 enum class Kind : uint8_t { symmetric, affine, nested_symmetric, nested_affine };
 
 template <class Bits>
@@ -178,13 +198,39 @@ constexpr Layout integer_layout(std::string_view name, LayoutId id, int bits, in
           affine ? -offset : 1 - offset,
           offset - 1,
           4 * Bits::kQuads,
+          -1,
+          false,
           pack_integers<Bits>,
           decode_integers<Bits>,
           unpack_integers<Bits>};
 }
 
+enum class Palette : uint8_t { plain, scaled };
+
+template <class Bits>
+constexpr Layout palette_layout(std::string_view name, LayoutId id, int bits, int rows, Palette kind) {
+  const int offset = 1 << (bits - 1);
+  return {name,
+          id,
+          bits,
+          0,
+          false,
+          0,
+          offset,
+          -offset,
+          offset - 1,
+          4 * Bits::kQuads,
+          rows,
+          kind == Palette::scaled,
+          pack_integers<Bits>,
+          decode_palette<Bits>,
+          unpack_integers<Bits>};
+}
+
 template <int kBits>
 struct BitsOf;
+template <>
+struct BitsOf<1> : OneBit {};
 template <>
 struct BitsOf<2> : TwoBits {};
 template <>
@@ -202,7 +248,11 @@ struct BitsOf<8> : EightBits {};
 
 #define HALFTONE_LAYOUT_ROW(with, name, bits, group, kind) \
   integer_layout<BitsOf<bits>>(#name, LayoutId::name, bits, group, Kind::kind),
-constinit const Layout kIntegerLayouts[kIntegerLayoutCount] = {HALFTONE_INTEGER_LAYOUTS(HALFTONE_LAYOUT_ROW, )};
+#define HALFTONE_PALETTE_ROW(with, name, bits, rows, kind) \
+  palette_layout<BitsOf<bits>>(#name, LayoutId::name, bits, rows, Palette::kind),
+constinit const Layout kIntegerLayouts[kIntegerLayoutCount] = {HALFTONE_INTEGER_LAYOUTS(HALFTONE_LAYOUT_ROW, )
+                                                                   HALFTONE_PALETTE_LAYOUTS(HALFTONE_PALETTE_ROW, )};
 #undef HALFTONE_LAYOUT_ROW
+#undef HALFTONE_PALETTE_ROW
 
 }  // namespace halftone

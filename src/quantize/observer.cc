@@ -4,6 +4,8 @@
 #include <map>
 #include <vector>
 
+#include "base/error.h"
+#include "quantize/calibration/statistics.h"
 #include "quantize/evaluate/evaluator.h"
 #include "quantize/evaluate/weight_table.h"
 
@@ -11,26 +13,6 @@ namespace halftone {
 namespace {
 
 constexpr size_t kNoNode = static_cast<size_t>(-1);
-
-std::vector<float> second_moments(std::span<const float> x, int64_t columns, int64_t tokens) {
-  std::vector<double> sums(static_cast<size_t>(columns), 0.0);
-  for (int64_t t = 0; t < tokens; ++t) {
-    const float* row = x.data() + t * columns;
-    for (int64_t k = 0; k < columns; ++k)
-      sums[static_cast<size_t>(k)] += static_cast<double>(row[k]) * static_cast<double>(row[k]);
-  }
-  std::vector<float> means(sums.size());
-  for (size_t k = 0; k < means.size(); ++k) means[k] = static_cast<float>(sums[k] / static_cast<double>(tokens));
-  return means;
-}
-
-std::vector<float> hessian_of(Products& products, std::span<const float> x, int64_t columns, int64_t tokens) {
-  std::vector<float> hessian(static_cast<size_t>(columns * columns));
-  products.transposed_by(x.data(), columns, x.data(), columns, tokens, hessian.data());
-  const auto count = static_cast<float>(tokens);
-  for (float& one : hessian) one /= count;
-  return hessian;
-}
 
 }  // namespace
 
@@ -73,19 +55,28 @@ struct Observer::State {
     }
   }
 
-  void take(ValueId value, Data wanted) {
+  Status take(ValueId value, Data wanted, std::string_view name) {
     const std::span<const float> x = evaluator->value(value);
-    const int64_t columns = evaluator->width(value), tokens = evaluator->tokens();
+    const int64_t columns = evaluator->width(value);
     if (moments.value != value || moments.float_model) moments = Moments{.value = value};
-    if (moments.second.empty()) moments.second = second_moments(x, columns, tokens);
-    if (wanted == Data::hessian && moments.hessian.empty())
-      moments.hessian = hessian_of(evaluator->products(), x, columns, tokens);
+    if (moments.second.empty()) {
+      ChannelStatistics statistics(columns);
+      statistics.add(x);
+      HALFTONE_TRY(statistics.check_finite(fmt::format("the inputs of '{}'", name)));
+      moments.second = statistics.second_moment();
+    }
+    if (wanted == Data::hessian && moments.hessian.empty()) {
+      HessianSum sum(columns);
+      sum.add(x.data(), evaluator->tokens(), evaluator->products());
+      moments.hessian = sum.take_mean();
+    }
+    return {};
   }
 
   // Of a tied table: the whole float model is run once, and then forgotten.
-  Status take_of_float_model(size_t node, Data wanted) {
+  Status take_of_float_model(size_t node, Data wanted, std::string_view name) {
     HALFTONE_TRY(evaluator->run(0, node));
-    take(graph.nodes[node].inputs[0], wanted);
+    HALFTONE_TRY(take(graph.nodes[node].inputs[0], wanted, name));
     moments.float_model = true;
     return evaluator->reset(sequences);
   }
@@ -111,11 +102,11 @@ bool Observer::has_inputs(std::string_view name) const {
 Result<InputStatistics> Observer::observe(std::string_view name, Data wanted) {
   const State::Readers& readers = state_->readers.find(name)->second;
   if (readers.embedding && state_->next == 0) {
-    HALFTONE_TRY(state_->take_of_float_model(readers.linear, wanted));
+    HALFTONE_TRY(state_->take_of_float_model(readers.linear, wanted, name));
   } else {
     HALFTONE_TRY(state_->evaluator->run(state_->next, readers.linear));
     state_->next = std::max(state_->next, readers.linear);
-    state_->take(state_->graph.nodes[readers.linear].inputs[0], wanted);
+    HALFTONE_TRY(state_->take(state_->graph.nodes[readers.linear].inputs[0], wanted, name));
   }
   const State::Moments& moments = state_->moments;
   return InputStatistics{state_->evaluator->tokens(), moments.second, moments.hessian};

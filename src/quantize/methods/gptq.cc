@@ -8,9 +8,12 @@
 
 #include "quantize/methods/grid.h"
 #include "quantize/methods/methods.h"
+#include "quantize/methods/refine.h"
 
 namespace halftone {
 namespace {
+
+constexpr int kSweeps = 2;  // the first gains a tenth, the second a fiftieth, all others together a hundredth
 
 // The rows of one panel on their way.
 struct Feedback {
@@ -54,7 +57,7 @@ void Feedback::run_block(int64_t block) {
 
 }  // namespace
 
-void choose_gptq(const Layout& layout, const MethodInput& input, const MethodOutput& output) {
+void choose_with_feedback(const Layout& layout, const MethodInput& input, int sweeps, const MethodOutput& output) {
   const auto& shared = static_cast<const HessianFactor&>(*input.preparation);
   const AlignedBuffer<Lanes> values = lanes_of(input);
   const std::unique_ptr<Grid> grid = make_grid(layout, input.columns);
@@ -64,7 +67,12 @@ void choose_gptq(const Layout& layout, const MethodInput& input, const MethodOut
   AlignedBuffer<Lanes> codes(static_cast<size_t>(input.columns));
   Feedback feedback{shared, *grid, input.columns, values.data(), codes.data()};
   for (int64_t block = 0; block * HessianFactor::kBlock < input.columns; ++block) feedback.run_block(block);
+  if (sweeps > 0) refine(shared, values.data(), input.columns, sweeps, *grid, codes.data());
   grid->write(codes.data(), input.rows, output);
+}
+
+void choose_gptq(const Layout& layout, const MethodInput& input, const MethodOutput& output) {
+  choose_with_feedback(layout, input, kSweeps, output);
 }
 
 }  // namespace halftone

@@ -27,4 +27,7 @@ struct HessianFactor final : Preparation {
   const float* inside_of(int64_t block) const { return inside.data() + block * kBlock * kBlock; }
 };
 
+// choose_gptq with so many sweeps of refine.h after it.
+void choose_with_feedback(const Layout& layout, const MethodInput& input, int sweeps, const MethodOutput& output);
+
 }  // namespace halftone

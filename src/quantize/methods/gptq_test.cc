@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "quantize/methods/gptq.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -83,11 +85,16 @@ std::vector<float> by_the_paper(const TestMatrix& matrix, const TestChoice& choi
   return decoded;
 }
 
+template <int kSweeps>
+void with_sweeps(const Layout& layout, const MethodInput& input, const MethodOutput& output) {
+  choose_with_feedback(layout, input, kSweeps, output);
+}
+
 TEST(Gptq, ChoosesTheCodesOfThePaper) {
   for (const LayoutId id :
        {LayoutId::int4_block32, LayoutId::uint4_affine64, LayoutId::int3_block32, LayoutId::int8_channel}) {
     const TestMatrix matrix = test_matrix(21, 172, 5);
-    const TestChoice choice = choose_all("gptq", layout_of(id), matrix, matrix.statistics());
+    const TestChoice choice = choose_all("gptq", layout_of(id), matrix, matrix.statistics(), 1, with_sweeps<0>);
     ASSERT_TRUE(choice.finite);
     const std::vector<float> paper = by_the_paper(matrix, choice);
     int64_t same = 0;
@@ -108,6 +115,24 @@ TEST(Gptq, LosesLessThanNearestAndSearch) {
     const double gptq = proxy_loss(matrix, choose_all("gptq", layout, matrix, matrix.statistics()).decoded);
     EXPECT_LT(search, nearest) << layout.name;
     EXPECT_LT(gptq, 0.1 * nearest) << layout.name;  // the inputs span half of the columns
+  }
+}
+
+TEST(Gptq, SweepsNeverRaiseTheLoss) {
+  for (const LayoutId id : {LayoutId::int4_block32, LayoutId::int4_channel, LayoutId::int3_block32,
+                            LayoutId::uint4_affine64, LayoutId::uint2_affine128, LayoutId::int8_channel}) {
+    const TestMatrix matrix = test_matrix(20, 300, 23);
+    double mean = 0;
+    for (const float moment : matrix.second_moment) mean += static_cast<double>(moment) / 300;
+    TestMatrix damped = matrix;  // what is minimised
+    for (size_t k = 0; k < 300; ++k) damped.hessian[k * 300 + k] += static_cast<float>(0.01 * mean);
+    const auto loss = [&](Choose choose) {
+      return proxy_loss(damped, choose_all("gptq", layout_of(id), matrix, matrix.statistics(), 1, choose).decoded);
+    };
+    const double none = loss(with_sweeps<0>), one = loss(with_sweeps<1>), two = loss(with_sweeps<2>);
+    EXPECT_LT(one, 0.995 * none) << layout_of(id).name;
+    EXPECT_LE(two, one) << layout_of(id).name;
+    EXPECT_LE(loss(with_sweeps<6>), two) << layout_of(id).name;
   }
 }
 

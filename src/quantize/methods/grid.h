@@ -18,6 +18,14 @@ struct alignas(64) Lanes {
 // The rows of a panel as columns of lanes; rows that do not exist are zeros.
 AlignedBuffer<Lanes> lanes_of(const MethodInput& input);
 
+// What a group's line (value = code * scale + base) would gain by moving, of each row: with e the errors of the whole
+// row, u the codes and 1 ones in the group's columns, zeros elsewhere.
+struct LineMoments {
+  Lanes code_error, error;    // u^T H e, 1^T H e
+  Lanes code_code, code_one;  // u^T H u, u^T H 1
+  float one_one = 0;          // 1^T H 1
+};
+
 class Grid {
  public:
   virtual ~Grid() = default;
@@ -26,6 +34,11 @@ class Grid {
   virtual void fit(const Lanes* values, const float* weights) = 0;
   // The nearest number of column k that can be stored, and its code (as a float: unsigned where the layout is affine).
   virtual void quantize(int64_t column, const Lanes& values, Lanes& decoded, Lanes& codes) const = 0;
+  // The number that a code stands for.
+  virtual void decode(int64_t column, const Lanes& codes, Lanes& decoded) const = 0;
+  // Moves the group's line to the stored one that lowers e^T H e most, where one does. False: nothing moved.
+  virtual bool refit(int64_t group, const LineMoments& moments) = 0;
+  virtual int64_t group_width() const = 0;
   // Scales and what else groups share, of the first `rows` rows, and the codes (columns).
   virtual void write(const Lanes* codes, int64_t rows, const MethodOutput& output) const = 0;
 };

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Round to nearest: no paper, the baseline of all of them.
-// Scales (and bases) are rounded to f16 before codes are chosen, so codes are nearest to what will really be decoded.
-// Symmetric groups of up to 6 bits are tried with max|w| at 7 (of 4 bits) and with its extreme at -8 (a negative scale
-// when that is positive); the smaller squared error stays. Affine groups span min .. max. Loops run over 16 lanes with
-// a fixed tree of sums: compilers can vectorise them, and every machine gets the same codes.
+// Round to nearest: no paper, the baseline of all of them, which is what the formats' own tools do, bit for bit.
+//   symmetric blocks up to 6 bits   the extreme, with its sign, is the lowest code (GGUF's Q4_0, Q5_0)
+//   int8_block32                    max|w| is 127, halves round away from zero (Q8_0)
+//   rows that share a scale         max|w| is the highest code
+//   affine                          the end of larger magnitude is exact, zero nearly so (MLX)
+// The tools choose codes with scales that are not yet rounded to f16; only rows do it the other way. Loops run over 16
+// lanes with a fixed tree: compilers can vectorise them, and every machine gets the same codes.
 #include <algorithm>
 #include <cmath>
 
@@ -15,35 +17,25 @@ namespace {
 
 constexpr int kSumLanes = 16;
 constexpr float kRoundToInteger = 12582912.0f;  // 1.5 * 2^23: adding and subtracting it rounds to nearest even
-
-struct Scale {
-  uint16_t bits;
-  float value, inverse;
-};
+constexpr float kLeastStep = 1e-7f;             // MLX's
+constexpr float kScaleTolerance = 1 / 64.0f;    // f16 holds any scale that is not deep among its subnormals better
 
 struct Range {
   float low, high;
 };
 
-// The f16 nearest to extreme / steps that is not zero and does not push the extreme half a step beyond `steps`; both
-// matter only where f16 is subnormal. REQUIRES: extreme > 0.
-uint16_t scale_bits(float extreme, float steps) {
-  uint16_t bits = f32_to_f16(extreme / steps);
-  if (bits == 0) bits = 1;
-  if (extreme > f16_to_f32(bits) * (steps + 0.5f)) ++bits;
-  return bits;
+float to_even(float code) { return (code + kRoundToInteger) - kRoundToInteger; }
+
+// As truncating after adding 1/2 would, were the sum exact. REQUIRES: |code| < 2^31.
+float away_from_zero(float code) {
+  const auto whole = static_cast<float>(static_cast<int32_t>(code));
+  const float rest = code - whole;
+  return whole + (rest >= 0.5f ? 1.0f : 0.0f) - (rest <= -0.5f ? 1.0f : 0.0f);
 }
 
-Scale scale_of(uint16_t bits) {
-  const float value = f16_to_f32(bits);
-  return {bits, value, 1.0f / value};
-}
-
-float rounded_code(float weight, float inverse, Range range) {
-  float code = weight * inverse;
+float clamped(float code, Range range) {
   code = code > range.low ? code : range.low;
-  code = code < range.high ? code : range.high;
-  return (code + kRoundToInteger) - kRoundToInteger;
+  return code < range.high ? code : range.high;
 }
 
 constexpr auto smaller = [](float a, float b) { return b < a ? b : a; };
@@ -76,28 +68,27 @@ Range extremes(const float* values, int64_t count, float seed) {
   return {fold(low, smaller), fold(high, larger)};
 }
 
-float squared_error(const float* values, int64_t count, const Scale& scale, Range range) {
-  float sums[kSumLanes] = {};
-  const float step = scale.value, inverse = scale.inverse;
-  int64_t k = 0;
-  for (; k + kSumLanes <= count; k += kSumLanes) {
-    for (int lane = 0; lane < kSumLanes; ++lane) {
-      const float value = values[k + lane];
-      const float error = rounded_code(value, inverse, range) * step - value;
-      sums[lane] += error * error;
-    }
-  }
-  for (int lane = 0; k < count; ++k, ++lane) {
-    const float error = rounded_code(values[k], inverse, range) * step - values[k];
-    sums[lane] += error * error;
-  }
-  return fold(sums, [](float a, float b) { return a + b; });
+template <class Round>
+void write_codes(const float* values, int64_t count, int8_t* codes, Round round) {
+  for (int64_t k = 0; k < count; ++k) codes[k] = static_cast<int8_t>(static_cast<int>(round(values[k])));
 }
 
-void write_codes(const float* values, int64_t count, const Scale& scale, Range range, int8_t* codes) {
-  const float inverse = scale.inverse;
-  for (int64_t k = 0; k < count; ++k)
-    codes[k] = static_cast<int8_t>(static_cast<int>(rounded_code(values[k], inverse, range)));
+// The f16 nearest to extreme / steps that is not zero and does not push the extreme half a step beyond `steps`; both
+// matter only where f16 is subnormal. REQUIRES: extreme > 0.
+uint16_t scale_bits(float extreme, float steps) {
+  uint16_t bits = f32_to_f16(extreme / steps);
+  if (bits == 0) bits = 1;
+  if (extreme > f16_to_f32(bits) * (steps + 0.5f)) ++bits;
+  return bits;
+}
+
+// Codes that belong to the scale as it is stored. steps: the code of max|w|.
+uint16_t by_stored_scale(float largest, float steps, bool negative, Range range, const float* values, int64_t count,
+                         int8_t* codes) {
+  const auto bits = static_cast<uint16_t>(scale_bits(largest, steps) | (negative ? 0x8000 : 0));
+  const float inverse = 1 / f16_to_f32(bits);
+  write_codes(values, count, codes, [&](float value) { return to_even(clamped(value * inverse, range)); });
+  return bits;
 }
 
 // One group that shares a scale. Infinity as scale: it does not fit f16.
@@ -106,44 +97,57 @@ uint16_t choose_symmetric(const Layout& layout, const float* values, int64_t cou
   const float largest = std::max(-found.low, found.high);
   if (largest == 0) {
     std::fill(codes, codes + count, int8_t{0});
-    return 0;
+    return layout.bits == 8 || layout.group == 0 ? 0 : 0x8000;  // 0 / -8
   }
-  Range range{static_cast<float>(layout.q_min), static_cast<float>(layout.q_max)};
-  Scale best = scale_of(scale_bits(largest, range.high));
-  if (layout.bits <= 6) {  // at 8 bits one code more is nothing
-    const Range wide{-static_cast<float>(layout.offset), range.high};
-    const uint16_t sign = found.high > -found.low ? 0x8000 : 0;
-    const Scale other = scale_of(static_cast<uint16_t>(scale_bits(largest, -wide.low) | sign));
-    const bool only_other = std::isinf(best.value) && !std::isinf(other.value);
-    if (only_other || squared_error(values, count, other, wide) < squared_error(values, count, best, range)) {
-      best = other;
-      range = wide;
-    }
+  const Range range{static_cast<float>(layout.q_min), static_cast<float>(layout.q_max)};
+  if (layout.group == 0) return by_stored_scale(largest, range.high, false, range, values, count, codes);
+  const bool eight = layout.bits == 8;
+  const auto lowest = static_cast<float>(layout.offset);
+  // Of two extremes of one size the tools take the first.
+  float extreme = largest;
+  for (int64_t k = 0; k < count && !eight; ++k) {
+    if (std::fabs(values[k]) != largest) continue;
+    extreme = values[k];
+    break;
   }
-  write_codes(values, count, best, range, codes);
-  return best.bits;
+  const float scale = eight ? largest / range.high : extreme / -lowest;
+  const uint16_t bits = f32_to_f16(scale);
+  if (std::fabs(f16_to_f32(bits) - scale) > kScaleTolerance * std::fabs(scale) && !std::isinf(f16_to_f32(bits)))
+    return by_stored_scale(largest, eight ? range.high : lowest, !eight && extreme > 0,
+                           eight ? range : Range{-lowest, range.high}, values, count, codes);
+  const float inverse = 1 / scale;
+  if (eight) {
+    write_codes(values, count, codes, [&](float value) { return away_from_zero(value * inverse); });
+  } else {
+    const float up = lowest + 0.5f, most = 2 * lowest - 1;
+    write_codes(values, count, codes, [&](float value) {
+      const auto code = static_cast<float>(static_cast<int32_t>(value * inverse + up));
+      return (code < most ? code : most) - lowest;
+    });
+  }
+  return bits;
 }
 
 struct AffineScale {
   uint16_t scale, base;
 };
 
-// One affine group: the base is the least weight, rounded, and the scale reaches from there to the greatest.
 AffineScale choose_affine(const Layout& layout, const float* values, int64_t count, int8_t* codes) {
   const Range found = extremes(values, count, values[0]);
-  const uint16_t base_bits = f32_to_f16(found.low);
-  const float base = f16_to_f32(base_bits), reach = found.high - base;
-  const Range range{0, static_cast<float>(2 * layout.offset - 1)};
-  if (!(reach > 0)) {
-    std::fill(codes, codes + count, static_cast<int8_t>(-layout.offset));
-    return {0, base_bits};
+  const auto most = static_cast<float>(2 * layout.offset - 1), offset = static_cast<float>(layout.offset);
+  const bool from_low = std::fabs(found.low) > std::fabs(found.high);
+  float scale = std::max((found.high - found.low) / most, kLeastStep), base = 0;
+  if (!from_low) scale = -scale;
+  const float edge = from_low ? found.low : found.high;
+  const float steps = std::nearbyint(edge / scale);  // from zero: with a whole number of them zero has a code
+  if (steps != 0) {
+    scale = edge / steps;
+    base = edge;
   }
-  const Scale scale = scale_of(scale_bits(reach, range.high));
-  for (int64_t k = 0; k < count; ++k) {
-    const auto code = static_cast<int>(rounded_code(values[k] - base, scale.inverse, range));
-    codes[k] = static_cast<int8_t>(code - layout.offset);
-  }
-  return {scale.bits, base_bits};
+  write_codes(values, count, codes, [&](float value) {
+    return to_even(clamped((value - base) / scale, {0, most})) - offset;
+  });
+  return {f32_to_f16(scale), f32_to_f16(base)};
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kRows = 16, kColumns = 2048;
 
-// No weight is further from its code than half a step, or (symmetric) a whole one where the range ends.
+// No weight is further from its code than half a step, or one and a half where the range ends.
 bool right(const Layout& layout, const std::vector<float>& values, const std::vector<int8_t>& codes,
            const std::vector<uint16_t>& scales, const std::vector<uint16_t>& bases) {
   const int64_t groups = layout.groups(kColumns), width = layout.group == 0 ? kColumns : layout.group;
@@ -24,7 +24,7 @@ bool right(const Layout& layout, const std::vector<float>& values, const std::ve
     const float base = layout.affine ? f16_to_f32(bases[group]) : 0;
     const int code = codes[static_cast<size_t>(i)] + (layout.affine ? layout.offset : 0);
     const float off = std::fabs(static_cast<float>(code) * scale + base - values[static_cast<size_t>(i)]);
-    if (off > 1.01f * std::fabs(scale)) return false;
+    if (off > 1.51f * std::fabs(scale)) return false;
   }
   return true;
 }

@@ -71,9 +71,11 @@ inline void decode_choice(TestChoice& choice) {
   }
 }
 
-// The whole matrix by a method, panel by panel, as the pipeline calls it.
+using Choose = void (*)(const Layout&, const MethodInput&, const MethodOutput&);
+
+// The whole matrix by a method (or by its preparation and another `choose`), panel by panel, as the pipeline calls it.
 inline TestChoice choose_all(std::string_view name, const Layout& layout, const TestMatrix& matrix,
-                             const InputStatistics& statistics, int threads = 1) {
+                             const InputStatistics& statistics, int threads = 1, Choose choose = nullptr) {
   const Method& method = *find_method(name);
   ThreadPool pool(threads);
   TestChoice choice{&layout, matrix.rows, matrix.columns, {}, {}, {}, {}};
@@ -100,7 +102,7 @@ inline TestChoice choose_all(std::string_view name, const Layout& layout, const 
       MethodOutput output{std::span(choice.codes).subspan(row * columns, rows * columns),
                           std::span(choice.scales).subspan(row * groups, rows * groups)};
       if (layout.affine) output.bases = std::span(choice.bases).subspan(row * groups, rows * groups);
-      method.choose(layout, input, output);
+      (choose == nullptr ? method.choose : choose)(layout, input, output);
     }
   });
   decode_choice(choice);

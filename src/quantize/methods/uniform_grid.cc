@@ -236,6 +236,45 @@ void UniformGrid::quantize(int64_t column, const Lanes& values, Lanes& decoded, 
   });
 }
 
+void UniformGrid::decode(int64_t column, const Lanes& codes, Lanes& decoded) const {
+  const Line& line = lines_[static_cast<size_t>(column / width_)];
+  each_lane([&](int lane) { decoded.at[lane] = codes.at[lane] * line.scale.at[lane] + line.base.at[lane]; });
+}
+
+bool UniformGrid::refit(int64_t group, const LineMoments& moments) {
+  Line& line = lines_[static_cast<size_t>(group)];
+  Lanes scale = line.scale, base = line.base;
+  const auto one_one = static_cast<double>(moments.one_one);
+  each_lane([&](int lane) {
+    const auto uu = static_cast<double>(moments.code_code.at[lane]),
+               u1 = static_cast<double>(moments.code_one.at[lane]);
+    const auto ue = static_cast<double>(moments.code_error.at[lane]), e = static_cast<double>(moments.error.at[lane]);
+    const double determinant = uu * one_one - u1 * u1;
+    if (layout_.affine && determinant > 1e-6 * uu * one_one) {
+      scale.at[lane] += static_cast<float>((ue * one_one - e * u1) / determinant);
+      base.at[lane] += static_cast<float>((e * uu - ue * u1) / determinant);
+    } else if (!layout_.affine && uu > 0) {
+      scale.at[lane] += static_cast<float>(ue / uu);
+    }
+  });
+  const Line moved = Line::stored(scale, base);
+  bool any = false;
+  each_lane([&](int lane) {
+    const double ds = static_cast<double>(moved.scale.at[lane]) - static_cast<double>(line.scale.at[lane]);
+    const double db = static_cast<double>(moved.base.at[lane]) - static_cast<double>(line.base.at[lane]);
+    const double change = ds * ds * static_cast<double>(moments.code_code.at[lane]) +
+                          2 * ds * db * static_cast<double>(moments.code_one.at[lane]) + db * db * one_one -
+                          2 * ds * static_cast<double>(moments.code_error.at[lane]) -
+                          2 * db * static_cast<double>(moments.error.at[lane]);
+    if (!(change < 0) || moved.scale.at[lane] == 0) return;
+    line.scale.at[lane] = moved.scale.at[lane];
+    line.inverse.at[lane] = moved.inverse.at[lane];
+    line.base.at[lane] = moved.base.at[lane];
+    any = true;
+  });
+  return any;
+}
+
 void UniformGrid::write(const Lanes* codes, int64_t rows, const MethodOutput& output) const {
   const int minus = layout_.affine ? layout_.offset : 0;
   for (int64_t row = 0; row < rows; ++row) {

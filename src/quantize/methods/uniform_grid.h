@@ -21,6 +21,9 @@ class UniformGrid final : public Grid {
 
   void fit(const Lanes* values, const float* weights) override;
   void quantize(int64_t column, const Lanes& values, Lanes& decoded, Lanes& codes) const override;
+  void decode(int64_t column, const Lanes& codes, Lanes& decoded) const override;
+  bool refit(int64_t group, const LineMoments& moments) override;
+  int64_t group_width() const override { return width_; }
   void write(const Lanes* codes, int64_t rows, const MethodOutput& output) const override;
 
  private:

@@ -127,8 +127,7 @@ void add_export(CLI::App& app, Shell& shell) {
   verb->add_option("-o,--output", arguments->output, "file or folder to write")->required();
   verb->add_flag("--allow-requantize", arguments->options.allow_requantize,
                  "quantize weights a second time where the type cannot hold them");
-  verb->add_flag("--allow-float", arguments->options.allow_float,
-                 "matrices whose rows fit no block become f16");
+  verb->add_flag("--allow-float", arguments->options.allow_float, "matrices whose rows fit no block become f16");
   verb->add_option("--tokenizer", arguments->tokenizer,
                    "own, none, or stand-in: bytes and unused ids, for random weights")
       ->check(CLI::IsMember({"own", "none", "stand-in"}))

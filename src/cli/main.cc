@@ -24,8 +24,8 @@ int run(int argc, char** argv) {
   app.add_option("--isa", shell.isa, "force an instruction set; `halftone inspect --isa` lists them")
       ->type_name("NAME");
   app.add_flag("--quiet", shell.quiet, "no progress, no notes");
-  for (auto* add : {add_ship, add_recheck, add_inspect, add_run, add_chat, add_quantize, add_validate, add_bench, add_synth,
-                    add_verify, add_export})
+  for (auto* add : {add_ship, add_recheck, add_inspect, add_run, add_chat, add_quantize, add_validate, add_bench,
+                    add_synth, add_verify, add_export})
     add(app, shell);
   std::vector<std::string> arguments = normalized_arguments(argc, argv);
   try {

@@ -5,18 +5,23 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "base/thread_pool.h"
 #include "base/units.h"
+#include "cli/calibration.h"
 #include "cli/shell.h"
 #include "cli/table.h"
+#include "quantize/calibration/coverage.h"
+#include "quantize/calibration/leakage.h"
 
 namespace halftone::cli {
 
 namespace {
 
 struct QuantizeArguments {
-  std::string model, recipe = "int4", output;
+  std::string model, recipe = "int4", output, held_out;
+  CalibrationArguments calibration;
   bool replace = false;
 };
 
@@ -28,12 +33,27 @@ constexpr const char* kQuantizeExample = R"(Example:
   wrote tinyworld-int4.ht: 1.93 MB, 4.51 bits per weight, in 31 ms
 Presets: fp16 bf16 int8 int8-block int6 int5 int4 int4-block64 int4-block128 int4-channel int3;
   codes with a base per group: intB-affineG, B being 2 3 4 5 6 8, G being 32 64 128;
+  palettes: lut8 lut6 lut4 lut3 lut2;
+  by data, with --calibration FILE: int4-best int4-channel-best int3-best;
   or a YAML recipe (docs/adding/recipe.md).)";
 
 struct LayoutSum {
   int64_t tensors = 0, elements = 0, bytes = 0;
   double worst = 0;
 };
+
+// The inputs least covered, and what to add.
+std::string coverage_text(const CoverageReport& report) {
+  constexpr size_t kShown = 3;
+  std::vector<const TensorCoverage*> tensors;
+  for (const TensorCoverage& one : report.tensors) tensors.push_back(&one);
+  std::stable_sort(tensors.begin(), tensors.end(), [](const auto* a, const auto* b) { return a->inside < b->inside; });
+  std::string text = fmt::format("calibration covers {:.2f} % of the held-out values\n", 100 * report.inside);
+  for (size_t i = 0; i < std::min(kShown, tensors.size()); ++i)
+    text += fmt::format("  {:<28} {:6.2f} %  moments of half the text off by {:.1f} %\n", tensors[i]->readers.front(),
+                        100 * tensors[i]->inside, 100 * tensors[i]->moment_change);
+  return text;
+}
 
 std::string summary(const QuantizeReport& report, bool colour) {
   std::map<std::string, LayoutSum> sums;
@@ -56,24 +76,62 @@ std::string summary(const QuantizeReport& report, bool colour) {
   return table.render(colour);
 }
 
+Result<std::optional<Calibration>> read_calibration_of(const QuantizeArguments& arguments, const LanguageModel& model) {
+  if (arguments.calibration.file.empty()) return std::optional<Calibration>();
+  HALFTONE_ASSIGN(Calibration calibration,
+                  load_calibration(arguments.calibration.file, reader_of(model), arguments.calibration.options));
+  return std::optional<Calibration>(std::move(calibration));
+}
+
+// How much of a text that was held out lies in what calibration saw.
+Result<nlohmann::ordered_json> cover(Shell& shell, const QuantizeArguments& arguments, const LanguageModel& model,
+                                     const Calibration& calibration, ThreadPool& pool) {
+  HALFTONE_ASSIGN(const Calibration held_out,
+                  load_calibration(arguments.held_out, reader_of(model), arguments.calibration.options));
+  HALFTONE_TRY(refuse_leakage(find_leakage(calibration.sequences, held_out.sequences),
+                              arguments.calibration.file.string(), arguments.held_out));
+  const Graph& graph = model.model->graph();
+  HALFTONE_ASSIGN(const WeightTable weights, WeightTable::create(graph, model.file));
+  HALFTONE_ASSIGN(const CoverageReport report,
+                  measure_coverage(graph, weights, calibration.sequences, held_out.sequences, pool));
+  shell.print(coverage_text(report));
+  return report.to_json();
+}
+
+std::string tuned_text(const TuneReport& tuned) {
+  return fmt::format("tuned in {} steps: KL on {} held-out tokens {:.5f} -> {:.5f}{}\n", tuned.steps,
+                     format_count(tuned.held_out_tokens), tuned.kl_before, tuned.kl_after,
+                     tuned.kept ? "" : ", no gain: left as it was");
+}
+
 Result<int> run(Shell& shell, const QuantizeArguments& arguments) {
   HALFTONE_ASSIGN(const Recipe recipe, load_recipe(arguments.recipe));
   HALFTONE_ASSIGN(const auto model, load_language_model(arguments.model));
   ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
   QuantizeOptions options;
   options.replace = arguments.replace;
+  HALFTONE_ASSIGN(const auto calibration, read_calibration_of(arguments, *model));
+  if (calibration) options.calibration = &calibration->sequences;
+  nlohmann::ordered_json coverage;
+  if (!arguments.held_out.empty()) {
+    HALFTONE_ASSIGN(coverage, cover(shell, arguments, *model, *calibration, pool));
+  }
   HALFTONE_ASSIGN(const QuantizeReport report,
                   quantize(*model, recipe, arguments.output, options, pool, shell.progress()));
   shell.progress().end();
   shell.print(summary(report, shell.colour()));
+  if (report.tuned) shell.print(tuned_text(*report.tuned));
   shell.print(fmt::format("wrote {}: {}, {:.2f} bits per weight, in {}\n", arguments.output,
                           format_bytes(report.weights_bytes), report.bits_per_weight, format_seconds(report.seconds)));
+  nlohmann::ordered_json results = report.to_json();
+  if (!coverage.is_null()) results["coverage"] = std::move(coverage);
   HALFTONE_TRY(shell.write_json({{"model", arguments.model},
                                  {"recipe", recipe.name},
                                  {"output", arguments.output},
+                                 {"calibration", calibration ? calibration->to_json() : nlohmann::ordered_json()},
                                  {"threads", pool.threads()},
                                  {"tile_bytes", options.tile_bytes}},
-                                report.to_json()));
+                                std::move(results)));
   return kDone;
 }
 
@@ -86,6 +144,10 @@ void add_quantize(CLI::App& app, Shell& shell) {
   verb->add_option("MODEL", arguments->model, "model folder")->required();
   verb->add_option("-r,--recipe", arguments->recipe, "preset name or YAML file")->capture_default_str();
   verb->add_option("-o,--output", arguments->output, "artifact folder to write")->required();
+  add_calibration(verb, arguments->calibration);
+  verb->add_option("--held-out", arguments->held_out,
+                   "text like what the model will see: says how much of it calibration covers")
+      ->needs("--calibration");
   verb->add_flag("--replace", arguments->replace, "replace an existing artifact");
 }
 

@@ -34,7 +34,7 @@ constexpr const char* kQuantizeExample = R"(Example:
 Presets: fp16 bf16 int8 int8-block int6 int5 int4 int4-block64 int4-block128 int4-channel int3;
   codes with a base per group: intB-affineG, B being 2 3 4 5 6 8, G being 32 64 128;
   palettes: lut8 lut6 lut4 lut3 lut2;
-  by data, with --calibration FILE: int4-best int4-channel-best int3-best;
+  by data, with --calibration FILE: int4-best int4-channel-best int3-best lut4-best;
   or a YAML recipe (docs/adding/recipe.md).)";
 
 struct LayoutSum {

@@ -18,10 +18,10 @@ namespace halftone {
 namespace {
 
 constexpr uint64_t kLloydSeed = 1;
-constexpr int kRounds = 4;  // of scales and codes
+constexpr int kPaletteRounds = 4;  // of scales and codes
 constexpr float kGreatestHalf = 65504;
 
-enum class Search : uint8_t { exact, lloyd };
+enum class PaletteSearch : uint8_t { exact, lloyd };
 
 // f16 numbers, ascending, none twice.
 struct PaletteEntries {
@@ -64,12 +64,12 @@ double stored_cost(const Population& population, const PaletteEntries& entries, 
 }
 
 // As bits; where values are fewer than entries, the last one is repeated.
-std::vector<uint16_t> entries_of(const Population& population, int count, Search search) {
-  const Partition partition =
-      search == Search::exact ? optimal_partition(population, count) : lloyd_partition(population, count, kLloydSeed);
+std::vector<uint16_t> entries_of(const Population& population, int count, PaletteSearch search) {
+  const Partition partition = search == PaletteSearch::exact ? optimal_partition(population, count)
+                                                             : lloyd_partition(population, count, kLloydSeed);
   PaletteEntries best = round_means(population, partition);
   double cost = stored_cost(population, best, nearest_partition(population, best));
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < kPaletteRounds; ++round) {
     Partition nearest = nearest_partition(population, best);
     nearest.ends.erase(std::unique(nearest.ends.begin(), nearest.ends.end()), nearest.ends.end());
     const PaletteEntries moved = round_means(population, nearest);
@@ -85,9 +85,9 @@ std::vector<uint16_t> entries_of(const Population& population, int count, Search
 Population population_of_zero() { return Population(std::vector<Population::Value>{{0, 1}}); }
 
 // Codes by comparison with the middles between entries: the greatest float that is not above one decides as it does.
-class Coder {
+class PaletteCoder {
  public:
-  explicit Coder(std::span<const uint16_t> bits) {
+  explicit PaletteCoder(std::span<const uint16_t> bits) {
     for (const uint16_t one : bits) values_.push_back(f16_to_f32(one));
     for (size_t i = 0; i + 1 < bits.size(); ++i) {
       const double middle = (static_cast<double>(values_[i]) + static_cast<double>(values_[i + 1])) / 2;
@@ -135,9 +135,9 @@ uint64_t count_of_size(float size, float greatest) {
 }
 
 // What rows that share a palette add to it. Scaled rows are divided by their size, and count with its square.
-class Gathered {
+class GatheredRows {
  public:
-  Gathered(const Layout& layout, int64_t columns, std::span<const uint32_t> counts)
+  GatheredRows(const Layout& layout, int64_t columns, std::span<const uint32_t> counts)
       : scaled_(layout.scaled), columns_(columns), counts_(counts) {}
 
   float add(const float* row) {
@@ -150,7 +150,7 @@ class Gathered {
   }
 
   // Zeros where there are none.
-  std::vector<uint16_t> entries(int count, Search search) {
+  std::vector<uint16_t> entries(int count, PaletteSearch search) {
     if (values_.empty()) values_.push_back({0, 1});
     if (scaled_ && !sizes_.empty()) count_sizes();
     return entries_of(Population(std::move(values_)), count, search);
@@ -176,7 +176,7 @@ struct SharedPalettes : Preparation {
 };
 
 // The scale that leaves the least squared error for the codes that a row has; 0 where they all mean zero.
-float best_scale(const Coder& coder, const float* values, const int8_t* codes, int64_t count,
+float best_scale(const PaletteCoder& coder, const float* values, const int8_t* codes, int64_t count,
                  std::span<const uint32_t> counts) {
   double product = 0, square = 0;
   for (int64_t k = 0; k < count; ++k) {
@@ -188,8 +188,8 @@ float best_scale(const Coder& coder, const float* values, const int8_t* codes, i
   return square > 0 ? static_cast<float>(product / square) : 0.0f;
 }
 
-double row_error(const Coder& coder, const float* values, const int8_t* codes, int64_t count, float scale,
-                 std::span<const uint32_t> counts) {
+double scaled_row_error(const PaletteCoder& coder, const float* values, const int8_t* codes, int64_t count, float scale,
+                        std::span<const uint32_t> counts) {
   double sum = 0;
   for (int64_t k = 0; k < count; ++k) {
     const double off = static_cast<double>(coder.value(codes[k]) * scale) - static_cast<double>(values[k]);
@@ -199,7 +199,7 @@ double row_error(const Coder& coder, const float* values, const int8_t* codes, i
 }
 
 // Codes and scale of a row in turn, while the error falls.
-uint16_t encode_scaled(const Coder& coder, const float* values, int64_t count, std::span<const uint32_t> counts,
+uint16_t encode_scaled(const PaletteCoder& coder, const float* values, int64_t count, std::span<const uint32_t> counts,
                        int8_t* codes) {
   float scale = size_of_row(values, count);
   if (!(scale > 0) || std::isinf(scale)) {
@@ -207,13 +207,13 @@ uint16_t encode_scaled(const Coder& coder, const float* values, int64_t count, s
     return f32_to_f16(scale);
   }
   coder.encode(values, count, 1 / scale, codes);
-  double error = row_error(coder, values, codes, count, scale, counts);
+  double error = scaled_row_error(coder, values, codes, count, scale, counts);
   std::vector<int8_t> other(static_cast<size_t>(count));
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < kPaletteRounds; ++round) {
     const float next = f16_to_f32(f32_to_f16(best_scale(coder, values, codes, count, counts)));
     if (!(next > 0) || std::isinf(next)) break;
     coder.encode(values, count, 1 / next, other.data());
-    const double lower = row_error(coder, values, other.data(), count, next, counts);
+    const double lower = scaled_row_error(coder, values, other.data(), count, next, counts);
     if (!(lower < error)) break;
     error = lower;
     scale = next;
@@ -222,7 +222,7 @@ uint16_t encode_scaled(const Coder& coder, const float* values, int64_t count, s
   return f32_to_f16(scale);
 }
 
-void choose_palettes(const Layout& layout, const MethodInput& input, const MethodOutput& output, Search search) {
+void choose_palettes(const Layout& layout, const MethodInput& input, const MethodOutput& output, PaletteSearch search) {
   const std::vector<uint32_t> counts = column_counts(input.statistics.second_moment);
   const int64_t columns = input.columns, shared = layout.rows_of_palette();
   const auto entries = static_cast<size_t>(layout.entries());
@@ -234,12 +234,12 @@ void choose_palettes(const Layout& layout, const MethodInput& input, const Metho
       const int64_t number = layout.palette_rows == 0 ? 0 : input.first_row / layout.palette_rows;
       std::copy_n(all.begin() + number * static_cast<int64_t>(entries), entries, palette.begin());
     } else {
-      Gathered gathered(layout, columns, counts);
+      GatheredRows gathered(layout, columns, counts);
       for (int64_t row = begin; row < end; ++row) gathered.add(input.values.data() + row * columns);
       const std::vector<uint16_t> found = gathered.entries(layout.entries(), search);
       std::copy(found.begin(), found.end(), palette.begin());
     }
-    const Coder coder(palette);
+    const PaletteCoder coder(palette);
     for (int64_t row = begin; row < end; ++row) {
       const float* values = input.values.data() + row * columns;
       int8_t* codes = output.codes.data() + row * columns;
@@ -254,7 +254,7 @@ void choose_palettes(const Layout& layout, const MethodInput& input, const Metho
 
 // All rows of a matrix, counted in one pass.
 std::vector<uint16_t> entries_of_matrix(const Layout& layout, const MatrixReader& matrix,
-                                        std::span<const uint32_t> counts, ThreadPool& pool, Search search) {
+                                        std::span<const uint32_t> counts, ThreadPool& pool, PaletteSearch search) {
   std::vector<float> sizes(layout.scaled ? static_cast<size_t>(matrix.rows) : 0);
   std::vector<Histogram> histograms(static_cast<size_t>(pool.threads()));
   std::vector<std::vector<float>> rows(histograms.size(), std::vector<float>(static_cast<size_t>(matrix.columns)));
@@ -285,8 +285,8 @@ std::vector<uint16_t> entries_of_matrix(const Layout& layout, const MatrixReader
 }
 
 std::vector<uint16_t> entries_of_group(const Layout& layout, const MatrixReader& matrix, int64_t first,
-                                       std::span<const uint32_t> counts, Search search) {
-  Gathered gathered(layout, matrix.columns, counts);
+                                       std::span<const uint32_t> counts, PaletteSearch search) {
+  GatheredRows gathered(layout, matrix.columns, counts);
   std::vector<float> row(static_cast<size_t>(matrix.columns));
   for (int64_t r = first; r < std::min(matrix.rows, first + layout.palette_rows); ++r) {
     matrix.read(r, row.data());
@@ -297,7 +297,7 @@ std::vector<uint16_t> entries_of_group(const Layout& layout, const MatrixReader&
 
 Result<std::unique_ptr<Preparation>> prepare_palettes(const Layout& layout, const MatrixReader& matrix,
                                                       const InputStatistics& statistics, ThreadPool& pool,
-                                                      Search search) {
+                                                      PaletteSearch search) {
   if (!layout.is_palette() || (layout.palette_rows > 0 && layout.palette_rows <= kPanelRows))
     return std::unique_ptr<Preparation>();
   const std::vector<uint32_t> counts = column_counts(statistics.second_moment);
@@ -320,21 +320,21 @@ Result<std::unique_ptr<Preparation>> prepare_palettes(const Layout& layout, cons
 }  // namespace
 
 void choose_kmeans(const Layout& layout, const MethodInput& input, const MethodOutput& output) {
-  choose_palettes(layout, input, output, Search::exact);
+  choose_palettes(layout, input, output, PaletteSearch::exact);
 }
 
 Result<std::unique_ptr<Preparation>> prepare_kmeans(const Layout& layout, const MatrixReader& matrix,
                                                     const InputStatistics& statistics, ThreadPool& pool) {
-  return prepare_palettes(layout, matrix, statistics, pool, Search::exact);
+  return prepare_palettes(layout, matrix, statistics, pool, PaletteSearch::exact);
 }
 
 void choose_kmeans_lloyd(const Layout& layout, const MethodInput& input, const MethodOutput& output) {
-  choose_palettes(layout, input, output, Search::lloyd);
+  choose_palettes(layout, input, output, PaletteSearch::lloyd);
 }
 
 Result<std::unique_ptr<Preparation>> prepare_kmeans_lloyd(const Layout& layout, const MatrixReader& matrix,
                                                           const InputStatistics& statistics, ThreadPool& pool) {
-  return prepare_palettes(layout, matrix, statistics, pool, Search::lloyd);
+  return prepare_palettes(layout, matrix, statistics, pool, PaletteSearch::lloyd);
 }
 
 }  // namespace halftone

@@ -45,7 +45,7 @@ class PricedPaths {
   }
 
  private:
-  struct Candidate {
+  struct Origin {
     int64_t from, first;
   };
 
@@ -83,12 +83,12 @@ class PricedPaths {
   int64_t size_;
   std::vector<double> total_;
   std::vector<int64_t> from_;
-  std::vector<Candidate> queue_;
+  std::vector<Origin> queue_;
 };
 
 // Both are best at one price, few has fewer than `clusters` and many has more: somewhere a step of few spans one of
 // many that is `more` steps further on; from there on, the path of few ends that of many.
-Partition join(const Partition& few, const Partition& many, int64_t clusters) {
+Partition join_paths(const Partition& few, const Partition& many, int64_t clusters) {
   const int64_t more = clusters - few.clusters();
   for (int64_t i = 0; i < few.clusters(); ++i) {
     const auto at = static_cast<size_t>(i), further = static_cast<size_t>(i + more);
@@ -142,7 +142,7 @@ Partition optimal_partition(const Population& population, int64_t clusters) {
     // The number falls as the cube root of the price; where that guess has not led to an end soon, halves do.
     price = tries < 12 ? price * ratio * ratio * ratio : low + (high - low) / 2;
   }
-  return join(few, many, clusters);
+  return join_paths(few, many, clusters);
 }
 
 Partition lloyd_partition(const Population& population, int64_t clusters, uint64_t seed) {

@@ -37,9 +37,12 @@ class Tunable {
 };
 
 // Scales, and bases where the layout has them; codes and the bytes of nested scales stay.
-// REQUIRES: an integer layout; panels of layout.bytes(rows, columns)
+// REQUIRES: an integer layout that is no palette; panels of layout.bytes(rows, columns)
 std::unique_ptr<Tunable> make_tunable_scales(const Layout& layout, int64_t rows, int64_t columns,
                                              std::span<const std::byte> panels);
+// The entries of palettes; codes and the scales of rows stay. REQUIRES: a palette layout
+std::unique_ptr<Tunable> make_tunable_palettes(const Layout& layout, int64_t rows, int64_t columns,
+                                               std::span<const std::byte> panels);
 // A vector such as a norm's; stored as f32, less `offset` (WeightRef::offset).
 std::unique_ptr<Tunable> make_tunable_vector(std::vector<float> values, float offset);
 

@@ -178,8 +178,10 @@ std::map<std::string, WeightId, std::less<>> ids_by_name(const Graph& graph) {
 std::unique_ptr<Tunable> tunable_of(const TunedTensor& tensor, const WeightTable& weights, WeightId id) {
   const Layout* layout = tensor.assignment->layout;
   const WeightRef& ref = weights.ref(id);
-  if (layout != nullptr && !layout->is_float())
-    return make_tunable_scales(*layout, ref.rows, ref.columns, {tensor.bytes.data(), tensor.bytes.size()});
+  if (layout != nullptr && !layout->is_float()) {
+    const auto make = layout->is_palette() ? make_tunable_palettes : make_tunable_scales;
+    return make(*layout, ref.rows, ref.columns, {tensor.bytes.data(), tensor.bytes.size()});
+  }
   if (layout == nullptr && !weights.is_matrix(id)) return make_tunable_vector(weights.vector(id), ref.offset);
   return nullptr;
 }

@@ -4,6 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/rng.h"
 #include "base/temp_folder.h"

@@ -2,6 +2,8 @@
 #include "quantize/evaluate/gradients.h"
 
 #include <algorithm>
+#include <functional>
+#include <type_traits>
 
 #include "base/error.h"
 #include "quantize/evaluate/row_gradients.h"

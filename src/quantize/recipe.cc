@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kMaxRecipeBytes = 1'000'000;
 
 struct Preset {
-  std::string_view name, layout;
+  std::string_view name, layout, method = "nearest";
 };
 
 constexpr Preset kPresets[] = {
@@ -28,10 +28,12 @@ constexpr Preset kPresets[] = {
     {"int8-affine64", "uint8_affine64"},
     {"int8-affine128", "uint8_affine128"},
     {"int6", "int6_block32"},
+    {"int6-k", "int6_k16", "search"},
     {"int6-affine32", "uint6_affine32"},
     {"int6-affine64", "uint6_affine64"},
     {"int6-affine128", "uint6_affine128"},
     {"int5", "int5_block32"},
+    {"int5-k", "uint5_k32", "search"},
     {"int5-affine32", "uint5_affine32"},
     {"int5-affine64", "uint5_affine64"},
     {"int5-affine128", "uint5_affine128"},
@@ -39,6 +41,7 @@ constexpr Preset kPresets[] = {
     {"int4-block64", "int4_block64"},
     {"int4-block128", "int4_block128"},
     {"int4-channel", "int4_channel"},
+    {"int4-k", "uint4_k32", "search"},
     {"int4-affine32", "uint4_affine32"},
     {"int4-affine64", "uint4_affine64"},
     {"int4-affine128", "uint4_affine128"},
@@ -55,7 +58,7 @@ constexpr Preset kPresets[] = {
 std::string yaml_of(const Preset& preset) {
   const bool integers = !find_layout(preset.layout)->is_float();
   return fmt::format("name: {}\nrules:\n  - {{match: \"*\", layout: {}{}}}\n", preset.name, preset.layout,
-                     integers ? ", method: nearest" : "");
+                     integers ? fmt::format(", method: {}", preset.method) : "");
 }
 
 std::string with_underscores(std::string_view text) {
@@ -75,14 +78,9 @@ Status read_layout(YamlMap& map, Rule& rule) {
   HALFTONE_ASSIGN(const std::string layout, map.text("layout"));
   if (layout == "keep") return {};
   rule.layout = find_layout(layout);
-  if (rule.layout != nullptr && rule.layout->is_nested())
-    return map.error("layout", fmt::format("expected a layout that a method chooses numbers for, got '{}', which only "
-                                           "imports have: its scales have two levels",
-                                           layout));
   if (rule.layout != nullptr) return {};
   std::vector<std::string> known = {"keep"};
-  for (const Layout* one : all_layouts())
-    if (!one->is_nested()) known.emplace_back(one->name);
+  for (const Layout* one : all_layouts()) known.emplace_back(one->name);
   return map.error("layout", fmt::format("expected a layout or keep, got '{}'{}", layout, hint(layout, known)));
 }
 
@@ -93,6 +91,9 @@ Status read_method(YamlMap& map, Rule& rule) {
   for (const Method& one : all_methods()) known.emplace_back(one.name);
   if (find_method(rule.method) == nullptr)
     return map.error("method", fmt::format("expected a method, got '{}'{}", rule.method, hint(rule.method, known)));
+  if (rule.layout != nullptr && rule.layout->is_nested() && !find_method(rule.method)->nested)
+    return map.error("method", fmt::format("expected a method for the two levels of scales of {}, got '{}'; use search",
+                                           rule.layout->name, rule.method));
   if (find_method(rule.method)->uses != Data::none)
     return map.error("method", fmt::format("expected a method that needs no calibration data, got '{}'", rule.method));
   if (rule.layout != nullptr && !rule.layout->is_float()) return {};

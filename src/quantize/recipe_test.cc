@@ -37,9 +37,10 @@ TEST(Recipe, EveryIntegerLayoutThatMethodsChooseHasAPreset) {
     if (layout->is_float()) continue;
     int found = 0;
     for (const std::string& name : preset_names()) found += load_recipe(name)->rules[0].layout == layout ? 1 : 0;
-    EXPECT_EQ(found, layout->is_nested() ? 0 : 1) << layout->name;
+    EXPECT_EQ(found, 1) << layout->name;
   }
-  EXPECT_TRUE(contains(message_of("rules: [{layout: uint4_k32}]"), "'uint4_k32', which only imports have"));
+  EXPECT_EQ(load_recipe("int4-k")->rules[0].method, "search");
+  EXPECT_TRUE(contains(message_of("rules: [{layout: uint4_k32}]"), "two levels of scales of uint4_k32, got 'nearest'"));
 }
 
 TEST(Recipe, ReadsAFile) {
@@ -86,6 +87,7 @@ TEST(Recipe, RefusesWhatMakesNoSense) {
   EXPECT_TRUE(contains(message_of("rules: [{layout: f16, method: nearest}]"), "expected no method"));
   EXPECT_TRUE(contains(message_of("rules: [{layout: keep, method: nearest}]"), "expected no method"));
   EXPECT_TRUE(contains(message_of("rules: 7"), "r.yaml"));
+  EXPECT_TRUE(contains(message_of("rules: [{layout: int4_block32, method: gptq}]"), "needs no calibration data"));
   EXPECT_NE(message_of("{"), "accepted");
   EXPECT_NE(message_of(""), "accepted");
   EXPECT_TRUE(contains(message_of("rules:\n  - {layout: keep}\n  - {layout: f17}"), "r.yaml:3"));

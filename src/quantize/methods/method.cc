@@ -10,8 +10,8 @@ namespace halftone {
 std::span<const Method> all_methods() {
   static constexpr std::array kMethods = {
       Method{.name = "nearest", .choose = choose_nearest},
-      Method{.name = "search", .choose = choose_search},
-      Method{.name = "gptq", .uses = Data::hessian, .prepare = prepare_gptq, .choose = choose_gptq},
+      Method{.name = "search", .nested = true, .choose = choose_search},
+      Method{.name = "gptq", .nested = true, .uses = Data::hessian, .prepare = prepare_gptq, .choose = choose_gptq},
   };
   return kMethods;
 }

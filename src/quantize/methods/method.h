@@ -41,16 +41,21 @@ struct MethodInput {
   InputStatistics statistics = {};
   const Preparation* preparation = nullptr;  // what the method's own prepare gave; null if it has none
 };
+// Nested layouts: scales and bases are those of the upper level, (rows, scale_count), and each group has bytes like
+// them, (rows, groups), as PanelSource takes them.
 struct MethodOutput {
   std::span<int8_t> codes;
   std::span<uint16_t> scales;
   std::span<uint16_t> bases = {};
+  std::span<uint8_t> sub_scales = {};
+  std::span<uint8_t> sub_bases = {};
 };
 
 enum class Data : uint8_t { none, second_moments, hessian };
 
 struct Method {
   std::string_view name;
+  bool nested = false;     // can fill layouts with scales of two levels
   Data uses = Data::none;  // statistics that it needs; an error where there is no calibration
   // Once per matrix, before its panels; null where rows share nothing.
   Result<std::unique_ptr<Preparation>> (*prepare)(const Layout& layout, const MatrixReader& matrix,

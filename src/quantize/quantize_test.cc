@@ -106,10 +106,11 @@ TEST_F(Quantize, ErrorIsThatOfTheStoredBytes) {
   const struct {
     const char* preset;
     double low, high;  // of sqrt(sum error^2 / sum weight^2) for normal weights
-  } bounds[] = {
-      {"fp16", 1e-5, 4e-4},          {"bf16", 1e-4, 3e-3}, {"int8", 1e-3, 0.012},        {"int8-block", 1e-3, 0.01},
-      {"int4-channel", 0.05, 0.17},  {"int4", 0.04, 0.13}, {"int4-block64", 0.04, 0.15}, {"int4-affine32", 0.04, 0.12},
-      {"int8-affine64", 1e-3, 0.01}, {"int6", 0.01, 0.03}, {"int3", 0.1, 0.28}};
+  } bounds[] = {{"fp16", 1e-5, 4e-4},         {"bf16", 1e-4, 3e-3},          {"int8", 1e-3, 0.012},
+                {"int8-block", 1e-3, 0.01},   {"int4-channel", 0.05, 0.17},  {"int4", 0.04, 0.13},
+                {"int4-block64", 0.04, 0.15}, {"int4-affine32", 0.04, 0.12}, {"int8-affine64", 1e-3, 0.01},
+                {"int6", 0.01, 0.03},         {"int3", 0.1, 0.28},           {"int4-k", 0.04, 0.11},
+                {"int5-k", 0.02, 0.06},       {"int6-k", 0.008, 0.03}};
   for (const auto& bound : bounds) {
     const auto report = run(bound.preset);
     ASSERT_TRUE(report.ok()) << report.status().message();

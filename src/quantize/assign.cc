@@ -136,6 +136,14 @@ Status check_vectors(const Recipe& recipe, const std::vector<Use>& uses) {
   return {};
 }
 
+// An embedding that nothing multiplies with has no inputs to learn from: it gets the method without data, and says so.
+void choose_method(const Rule& rule, Assignment& assignment) {
+  assignment.method = find_method(rule.method);
+  if (assignment.method->uses == Data::none || assignment.op != "embedding") return;
+  assignment.method = find_method(assignment.layout->is_palette() ? "kmeans" : "search");
+  assignment.rule += fmt::format("; a table that is only looked up has no inputs, {}", assignment.method->name);
+}
+
 }  // namespace
 
 Result<std::vector<Assignment>> assign_layouts(const ModelFile& source, const Graph& graph, const Recipe& recipe) {
@@ -154,8 +162,7 @@ Result<std::vector<Assignment>> assign_layouts(const ModelFile& source, const Gr
     } else {
       assignment.rule = use.rule->text;
       assignment.layout = use.rule->layout;
-      if (assignment.layout != nullptr && !assignment.layout->is_float())
-        assignment.method = find_method(use.rule->method);
+      if (assignment.layout != nullptr && !assignment.layout->is_float()) choose_method(*use.rule, assignment);
     }
     assignments.push_back(std::move(assignment));
   }

@@ -100,33 +100,39 @@ void PanelEncoder::encode_codes(const Assignment& assignment, const Guidance& gu
                                 std::span<std::byte> out, PanelResult& result) {
   const Layout& layout = *assignment.layout;
   const int64_t columns = assignment.source->view().columns, groups = layout.groups(columns);
-  const int64_t width = layout.group == 0 ? columns : layout.group;
+  const int64_t count = layout.scale_count(columns), width = layout.group == 0 ? columns : layout.group;
+  const int64_t span = layout.is_nested() ? layout.super : width;
   codes_.assign(values_.size(), 0);
-  scales_.assign(static_cast<size_t>(groups * kPanelRows), 0);
+  scales_.assign(static_cast<size_t>(count * kPanelRows), 0);
   bases_.assign(layout.affine ? scales_.size() : 0, 0);
+  sub_scales_.assign(layout.is_nested() ? static_cast<size_t>(groups * kPanelRows) : 0, 0);
+  sub_bases_.assign(layout.affine ? sub_scales_.size() : 0, 0);
   const auto values = std::span(values_).first(static_cast<size_t>(rows_ * columns));
   assignment.method->choose(layout,
                             {values, rows_, columns, guidance.statistics, guidance.preparation, panel * kPanelRows},
-                            {codes_, scales_, bases_});
+                            {codes_, scales_, bases_, sub_scales_, sub_bases_});
+  for (size_t at = 0; at < static_cast<size_t>(rows_ * count); ++at) {
+    const uint16_t base = layout.affine ? bases_[at] : uint16_t{0};
+    if ((scales_[at] & kF16Infinity) != kF16Infinity && (base & kF16Infinity) != kF16Infinity) continue;
+    result.problem = PanelResult::Problem::scale;
+    result.row += static_cast<int64_t>(at) / count;
+    result.column = static_cast<int64_t>(at) % count * span;
+    result.value =
+        values_[at / static_cast<size_t>(count) * static_cast<size_t>(columns) + static_cast<size_t>(result.column)];
+    return;
+  }
+  layout.pack_panel(
+      {columns, nullptr, codes_.data(), scales_.data(), bases_.data(), sub_scales_.data(), sub_bases_.data()}, out);
   Measure measure;
   for (int64_t r = 0; r < rows_; ++r) {
     for (int64_t group = 0; group < groups; ++group) {
-      const auto at = static_cast<size_t>(r * groups + group);
-      const uint16_t scale = scales_[at], base = layout.affine ? bases_[at] : uint16_t{0};
       const int64_t begin = r * columns + group * width;
-      if ((scale & kF16Infinity) == kF16Infinity || (base & kF16Infinity) == kF16Infinity) {
-        result.problem = PanelResult::Problem::scale;
-        result.row += r;
-        result.column = group * width;
-        result.value = values_[static_cast<size_t>(begin)];
-        return;
-      }
+      const float base = layout.affine ? layout.base_of(out, group, static_cast<int>(r)) : 0;
       measure_codes(values_.data() + begin, codes_.data() + begin, std::min(width, columns - group * width),
-                    layout.affine ? layout.offset : 0, f16_to_f32(scale), f16_to_f32(base), measure);
+                    layout.affine ? layout.offset : 0, layout.scale_of(out, group, static_cast<int>(r)), base, measure);
     }
   }
   measure.finish(result);
-  layout.pack_panel({columns, nullptr, codes_.data(), scales_.data(), bases_.data()}, out);
 }
 
 void PanelEncoder::encode_palettes(const Assignment& assignment, const Guidance& guidance, int64_t panel,
@@ -139,7 +145,7 @@ void PanelEncoder::encode_palettes(const Assignment& assignment, const Guidance&
   const auto values = std::span(values_).first(static_cast<size_t>(rows_ * columns));
   assignment.method->choose(layout,
                             {values, rows_, columns, guidance.statistics, guidance.preparation, panel * kPanelRows},
-                            {codes_, scales_, {}, palettes_});
+                            {.codes = codes_, .scales = scales_, .palettes = palettes_});
   const auto infinite = [](uint16_t bits) { return (bits & kF16Infinity) == kF16Infinity; };
   if (std::any_of(palettes_.begin(), palettes_.end(), infinite) ||
       std::any_of(scales_.begin(), scales_.end(), infinite)) {

@@ -54,6 +54,7 @@ class PanelEncoder {
   std::vector<float> values_, decoded_;
   std::vector<int8_t> codes_;
   std::vector<uint16_t> scales_, bases_, palettes_;
+  std::vector<uint8_t> sub_scales_, sub_bases_;
   int64_t rows_ = 0;  // of the panel that exist
 };
 

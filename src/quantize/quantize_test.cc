@@ -106,11 +106,13 @@ TEST_F(Quantize, ErrorIsThatOfTheStoredBytes) {
   const struct {
     const char* preset;
     double low, high;  // of sqrt(sum error^2 / sum weight^2) for normal weights
-  } bounds[] = {
-      {"fp16", 1e-5, 4e-4},          {"bf16", 1e-4, 3e-3}, {"int8", 1e-3, 0.012},        {"int8-block", 1e-3, 0.01},
-      {"int4-channel", 0.05, 0.17},  {"int4", 0.04, 0.13}, {"int4-block64", 0.04, 0.15}, {"int4-affine32", 0.04, 0.12},
-      {"int8-affine64", 1e-3, 0.01}, {"int6", 0.01, 0.03}, {"int3", 0.1, 0.28},          {"lut8", 1e-4, 0.006},
-      {"lut6", 5e-3, 0.03},          {"lut4", 0.03, 0.11}, {"lut3", 0.1, 0.2},           {"lut2", 0.2, 0.36}};
+  } bounds[] = {{"fp16", 1e-5, 4e-4},         {"bf16", 1e-4, 3e-3},          {"int8", 1e-3, 0.012},
+                {"int8-block", 1e-3, 0.01},   {"int4-channel", 0.05, 0.17},  {"int4", 0.04, 0.13},
+                {"int4-block64", 0.04, 0.15}, {"int4-affine32", 0.04, 0.12}, {"int8-affine64", 1e-3, 0.01},
+                {"int6", 0.01, 0.03},         {"int3", 0.1, 0.28},           {"lut8", 1e-4, 0.006},
+                {"lut6", 5e-3, 0.03},         {"lut4", 0.03, 0.11},          {"lut3", 0.1, 0.2},
+                {"lut2", 0.2, 0.36},          {"int4-k", 0.04, 0.11},        {"int5-k", 0.02, 0.06},
+                {"int6-k", 0.008, 0.03}};
   for (const auto& bound : bounds) {
     const auto report = run(bound.preset);
     ASSERT_TRUE(report.ok()) << report.status().message();
@@ -187,10 +189,11 @@ TEST_F(Quantize, PalettesOfBadWeightsAreRefused) {
   EXPECT_FALSE(fs::exists(out_));
 }
 
-TEST_F(Quantize, WeightedPalettesWantCalibration) {
+TEST_F(Quantize, MethodsThatUseDataWantCalibration) {
   write_model(model_, small_weights());
   EXPECT_TRUE(contains(message_of("rules:\n  - {layout: lut4_group16, method: kmeans_weighted}\n"),
-                       "expected calibration data for method 'kmeans_weighted', got none"));
+                       "method kmeans_weighted chooses numbers by what the model computes on real text; expected "
+                       "--calibration FILE, got none"));
 }
 
 TEST_F(Quantize, KeptTensorsAreTheSameBits) {

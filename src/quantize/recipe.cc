@@ -29,10 +29,12 @@ constexpr Preset kPresets[] = {
     {"int8-affine64", "uint8_affine64"},
     {"int8-affine128", "uint8_affine128"},
     {"int6", "int6_block32"},
+    {"int6-k", "int6_k16"},
     {"int6-affine32", "uint6_affine32"},
     {"int6-affine64", "uint6_affine64"},
     {"int6-affine128", "uint6_affine128"},
     {"int5", "int5_block32"},
+    {"int5-k", "uint5_k32"},
     {"int5-affine32", "uint5_affine32"},
     {"int5-affine64", "uint5_affine64"},
     {"int5-affine128", "uint5_affine128"},
@@ -40,6 +42,7 @@ constexpr Preset kPresets[] = {
     {"int4-block64", "int4_block64"},
     {"int4-block128", "int4_block128"},
     {"int4-channel", "int4_channel"},
+    {"int4-k", "uint4_k32"},
     {"int4-affine32", "uint4_affine32"},
     {"int4-affine64", "uint4_affine64"},
     {"int4-affine128", "uint4_affine128"},
@@ -63,7 +66,8 @@ constexpr Preset kPresets[] = {
 
 // What a rule that names none gets.
 std::string_view default_method(const Layout* layout) {
-  return layout != nullptr && layout->is_palette() ? "kmeans" : "nearest";
+  if (layout == nullptr || layout->is_float()) return "nearest";
+  return layout->is_palette() ? "kmeans" : layout->is_nested() ? "search" : "nearest";
 }
 
 // A preset is a recipe that needs no file: what is recorded of it is YAML that anyone can change and use.
@@ -93,14 +97,9 @@ Status read_layout(YamlMap& map, Rule& rule) {
   HALFTONE_ASSIGN(const std::string layout, map.text("layout"));
   if (layout == "keep") return {};
   rule.layout = find_layout(layout);
-  if (rule.layout != nullptr && rule.layout->is_nested())
-    return map.error("layout", fmt::format("expected a layout that a method chooses numbers for, got '{}', which only "
-                                           "imports have: its scales have two levels",
-                                           layout));
   if (rule.layout != nullptr) return {};
   std::vector<std::string> known = {"keep"};
-  for (const Layout* one : all_layouts())
-    if (!one->is_nested()) known.emplace_back(one->name);
+  for (const Layout* one : all_layouts()) known.emplace_back(one->name);
   return map.error("layout", fmt::format("expected a layout or keep, got '{}'{}", layout, hint(layout, known)));
 }
 

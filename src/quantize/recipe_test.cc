@@ -35,11 +35,36 @@ TEST(Recipe, PresetsLoadByNameWithEitherDash) {
 TEST(Recipe, EveryIntegerLayoutThatMethodsChooseHasAPreset) {
   for (const Layout* layout : all_layouts()) {
     if (layout->is_float() || layout->is_palette()) continue;
-    int found = 0;
-    for (const std::string& name : preset_names()) found += load_recipe(name)->rules[0].layout == layout ? 1 : 0;
-    EXPECT_EQ(found, layout->is_nested() ? 0 : 1) << layout->name;
+    int found = 0;  // beside those that need data
+    for (const std::string& name : preset_names()) {
+      const auto recipe = load_recipe(name);
+      found += recipe->rules[0].layout == layout && recipe->tune.steps == 0 ? 1 : 0;
+    }
+    EXPECT_EQ(found, 1) << layout->name;
   }
-  EXPECT_TRUE(contains(message_of("rules: [{layout: uint4_k32}]"), "'uint4_k32', which only imports have"));
+  EXPECT_EQ(load_recipe("int4-k")->rules[0].method, "search");
+  EXPECT_TRUE(contains(message_of("rules: [{layout: uint4_k32, method: nearest}]"),
+                       "expected a method that fills uint4_k32, got 'nearest'; known: search, gptq"));
+}
+
+TEST(Recipe, TunesAsTold) {
+  const auto recipe =
+      parse_recipe("rules: [{layout: int4_block32}]\ntune: {steps: 7, rate: 0.01, batch_tokens: 512}", "r");
+  ASSERT_TRUE(recipe.ok()) << recipe.status().message();
+  EXPECT_EQ(recipe->tune.steps, 7);
+  EXPECT_EQ(recipe->tune.rate, 0.01);
+  EXPECT_EQ(recipe->tune.batch_tokens, 512);
+  EXPECT_EQ(parse_recipe("rules: [{layout: int4_block32}]", "r")->tune.steps, 0);
+  EXPECT_EQ(load_recipe("int4-best")->rules[0].method, "gptq");
+  EXPECT_GT(load_recipe("int4-best")->tune.steps, 0);
+  const auto refused = [](const std::string& tune) {
+    return message_of("rules: [{layout: int8_channel}]\ntune: " + tune);
+  };
+  EXPECT_TRUE(contains(refused("{steps: 0}"), "r.yaml:2: steps: expected 1 to")) << refused("{steps: 0}");
+  EXPECT_TRUE(contains(refused("{steps: 5, rate: 2}"), "rate: expected a rate above 0"));
+  EXPECT_TRUE(contains(refused("{steps: 5, batch_tokens: 1}"), "batch_tokens: expected 64 to"));
+  EXPECT_TRUE(contains(refused("{steps: 5, pace: 1}"), "pace")) << refused("{steps: 5, pace: 1}");
+  EXPECT_TRUE(contains(refused("{rate: 0.01}"), "steps"));
 }
 
 TEST(Recipe, PalettesGetMethodsOfTheirOwn) {

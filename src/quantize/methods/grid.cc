@@ -14,6 +14,7 @@ AlignedBuffer<Lanes> lanes_of(const MethodInput& input) {
 }
 
 std::unique_ptr<Grid> make_grid(const Layout& layout, int64_t columns) {
+  if (layout.is_nested()) return std::make_unique<NestedGrid>(layout, columns);
   return std::make_unique<UniformGrid>(layout, columns);
 }
 

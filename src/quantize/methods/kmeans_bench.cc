@@ -52,7 +52,8 @@ void palettes(benchmark::State& state, const std::string& name, const std::strin
     error = whole = 0;
     for (int64_t row = 0; row < kHigh; row += kPanelRows) {
       const auto values = std::span(matrix).subspan(static_cast<size_t>(row * kWide), kPanelRows * kWide);
-      method.choose(layout, {values, kPanelRows, kWide, {}, preparation->get(), row}, {codes, scales, {}, entries});
+      method.choose(layout, {values, kPanelRows, kWide, {}, preparation->get(), row},
+                    {.codes = codes, .scales = scales, .palettes = entries});
       state.PauseTiming();
       PanelSource source = {kWide, nullptr, codes.data(), scales.data()};
       source.palettes = entries.data();

@@ -6,22 +6,25 @@
 #include "quantize/methods/methods.h"
 
 namespace halftone {
+namespace {
+
+constexpr Fills kScales{.lines = true, .nested = true}, kPalettes{.lines = false, .palettes = true};
+
+}  // namespace
 
 std::span<const Method> all_methods() {
   static constexpr std::array kMethods = {
       Method{.name = "nearest", .choose = choose_nearest},
-      Method{.name = "search", .choose = choose_search},
-      Method{.name = "gptq", .uses = Data::hessian, .prepare = prepare_gptq, .choose = choose_gptq},
-      Method{.name = "kmeans", .fills = Fills::palettes, .prepare = prepare_kmeans, .choose = choose_kmeans},
+      Method{.name = "search", .fills = kScales, .choose = choose_search},
+      Method{.name = "gptq", .fills = kScales, .uses = Data::hessian, .prepare = prepare_gptq, .choose = choose_gptq},
+      Method{.name = "kmeans", .fills = kPalettes, .prepare = prepare_kmeans, .choose = choose_kmeans},
       Method{.name = "kmeans_weighted",
+             .fills = kPalettes,
              .uses = Data::second_moments,
-             .fills = Fills::palettes,
              .prepare = prepare_kmeans,
              .choose = choose_kmeans},
-      Method{.name = "kmeans_lloyd",
-             .fills = Fills::palettes,
-             .prepare = prepare_kmeans_lloyd,
-             .choose = choose_kmeans_lloyd},
+      Method{
+          .name = "kmeans_lloyd", .fills = kPalettes, .prepare = prepare_kmeans_lloyd, .choose = choose_kmeans_lloyd},
   };
   return kMethods;
 }

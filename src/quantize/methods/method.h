@@ -45,22 +45,31 @@ struct MethodInput {
   const Preparation* preparation = nullptr;  // what the method's own prepare gave; null if it has none
   int64_t first_row = 0;                     // of the matrix, the first of `rows`
 };
+// Nested layouts: scales and bases are those of the upper level, (rows, scale_count), and each group has bytes like
+// them, (rows, groups), as PanelSource takes them.
 struct MethodOutput {
   std::span<int8_t> codes;
   std::span<uint16_t> scales;
   std::span<uint16_t> bases = {};
+  std::span<uint8_t> sub_scales = {};
+  std::span<uint8_t> sub_bases = {};
   std::span<uint16_t> palettes = {};  // palette layouts: (panel_palettes, 2^bits)
 };
 
 enum class Data : uint8_t { none, second_moments, hessian };
-enum class Fills : uint8_t { scales, palettes, both };
+
+// The kinds of layouts that a method can fill.
+struct Fills {
+  bool lines = true;  // one scale per group, and a base where the layout has one
+  bool nested = false, palettes = false;
+};
 
 struct Method {
   std::string_view name;
+  Fills fills = {};
   Data uses = Data::none;  // statistics that it needs; an error where there is no calibration
-  Fills fills = Fills::scales;
   bool can_fill(const Layout& layout) const {
-    return fills == Fills::both || (fills == Fills::palettes) == layout.is_palette();
+    return layout.is_palette() ? fills.palettes : layout.is_nested() ? fills.nested : fills.lines;
   }
   // Once per matrix, before its panels; null where rows share nothing.
   Result<std::unique_ptr<Preparation>> (*prepare)(const Layout& layout, const MatrixReader& matrix,

@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "quantize/methods/methods.h"
+#include "quantize/methods/plain_line.h"
 #include "tensor/dtype.h"
 
 namespace halftone {
@@ -17,7 +18,6 @@ namespace {
 
 constexpr int kSumLanes = 16;
 constexpr float kRoundToInteger = 12582912.0f;  // 1.5 * 2^23: adding and subtracting it rounds to nearest even
-constexpr float kLeastStep = 1e-7f;             // MLX's
 constexpr float kScaleTolerance = 1 / 64.0f;    // f16 holds any scale that is not deep among its subnormals better
 
 struct Range {
@@ -135,16 +135,8 @@ struct AffineScale {
 AffineScale choose_affine(const Layout& layout, const float* values, int64_t count, int8_t* codes) {
   const Range found = extremes(values, count, values[0]);
   const auto most = static_cast<float>(2 * layout.offset - 1), offset = static_cast<float>(layout.offset);
-  const bool from_low = std::fabs(found.low) > std::fabs(found.high);
-  float scale = std::max((found.high - found.low) / most, kLeastStep), base = 0;
-  if (!from_low) scale = -scale;
-  const float edge = from_low ? found.low : found.high;
-  const float steps = std::nearbyint(edge / scale);  // from zero: with a whole number of them zero has a code
-  if (steps != 0) {
-    scale = edge / steps;
-    base = edge;
-  }
-  write_codes(values, count, codes, [&](float value) {
+  const auto [scale, base] = plain_affine_line(found.low, found.high, most);
+  write_codes(values, count, codes, [&, scale = scale, base = base](float value) {
     return to_even(clamped((value - base) / scale, {0, most})) - offset;
   });
   return {f32_to_f16(scale), f32_to_f16(base)};

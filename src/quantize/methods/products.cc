@@ -8,7 +8,7 @@ namespace halftone {
 Result<ExactProducts> ExactProducts::here() {
   HALFTONE_ASSIGN(const Isa isa, active_isa());
   return ExactProducts{select_linear(LayoutId::f32, Order::rows, Activations::exact, isa)->run,
-                  select_linear(LayoutId::f32, Order::panel16, Activations::exact, isa)->run};
+                       select_linear(LayoutId::f32, Order::panel16, Activations::exact, isa)->run};
 }
 
 void multiply(LinearFn run, const Factor& factor, const float* x, int64_t x_stride, int64_t tokens, float* y,

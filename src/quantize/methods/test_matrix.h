@@ -2,9 +2,11 @@
 // Matrices and correlated inputs for tests of methods, and what a choice costs, in plain doubles.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -52,20 +54,33 @@ struct TestChoice {
   int64_t rows, columns;
   std::vector<int8_t> codes;
   std::vector<uint16_t> scales, bases;
+  std::vector<uint8_t> sub_scales, sub_bases;
   std::vector<float> decoded;  // (rows, columns)
   bool finite = true;
 };
 
+// Scale and base of a group, by the definition of the layouts.
+inline std::pair<float, float> line_of(const TestChoice& choice, int64_t row, int64_t group) {
+  const Layout& layout = *choice.layout;
+  const auto at = static_cast<size_t>(row * layout.groups(choice.columns) + group);
+  if (!layout.is_nested()) return {f16_to_f32(choice.scales[at]), layout.affine ? f16_to_f32(choice.bases[at]) : 0.0f};
+  const auto upper =
+      static_cast<size_t>(row * layout.scale_count(choice.columns) + group * layout.group / layout.super);
+  const float d = f16_to_f32(choice.scales[upper]);
+  if (!layout.affine) return {d * static_cast<float>(static_cast<int8_t>(choice.sub_scales[at])), 0.0f};
+  return {d * static_cast<float>(choice.sub_scales[at]),
+          -(f16_to_f32(choice.bases[upper]) * static_cast<float>(choice.sub_bases[at]))};
+}
+
 inline void decode_choice(TestChoice& choice) {
   const Layout& layout = *choice.layout;
-  const int64_t groups = layout.groups(choice.columns), width = layout.group == 0 ? choice.columns : layout.group;
+  const int64_t width = layout.group == 0 ? choice.columns : layout.group;
   for (int64_t row = 0; row < choice.rows; ++row) {
     for (int64_t k = 0; k < choice.columns; ++k) {
-      const auto at = static_cast<size_t>(row * groups + k / width);
       const int code =
           choice.codes[static_cast<size_t>(row * choice.columns + k)] + (layout.affine ? layout.offset : 0);
-      const float base = layout.affine ? f16_to_f32(choice.bases[at]) : 0;
-      choice.decoded.push_back(std::fma(static_cast<float>(code), f16_to_f32(choice.scales[at]), base));
+      const auto [scale, base] = line_of(choice, row, k / width);
+      choice.decoded.push_back(std::fma(static_cast<float>(code), scale, base));
       choice.finite = choice.finite && std::isfinite(choice.decoded.back());
     }
   }
@@ -78,7 +93,7 @@ inline TestChoice choose_all(std::string_view name, const Layout& layout, const 
                              const InputStatistics& statistics, int threads = 1, Choose choose = nullptr) {
   const Method& method = *find_method(name);
   ThreadPool pool(threads);
-  TestChoice choice{&layout, matrix.rows, matrix.columns, {}, {}, {}, {}};
+  TestChoice choice{&layout, matrix.rows, matrix.columns, {}, {}, {}, {}, {}, {}};
   std::unique_ptr<Preparation> preparation;
   if (method.prepare != nullptr) {
     const MatrixReader reader{matrix.rows, matrix.columns, [&](int64_t row, float* out) {
@@ -89,19 +104,26 @@ inline TestChoice choose_all(std::string_view name, const Layout& layout, const 
     preparation = std::move(*made);
   }
   const auto groups = static_cast<size_t>(layout.groups(matrix.columns));
+  const auto count = static_cast<size_t>(layout.scale_count(matrix.columns));
+  const auto height = static_cast<size_t>(matrix.rows);
   choice.codes.resize(matrix.values.size());
-  choice.scales.resize(static_cast<size_t>(matrix.rows) * groups);
-  choice.bases.resize(layout.affine ? choice.scales.size() : 0);
+  choice.scales.resize(height * count);
+  choice.bases.resize(layout.affine ? height * count : 0);
+  choice.sub_scales.resize(layout.is_nested() ? height * groups : 0);
+  choice.sub_bases.resize(layout.is_nested() && layout.affine ? height * groups : 0);
   const auto columns = static_cast<size_t>(matrix.columns);
+  const auto part = [](auto& all, size_t row, size_t rows, size_t width) {
+    return all.empty() ? std::span(all) : std::span(all).subspan(row * width, rows * width);
+  };
   pool.parallel_for((matrix.rows + 15) / 16, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t panel = begin; panel < end; ++panel) {
       const auto row = static_cast<size_t>(16 * panel);
-      const size_t rows = std::min<size_t>(16, static_cast<size_t>(matrix.rows) - row);
-      MethodInput input{std::span(matrix.values).subspan(row * columns, rows * columns), static_cast<int64_t>(rows),
-                        matrix.columns, statistics, preparation.get()};
-      MethodOutput output{std::span(choice.codes).subspan(row * columns, rows * columns),
-                          std::span(choice.scales).subspan(row * groups, rows * groups)};
-      if (layout.affine) output.bases = std::span(choice.bases).subspan(row * groups, rows * groups);
+      const size_t rows = std::min<size_t>(16, height - row);
+      const MethodInput input{std::span(matrix.values).subspan(row * columns, rows * columns),
+                              static_cast<int64_t>(rows), matrix.columns, statistics, preparation.get()};
+      const MethodOutput output{part(choice.codes, row, rows, columns), part(choice.scales, row, rows, count),
+                                part(choice.bases, row, rows, count), part(choice.sub_scales, row, rows, groups),
+                                part(choice.sub_bases, row, rows, groups)};
       (choose == nullptr ? method.choose : choose)(layout, input, output);
     }
   });

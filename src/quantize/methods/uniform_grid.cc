@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "quantize/methods/plain_line.h"
 #include "tensor/dtype.h"
 
 namespace halftone {
@@ -32,33 +33,32 @@ inline float code_of(float value, float inverse, float base, float low, float hi
 
 }  // namespace
 
-Line Line::stored(const Lanes& scale, const Lanes& base) {
-  Line line;
-  each_lane([&](int lane) {
-    line.scale.at[lane] = stored_half(scale.at[lane]);
-    line.base.at[lane] = stored_half(base.at[lane]);
-    line.inverse.at[lane] = line.scale.at[lane] == 0 ? 0 : 1 / line.scale.at[lane];
-  });
+Line Line::of(const Lanes& scale, const Lanes& base) {
+  Line line{scale, {}, base};
+  each_lane([&](int lane) { line.inverse.at[lane] = scale.at[lane] == 0 ? 0 : 1 / scale.at[lane]; });
   return line;
 }
 
-struct UniformGrid::Group {
-  const Lanes* values;
-  const float* weights;
-  int64_t count;
-};
+// Infinity says that no candidate fits f16.
+UniformGrid::Best UniformGrid::Best::none() {
+  Best best = {};
+  each_lane([&](int lane) { best.error.at[lane] = best.line.scale.at[lane] = INFINITY; });
+  return best;
+}
 
-struct UniformGrid::Best {
-  Line line;
-  Lanes error;
+UniformGrid::Group UniformGrid::group_of(int64_t index, const Lanes* values, const float* weights) const {
+  const int64_t begin = index * width_;
+  return {index, values + begin, weights + begin, std::min(width_, columns_ - begin)};
+}
 
-  // Infinity says that no candidate fits f16.
-  static Best worst() {
-    Best best = {};
-    each_lane([&](int lane) { best.error.at[lane] = best.line.scale.at[lane] = INFINITY; });
-    return best;
-  }
-};
+Line UniformGrid::stored(int64_t, const Lanes& scale, const Lanes& base) const {
+  Lanes halves, base_halves;
+  each_lane([&](int lane) {
+    halves.at[lane] = stored_half(scale.at[lane]);
+    base_halves.at[lane] = stored_half(base.at[lane]);
+  });
+  return Line::of(halves, base_halves);
+}
 
 UniformGrid::UniformGrid(const Layout& layout, int64_t columns)
     : layout_(layout),
@@ -68,7 +68,7 @@ UniformGrid::UniformGrid(const Layout& layout, int64_t columns)
       high_(layout.affine ? static_cast<float>(2 * layout.offset - 1) : static_cast<float>(layout.q_max)),
       lines_(static_cast<size_t>(layout.groups(columns))) {}
 
-// Takes the line where its error is less. An infinite scale makes a NaN or infinity, which is not less.
+// An infinite scale makes an error of NaN or infinity, which is not less.
 void UniformGrid::consider(const Group& group, const Line& line, Best& best) const {
   Lanes total = {};
   const float low = low_, high = high_;
@@ -94,7 +94,6 @@ void UniformGrid::consider(const Group& group, const Line& line, Best& best) con
   });
 }
 
-// The stored line of least squares through the codes that `line` gives.
 Line UniformGrid::fitted(const Group& group, const Line& line) const {
   Lanes w = {}, u = {}, uu = {}, x = {}, ux = {};
   const float low = low_, high = high_;
@@ -143,12 +142,12 @@ Line UniformGrid::fitted(const Group& group, const Line& line) const {
     scale.at[lane] = static_cast<float>((sw * sux - su * sx) / determinant);
     base.at[lane] = static_cast<float>((suu * sx - su * sux) / determinant);
   });
-  return Line::stored(scale, base);
+  return stored(group.index, scale, base);
 }
 
 // Candidates: the extreme at codes from somewhat less than the end of the range to far beyond it, which clips; both
 // signs, because the range has one code more below zero.
-Line UniformGrid::fit_symmetric(const Group& group) const {
+void UniformGrid::try_symmetric(const Group& group, Best& best) const {
   Lanes extreme = {};
   for (int64_t k = 0; k < group.count; ++k) {
     each_lane([&](int lane) {
@@ -156,11 +155,10 @@ Line UniformGrid::fit_symmetric(const Group& group) const {
       if (std::fabs(value) > std::fabs(extreme.at[lane])) extreme.at[lane] = value;
     });
   }
-  Best best = Best::worst();
   const auto try_code = [&](float code) {
     Lanes scale;
     each_lane([&](int lane) { scale.at[lane] = extreme.at[lane] / code; });
-    const Line line = Line::stored(scale, {});
+    const Line line = stored(group.index, scale, {});
     consider(group, line, best);
     consider(group, fitted(group, line), best);
   };
@@ -174,16 +172,11 @@ Line UniformGrid::fit_symmetric(const Group& group) const {
     try_code(code);
     if (layout_.bits < 8) try_code(-code);
   }
-  for (int refit = 0; refit < kRefits; ++refit) {
-    const Lanes before = best.error;
-    consider(group, fitted(group, best.line), best);
-    if (std::equal(before.at, before.at + kPanelRows, best.error.at)) break;
-  }
-  return best.line;
 }
 
-// Candidates: the range of the values, shrunk from both ends, from the low one or from the high one.
-Line UniformGrid::fit_affine(const Group& group) const {
+// Candidates: the plain rule's line, and the range of the values, somewhat wider or shrunk from both ends, from the low
+// one or from the high one.
+void UniformGrid::try_affine(const Group& group, Best& best) const {
   Lanes least = group.values[0], most = group.values[0];
   for (int64_t k = 1; k < group.count; ++k) {
     each_lane([&](int lane) {
@@ -191,7 +184,6 @@ Line UniformGrid::fit_affine(const Group& group) const {
       most.at[lane] = std::max(most.at[lane], group.values[k].at[lane]);
     });
   }
-  Best best = Best::worst();
   const auto try_ends = [&](float from_low, float from_high) {
     Lanes scale, base;
     each_lane([&](int lane) {
@@ -199,18 +191,31 @@ Line UniformGrid::fit_affine(const Group& group) const {
       base.at[lane] = least.at[lane] + from_low * range;
       scale.at[lane] = range * (1 - from_low - from_high) / high_;
     });
-    const Line line = Line::stored(scale, base);
+    const Line line = stored(group.index, scale, base);
     consider(group, line, best);
     consider(group, fitted(group, line), best);
   };
+  Lanes plain_scale, plain_base;
+  each_lane([&](int lane) {
+    const PlainLine plain = plain_affine_line(least.at[lane], most.at[lane], high_);
+    plain_scale.at[lane] = plain.scale;
+    plain_base.at[lane] = plain.base;
+  });
+  if (!layout_.is_nested()) consider(group, stored(group.index, plain_scale, plain_base), best);  // may be negative
   try_ends(0, 0);
   const float step = high_ < 8 ? 0.05f : 0.025f;
-  for (int i = 1; i <= 6; ++i) {
+  for (int i = -1; i <= 6; ++i) {
+    if (i == 0) continue;
     const float cut = static_cast<float>(i) * step;
     try_ends(cut, cut);
     try_ends(cut, 0);
     try_ends(0, cut);
   }
+}
+
+Line UniformGrid::fit_group(const Group& group) const {
+  Best best = Best::none();
+  layout_.affine ? try_affine(group, best) : try_symmetric(group, best);
   for (int refit = 0; refit < kRefits; ++refit) {
     const Lanes before = best.error;
     consider(group, fitted(group, best.line), best);
@@ -220,11 +225,8 @@ Line UniformGrid::fit_affine(const Group& group) const {
 }
 
 void UniformGrid::fit(const Lanes* values, const float* weights) {
-  for (size_t group = 0; group < lines_.size(); ++group) {
-    const int64_t begin = static_cast<int64_t>(group) * width_;
-    const Group one{values + begin, weights + begin, std::min(width_, columns_ - begin)};
-    lines_[group] = layout_.affine ? fit_affine(one) : fit_symmetric(one);
-  }
+  for (size_t group = 0; group < lines_.size(); ++group)
+    lines_[group] = fit_group(group_of(static_cast<int64_t>(group), values, weights));
 }
 
 void UniformGrid::quantize(int64_t column, const Lanes& values, Lanes& decoded, Lanes& codes) const {
@@ -257,7 +259,7 @@ bool UniformGrid::refit(int64_t group, const LineMoments& moments) {
       scale.at[lane] += static_cast<float>(ue / uu);
     }
   });
-  const Line moved = Line::stored(scale, base);
+  const Line moved = stored(group, scale, base);
   bool any = false;
   each_lane([&](int lane) {
     const double ds = static_cast<double>(moved.scale.at[lane]) - static_cast<double>(line.scale.at[lane]);
@@ -275,12 +277,17 @@ bool UniformGrid::refit(int64_t group, const LineMoments& moments) {
   return any;
 }
 
-void UniformGrid::write(const Lanes* codes, int64_t rows, const MethodOutput& output) const {
+void UniformGrid::write_codes(const Lanes* codes, int64_t rows, const MethodOutput& output) const {
   const int minus = layout_.affine ? layout_.offset : 0;
-  for (int64_t row = 0; row < rows; ++row) {
+  for (int64_t row = 0; row < rows; ++row)
     for (int64_t k = 0; k < columns_; ++k)
       output.codes[static_cast<size_t>(row * columns_ + k)] =
           static_cast<int8_t>(static_cast<int>(codes[k].at[row]) - minus);
+}
+
+void UniformGrid::write(const Lanes* codes, int64_t rows, const MethodOutput& output) const {
+  write_codes(codes, rows, output);
+  for (int64_t row = 0; row < rows; ++row) {
     for (size_t group = 0; group < lines_.size(); ++group) {
       const size_t at = static_cast<size_t>(row) * lines_.size() + group;
       output.scales[at] = f32_to_f16(lines_[group].scale.at[row]);

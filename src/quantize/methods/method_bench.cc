@@ -29,7 +29,7 @@ bool right(const Layout& layout, const std::vector<float>& values, const std::ve
   return true;
 }
 
-void nearest(benchmark::State& state) {
+void choose(benchmark::State& state, const char* method) {
   const Layout& layout = *all_layouts()[static_cast<size_t>(state.range(0))];
   Rng rng(1);
   std::vector<float> values(kRows * kColumns);
@@ -38,7 +38,7 @@ void nearest(benchmark::State& state) {
   std::vector<uint16_t> scales(static_cast<size_t>(kRows * layout.groups(kColumns)));
   std::vector<uint16_t> bases(layout.affine ? scales.size() : 0);
   for (auto _ : state) {
-    find_method("nearest")->choose(layout, {values, kRows, kColumns}, {codes, scales, bases});
+    find_method(method)->choose(layout, {values, kRows, kColumns}, {codes, scales, bases});
     benchmark::ClobberMemory();
   }
   if (!right(layout, values, codes, scales, bases)) state.SkipWithError("wrong codes: this speed is worth nothing");
@@ -53,7 +53,8 @@ void integer_layouts(benchmark::internal::Benchmark* bench) {
       bench->Arg(static_cast<int64_t>(i));
 }
 
-BENCHMARK(nearest)->Apply(integer_layouts);
+BENCHMARK_CAPTURE(choose, nearest, "nearest")->Apply(integer_layouts);
+BENCHMARK_CAPTURE(choose, search, "search")->Apply(integer_layouts);
 
 }  // namespace
 }  // namespace halftone

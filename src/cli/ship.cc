@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/units.h"
+#include "cli/calibration.h"
 #include "cli/shell.h"
 #include "cli/ship_table.h"
 #include "device/machine.h"
@@ -15,7 +16,8 @@ namespace {
 
 struct ShipArguments {
   ShipOptions options;
-  std::string max_bytes, max_memory, min_decode, activations = "int8", recipes;
+  CalibrationArguments calibration;
+  std::string max_bytes, max_memory, min_decode, activations = "int8";
 };
 
 constexpr const char* kShipExample = R"(Example:
@@ -89,6 +91,8 @@ Result<int> run(Shell& shell, const ShipArguments& arguments) {
   HALFTONE_ASSIGN(options.speed.activations, parse_activations(arguments.activations));
   HALFTONE_ASSIGN(const Isa isa, active_isa());
   options.speed.threads = shell.threads;
+  options.calibration = arguments.calibration.file;
+  options.calibration_options = arguments.calibration.options;
   options.on_fixed = [&](const nlohmann::ordered_json& fixed) { print_fixed(shell, fixed); };
   const MachineInfo machine = machine_info();
   shell.print(fmt::format("{}, {} cores, {}\n", options.model.string(),
@@ -112,8 +116,11 @@ void add_ship(CLI::App& app, Shell& shell) {
                    "YAML file, or choices:FILE.csv, divergence:FILE.txt, perplexity:FILE.txt");
   verb->add_option("--text", options.text, "any text of yours: candidates are judged by how far they move from float");
   verb->add_option("--gate", options.gate, "YAML file of limits");
-  verb->add_option("--recipes", options.recipes, "presets or YAML files, comma-separated [int8,int4,int4-channel,int3]")
+  verb->add_option("--recipes", options.recipes,
+                   "presets or YAML files, comma-separated [int8,int4,int4-channel,int3; with --calibration int8 and "
+                   "int4-best,int4-channel-best,lut4-best,int3-best]")
       ->delimiter(',');
+  add_calibration(verb, arguments->calibration);
   verb->add_option("--max-bytes", arguments->max_bytes, "largest artifact, with unit")->type_name("1.2GB");
   verb->add_option("--max-memory", arguments->max_memory, "most memory while running, with unit")->type_name("1.5GB");
   verb->add_option("--min-decode", arguments->min_decode, "slowest decoding, with unit")->type_name("30tok/s");

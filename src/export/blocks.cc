@@ -177,7 +177,7 @@ Status choose_row(const PlannedTensor& tensor, int64_t row, const std::vector<fl
       search_affine(layout.bits, values.data() + block * kGgmlBlock, kGgmlBlock, out.codes.data() + block * kGgmlBlock,
                     out.scales[block], out.bases[block]);
   } else {
-    find_method("nearest")->choose(layout, {values, 1, tensor.columns()}, {out.codes, out.scales});
+    find_method("search")->choose(layout, {values, 1, tensor.columns()}, {out.codes, out.scales});
   }
   for (size_t block = 0; block < out.scales.size(); ++block)
     if ((out.scales[block] & kHalfExponentBits) == kHalfExponentBits ||

@@ -60,9 +60,13 @@ struct ShipJob {
   Decision decision;
   std::vector<SampleRecord> confirm_records;
   std::optional<Comparison> confirm_comparison;
+
+  nlohmann::ordered_json calibration = nullptr;  // what recipes that use data saw
 };
 
 Status read_inputs(ShipJob& job);
+// An error when the suites hold text that is also in the calibration.
+Status check_leakage(const ShipJob& job, const Sequences& calibration);
 Status make_candidates(ShipJob& job, const std::filesystem::path& work);
 Status measure_candidates(ShipJob& job);
 Status score_and_decide(ShipJob& job, const std::filesystem::path& work);

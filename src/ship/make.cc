@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/units.h"
+#include "quantize/calibration/calibration.h"
 #include "ship/job.h"
 
 namespace halftone {
@@ -30,6 +31,15 @@ std::string model_hash(const std::vector<SourceFile>& files) {
   return sha256_hex(lines);
 }
 
+// A choice of numbers that saw the questions would be judged on what it was fitted to.
+Result<std::optional<Calibration>> read_calibration_of(const ShipJob& job, const LanguageModel& source) {
+  if (job.options.calibration.empty()) return std::optional<Calibration>();
+  HALFTONE_ASSIGN(Calibration calibration,
+                  load_calibration(job.options.calibration, reader_of(source), job.options.calibration_options));
+  HALFTONE_TRY(check_leakage(job, calibration.sequences));
+  return std::optional<Calibration>(std::move(calibration));
+}
+
 }  // namespace
 
 Status make_candidates(ShipJob& job, const std::filesystem::path& work) {
@@ -42,9 +52,13 @@ Status make_candidates(ShipJob& job, const std::filesystem::path& work) {
   reference.family = source->config.family;
   reference.context = source->config.context;
   reference.bytes = source->file.bytes_on_disk;
+  HALFTONE_ASSIGN(const auto calibration, read_calibration_of(job, *source));
+  if (calibration) job.calibration = calibration->to_json();
+  const QuantizeOptions with_data{.calibration = calibration ? &calibration->sequences : nullptr};
   for (ShipCandidate& candidate : job.candidates) {
     candidate.path = work / (candidate.contender.name + ".ht");
-    HALFTONE_ASSIGN(candidate.quantized, quantize(*source, candidate.recipe, candidate.path, {}, pool, job.progress));
+    HALFTONE_ASSIGN(candidate.quantized,
+                    quantize(*source, candidate.recipe, candidate.path, with_data, pool, job.progress));
     HALFTONE_ASSIGN(const auto made, load_language_model(candidate.path));
     candidate.weights = summarize_weights(*made);
     candidate.bytes = candidate.contender.bytes = made->file.bytes_on_disk;

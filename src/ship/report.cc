@@ -125,6 +125,7 @@ Json settings_json(const ShipJob& job) {
   const CompareOptions options;
   out["bootstrap_replicates"] = options.replicates;
   out["bootstrap_seed"] = options.seed;
+  if (!job.calibration.is_null()) out["calibration"] = job.calibration;
   out["decide_fraction"] = job.split ? Json(kDecideFraction) : Json(nullptr);
   return out;
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "base/version.h"
+#include "quantize/calibration/leakage.h"
 #include "ship/job.h"
 
 namespace halftone {
@@ -29,6 +30,11 @@ Result<std::vector<PreparedSuite>> prepare_all(const ShipJob& job, Scorer& refer
     prepared.push_back(std::move(one));
   }
   return prepared;
+}
+
+void append(const std::vector<int>& tokens, Sequences& to) {
+  to.begins.push_back(to.size());
+  to.tokens.insert(to.tokens.end(), tokens.begin(), tokens.end());
 }
 
 int64_t samples_in(const std::vector<PreparedSuite>& suites) {
@@ -132,6 +138,23 @@ Json fixed_of(const ShipJob& job) {
           {"suites", std::move(suites)},
           {"candidates", std::move(names)},
           {"rule", std::string(kDecisionRule)}};
+}
+
+Status check_leakage(const ShipJob& job, const Sequences& calibration) {
+  HALFTONE_ASSIGN(const auto reference, scorer_of(job, job.options.model));
+  HALFTONE_ASSIGN(const auto suites, prepare_all(job, *reference, Split::all));
+  for (const PreparedSuite& suite : suites) {
+    Sequences evaluation;
+    for (const std::vector<int>& window : suite.windows) append(window, evaluation);
+    for (const ChoiceItem& item : suite.items) {
+      std::vector<int> tokens = item.prefix;
+      for (const std::vector<int>& one : item.continuations) tokens.insert(tokens.end(), one.begin(), one.end());
+      append(tokens, evaluation);
+    }
+    HALFTONE_TRY(refuse_leakage(find_leakage(calibration, evaluation), job.options.calibration.string(),
+                                "suite " + suite.spec.name));
+  }
+  return {};
 }
 
 Status score_and_decide(ShipJob& job, const std::filesystem::path& work) {

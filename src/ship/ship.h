@@ -11,6 +11,7 @@
 
 #include "base/progress.h"
 #include "halftone/status.h"
+#include "quantize/calibration/calibration.h"
 #include "ship/speed.h"
 #include "validate/compare.h"
 
@@ -18,11 +19,14 @@ namespace halftone {
 
 struct ShipOptions {
   std::filesystem::path model;
-  std::filesystem::path output;      // empty: NAME.ht here
-  std::vector<std::string> suites;   // YAML files or shorthands; empty, and no text: suite.yaml of the model's folder
-  std::filesystem::path text;        // divergence on this text, default gate
-  std::filesystem::path gate;        // empty: gate.yaml beside the model's suite.yaml, or the default gate for text
-  std::vector<std::string> recipes;  // presets or YAML files; empty: int8, int4, int4-channel, int3
+  std::filesystem::path output;     // empty: NAME.ht here
+  std::vector<std::string> suites;  // YAML files or shorthands; empty, and no text: suite.yaml of the model's folder
+  std::filesystem::path text;       // divergence on this text, default gate
+  std::filesystem::path gate;       // empty: gate.yaml beside the model's suite.yaml, or the default gate for text
+  // Presets or YAML files; empty: int8, int4, int4-channel and int3, or with calibration int8 and the -best of these.
+  std::vector<std::string> recipes;
+  std::filesystem::path calibration;  // for recipes that use data; may share nothing with the suites
+  CalibrationOptions calibration_options;
   std::optional<int64_t> max_bytes, max_memory_bytes;
   std::optional<double> min_decode_tokens_per_second;
   SpeedOptions speed;  // threads and activations hold for the scores too

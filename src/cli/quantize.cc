@@ -3,15 +3,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <map>
 #include <optional>
 
 #include "base/thread_pool.h"
 #include "base/units.h"
 #include "cli/calibration.h"
+#include "cli/quantize_text.h"
 #include "cli/shell.h"
-#include "cli/table.h"
 #include "quantize/calibration/coverage.h"
 #include "quantize/calibration/leakage.h"
 
@@ -37,45 +35,6 @@ Presets: fp16 bf16 int8 int8-block int6 int5 int4 int4-block64 int4-block128 int
   by data, with --calibration FILE: int4-best int4-channel-best int3-best lut4-best;
   or a YAML recipe (docs/adding/recipe.md).)";
 
-struct LayoutSum {
-  int64_t tensors = 0, elements = 0, bytes = 0;
-  double worst = 0;
-};
-
-// The inputs least covered, and what to add.
-std::string coverage_text(const CoverageReport& report) {
-  constexpr size_t kShown = 3;
-  std::vector<const TensorCoverage*> tensors;
-  for (const TensorCoverage& one : report.tensors) tensors.push_back(&one);
-  std::stable_sort(tensors.begin(), tensors.end(), [](const auto* a, const auto* b) { return a->inside < b->inside; });
-  std::string text = fmt::format("calibration covers {:.2f} % of the held-out values\n", 100 * report.inside);
-  for (size_t i = 0; i < std::min(kShown, tensors.size()); ++i)
-    text += fmt::format("  {:<28} {:6.2f} %  moments of half the text off by {:.1f} %\n", tensors[i]->readers.front(),
-                        100 * tensors[i]->inside, 100 * tensors[i]->moment_change);
-  return text;
-}
-
-std::string summary(const QuantizeReport& report, bool colour) {
-  std::map<std::string, LayoutSum> sums;
-  for (const TensorReport& tensor : report.tensors) {
-    LayoutSum& sum = sums[tensor.layout];
-    sum.tensors += 1;
-    sum.elements += tensor.elements;
-    sum.bytes += tensor.bytes;
-    sum.worst = std::max(sum.worst, tensor.relative_rms_error);
-  }
-  Table table({"layout", ">tensors", ">weights", ">bytes", ">bits/weight", ">worst error"});
-  for (const auto& [layout, sum] : sums)
-    table.row({{layout},
-               {format_count(sum.tensors)},
-               {format_count(sum.elements)},
-               {format_bytes(sum.bytes)},
-               {fmt::format("{:.2f}", 8.0 * static_cast<double>(sum.bytes) /
-                                          static_cast<double>(std::max<int64_t>(1, sum.elements)))},
-               {sum.worst > 0 ? fmt::format("{:.1f} %", 100 * sum.worst) : "-"}});
-  return table.render(colour);
-}
-
 Result<std::optional<Calibration>> read_calibration_of(const QuantizeArguments& arguments, const LanguageModel& model) {
   if (arguments.calibration.file.empty()) return std::optional<Calibration>();
   HALFTONE_ASSIGN(Calibration calibration,
@@ -98,12 +57,6 @@ Result<nlohmann::ordered_json> cover(Shell& shell, const QuantizeArguments& argu
   return report.to_json();
 }
 
-std::string tuned_text(const TuneReport& tuned) {
-  return fmt::format("tuned in {} steps: KL on {} held-out tokens {:.5f} -> {:.5f}{}\n", tuned.steps,
-                     format_count(tuned.held_out_tokens), tuned.kl_before, tuned.kl_after,
-                     tuned.kept ? "" : ", no gain: left as it was");
-}
-
 Result<int> run(Shell& shell, const QuantizeArguments& arguments) {
   HALFTONE_ASSIGN(const Recipe recipe, load_recipe(arguments.recipe));
   HALFTONE_ASSIGN(const auto model, load_language_model(arguments.model));
@@ -119,7 +72,7 @@ Result<int> run(Shell& shell, const QuantizeArguments& arguments) {
   HALFTONE_ASSIGN(const QuantizeReport report,
                   quantize(*model, recipe, arguments.output, options, pool, shell.progress()));
   shell.progress().end();
-  shell.print(summary(report, shell.colour()));
+  shell.print(quantize_table(report, shell.colour()));
   if (report.tuned) shell.print(tuned_text(*report.tuned));
   shell.print(fmt::format("wrote {}: {}, {:.2f} bits per weight, in {}\n", arguments.output,
                           format_bytes(report.weights_bytes), report.bits_per_weight, format_seconds(report.seconds)));

@@ -15,8 +15,9 @@
 namespace halftone {
 namespace {
 
-constexpr int64_t kHeldOutOneIn = 10, kMaxHeldOut = 16;  // sequences
-constexpr int64_t kLogitFloats = int64_t{1} << 26;       // of one batch, each model
+constexpr int64_t kHeldOutOneIn = 10;               // sequences
+constexpr int64_t kHeldOutTokens = 4096;            // are enough
+constexpr int64_t kLogitFloats = int64_t{1} << 26;  // of one batch, each model
 constexpr int64_t kPieceTokens = 256;
 constexpr int64_t kWarmUp = 5;  // steps
 
@@ -48,11 +49,13 @@ class Tuner {
     parameters_.push_back({id, std::move(tunable), tensor});
   }
 
-  // Every tenth sequence is held out; the others come in a fixed random order.
+  // Every tenth sequence is held out until there are enough; the others come in a fixed random order.
   void split(const Sequences& calibration) {
     std::vector<int64_t> held_out;
+    int64_t held_tokens = 0;
     for (int64_t i = 0; i < calibration.count(); ++i) {
-      const bool kept = i % kHeldOutOneIn == kHeldOutOneIn - 1 && static_cast<int64_t>(held_out.size()) < kMaxHeldOut;
+      const bool kept = i % kHeldOutOneIn == kHeldOutOneIn - 1 && held_tokens < kHeldOutTokens;
+      if (kept) held_tokens += calibration.length(i);
       (kept ? held_out : order_).push_back(i);
     }
     held_out_ = pick(calibration, held_out);

@@ -130,8 +130,8 @@ constexpr std::array kUnpacks = {
                "its 16 values as 8-bit codes: 8.5 bits per weight instead of 4.5"},
     GgufUnpack{GgmlTypeId::iq4_xs, LayoutId::int8_block32, unpack_iq4_xs,
                "its 16 values as 8-bit codes, scales rounded to f16: 8.5 bits per weight instead of 4.25"},
-    GgufUnpack{GgmlTypeId::mxfp4, LayoutId::int8_block32, unpack_mxfp4,
-               "its 16 values as 8-bit codes: 8.5 bits per weight instead of 4.25"},
+    GgufUnpack{GgmlTypeId::mxfp4, LayoutId::int5_block32, unpack_mxfp4,
+               "its 16 values as 5-bit codes: 5.5 bits per weight instead of 4.25"},
     GgufUnpack{GgmlTypeId::q2_k, LayoutId::f16, round_to_half<84, q2_k_values>,
                "no layout holds groups of 16 with bases, so weights are f16: 16 bits per weight instead of 2.63"},
 };

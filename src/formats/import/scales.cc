@@ -8,13 +8,11 @@
 
 namespace halftone {
 
-std::optional<uint16_t> power_of_two_scale(int exponent, std::span<int8_t> codes) {
-  constexpr int kLeast = -24, kMost = 15, kRoom = 3;  // 12 * 2^3 is a code
+std::optional<uint16_t> power_of_two_scale(int exponent, std::span<const int8_t> codes) {
+  constexpr int kLeast = -24, kMost = 15;
   if (std::all_of(codes.begin(), codes.end(), [](int8_t code) { return code == 0; })) return f32_to_f16(1.0f);
-  const int shift = std::clamp(exponent - kMost, 0, kRoom);
-  if (exponent - shift > kMost || exponent < kLeast) return {};
-  for (int8_t& code : codes) code = static_cast<int8_t>(code * (1 << shift));
-  return f32_to_f16(std::ldexp(1.0f, exponent - shift));
+  if (exponent > kMost || exponent < kLeast) return {};
+  return f32_to_f16(std::ldexp(1.0f, exponent));
 }
 
 void RoundingError::add(float exact, float kept) {

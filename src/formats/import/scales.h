@@ -7,9 +7,8 @@
 
 namespace halftone {
 
-// f16 bits of 2^exponent as the scale of `codes`, of at most 12. An exponent beyond f16 moves into the codes as far as
-// they have room; zeros take any scale. Empty: f16 cannot hold it.
-std::optional<uint16_t> power_of_two_scale(int exponent, std::span<int8_t> codes);
+// f16 bits of 2^exponent as the scale of `codes`; zeros take any scale. Empty: f16 cannot hold it.
+std::optional<uint16_t> power_of_two_scale(int exponent, std::span<const int8_t> codes);
 
 // A number that was rounded, against the largest of its group.
 class RoundingError {

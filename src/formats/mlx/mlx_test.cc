@@ -131,9 +131,10 @@ TEST_F(OpenMlx, FourBitFloatsKeepEveryNumber) {
   for (size_t k = 0; k < 64; ++k) EXPECT_EQ(row[k], first[k % 16] * (k < 32 ? 1.0f : 0.125f)) << k;
   EXPECT_EQ(label_of(model).fidelity, Fidelity::bit_exact);
   EXPECT_EQ(label_of(model).stored_type, "mxfp4");
-  // Powers beyond f16 move into the codes; what still does not fit is named.
-  write(config, weight, DType::u8, std::string("\x91\x7c", 2), "");
-  EXPECT_EQ(row_of(opened())[7], 6 * 0x1p18f);
+  // Five bits hold the doubled numbers; a power beyond f16 is named.
+  EXPECT_EQ(label_of(model).layout, "int5_block32");
+  write(config, weight, DType::u8, std::string("\x8f\x7c", 2), "");
+  EXPECT_EQ(row_of(opened())[7], 6 * 0x1p16f);
   write(config, weight, DType::u8, std::string("\xa0\x7c", 2), "");
   EXPECT_TRUE(contains(message(), "scales that fit f16, got 2^33 at row 0, group 0")) << message();
 }

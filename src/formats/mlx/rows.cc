@@ -159,7 +159,7 @@ class FloatRows : public RowSource {
 }  // namespace
 
 const Layout& mlx_layout(const MlxPacking& packing) {
-  if (packing.mode == MlxMode::mxfp4) return layout_of(LayoutId::int8_block32);
+  if (packing.mode == MlxMode::mxfp4) return layout_of(LayoutId::int5_block32);
   for (const int bits : {packing.bits, packing.bits <= 4 ? 4 : 8})
     if (const Layout* layout = find_layout(fmt::format("uint{}_affine{}", bits, packing.group))) return *layout;
   HALFTONE_CHECK(false);

@@ -8,7 +8,7 @@
 
 #include "base/aligned.h"
 #include "halftone/status.h"
-#include "quantize/evaluate/products.h"
+#include "quantize/products.h"
 
 namespace halftone {
 

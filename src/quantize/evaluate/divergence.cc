@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "quantize/evaluate/products.h"
+#include "quantize/products.h"
 
 namespace halftone {
 namespace {

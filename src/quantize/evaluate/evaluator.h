@@ -12,10 +12,10 @@
 #include "graph/graph.h"
 #include "halftone/status.h"
 #include "quantize/evaluate/float_buffers.h"
-#include "quantize/evaluate/products.h"
 #include "quantize/evaluate/rope_tables.h"
 #include "quantize/evaluate/sequences.h"
 #include "quantize/evaluate/weight_table.h"
+#include "quantize/products.h"
 
 namespace halftone {
 

@@ -6,8 +6,8 @@
 
 #include "base/aligned.h"
 #include "graph/ops.h"
-#include "quantize/evaluate/products.h"
 #include "quantize/evaluate/sequences.h"
+#include "quantize/products.h"
 
 namespace halftone {
 

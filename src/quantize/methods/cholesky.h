@@ -7,7 +7,7 @@
 
 #include "base/aligned.h"
 #include "base/thread_pool.h"
-#include "quantize/methods/products.h"
+#include "quantize/products.h"
 
 namespace halftone {
 

@@ -5,7 +5,7 @@
 
 #include "base/aligned.h"
 #include "quantize/methods/method.h"
-#include "quantize/methods/products.h"
+#include "quantize/products.h"
 
 namespace halftone {
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <vector>
 
-#include "quantize/evaluate/products.h"
+#include "quantize/products.h"
 #include "quantize/tune/tunable.h"
 #include "tensor/dtype.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "quantize/evaluate/products.h"
+#include "quantize/products.h"
 
 #include <algorithm>
 #include <cstring>
@@ -48,14 +48,36 @@ void pack_transposed(const float* in, int64_t in_stride, int64_t rows, int64_t c
   }
 }
 
+Result<ExactProducts> ExactProducts::here() {
+  HALFTONE_ASSIGN(const Isa isa, active_isa());
+  const LinearKernel* const rows = select_linear(LayoutId::f32, Order::rows, Activations::exact, isa);
+  const LinearKernel* const panels = select_linear(LayoutId::f32, Order::panel16, Activations::exact, isa);
+  HALFTONE_CHECK(rows != nullptr && panels != nullptr);
+  return ExactProducts{rows->run, panels->run};
+}
+
+void multiply(LinearFn run, const Factor& factor, const float* x, int64_t x_stride, int64_t tokens, float* y,
+              int64_t y_stride, std::byte* scratch) {
+  LinearArgs args{};
+  args.weights = reinterpret_cast<const std::byte*>(factor.weights);
+  args.rows = factor.rows;
+  args.columns = factor.columns;
+  args.panel_end = (factor.rows + kPanelRows - 1) / kPanelRows;
+  args.tokens = tokens;
+  args.x = x;
+  args.x_stride = x_stride;
+  args.y = y;
+  args.y_stride = y_stride;
+  args.scratch = scratch;
+  run(args);
+}
+
 Result<Products> Products::create(ThreadPool& pool) {
   Products products;
   HALFTONE_ASSIGN(products.isa_, active_isa());
   products.pool_ = &pool;
   products.vector_ = &select_vector(products.isa_);
-  products.rows_ = select_linear(LayoutId::f32, Order::rows, Activations::exact, products.isa_);
-  products.panels_ = select_linear(LayoutId::f32, Order::panel16, Activations::exact, products.isa_);
-  HALFTONE_CHECK(products.rows_ != nullptr && products.panels_ != nullptr);
+  HALFTONE_ASSIGN(products.exact_, ExactProducts::here());
   return products;
 }
 
@@ -66,22 +88,12 @@ void Products::reserve_scratch(int64_t columns) {
   scratch_.grow(static_cast<size_t>(bytes * pool_->threads()));
 }
 
-void Products::run_part(const Part& part, const LinearKernel& kernel, int thread) const {
-  LinearArgs args{};
-  args.weights = reinterpret_cast<const std::byte*>(part.w);
-  args.rows = part.rows;
-  args.columns = part.columns;
-  args.panel_end = (part.rows + kPanelRows - 1) / kPanelRows;
-  args.tokens = part.tokens;
-  args.x = part.x;
-  args.x_stride = part.x_stride;
-  args.y = part.y;
-  args.y_stride = part.y_stride;
-  args.scratch = scratch_.data() + thread * scratch_stride_;
-  kernel.run(args);
+void Products::run_part(const Part& part, LinearFn kernel, int thread) const {
+  multiply(kernel, {part.w, part.rows, part.columns}, part.x, part.x_stride, part.tokens, part.y, part.y_stride,
+           scratch_.data() + thread * scratch_stride_);
 }
 
-void Products::run(const LinearArgs& args, const LinearKernel& kernel, bool upper) {
+void Products::run(const LinearArgs& args, LinearFn kernel, bool upper) {
   reserve_scratch(args.columns);
   const int64_t panels = (args.rows + kPanelRows - 1) / kPanelRows;
   const int64_t across = (panels + kPanelBlock - 1) / kPanelBlock;
@@ -97,7 +109,7 @@ void Products::run(const LinearArgs& args, const LinearKernel& kernel, bool uppe
       part.x += token * args.x_stride;
       part.y += token * args.y_stride;
       part.scratch = scratch_.data() + thread * scratch_stride_;
-      kernel.run(part);
+      kernel(part);
     }
   });
 }
@@ -114,7 +126,7 @@ Status Products::by_transposed(const float* x, int64_t tokens, const WeightView&
   args.tokens = tokens;
   args.x = x;
   args.y = y;
-  run(args, *kernel);
+  run(args, kernel->run);
   return {};
 }
 
@@ -128,7 +140,7 @@ void Products::by(const float* x, int64_t tokens, const float* w, int64_t inner,
   args.tokens = tokens;
   args.x = x;
   args.y = y;
-  run(args, *panels_);
+  run(args, exact_.by_panels);
 }
 
 void Products::turned_times_packed(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens,
@@ -155,7 +167,7 @@ void Products::turned_times_packed(const float* a, int64_t a_columns, const floa
   args.tokens = a_columns;
   args.x = turned_.data();
   args.y = y;
-  run(args, *panels_, upper);
+  run(args, exact_.by_panels, upper);
 }
 
 void Products::transposed_by(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens,

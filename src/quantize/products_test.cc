@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "quantize/evaluate/products.h"
+#include "quantize/products.h"
 
 #include <gtest/gtest.h>
 

@@ -24,6 +24,26 @@ inline int64_t panel_floats(int64_t rows, int64_t columns) {
   return (columns + kPanelRows - 1) / kPanelRows * kPanelRows * rows;
 }
 
+// The kernels of f32 matrices, for code on one thread that brings its own scratch.
+struct ExactProducts {
+  LinearFn by_rows = nullptr;    // weights (rows, columns) as they lie
+  LinearFn by_panels = nullptr;  // weights in panels of 16 rows, [column][16]
+
+  static Result<ExactProducts> here();  // for the active instruction set
+};
+
+// One right-hand side: weights (rows, columns) in the order that the kernel reads.
+struct Factor {
+  const float* weights;
+  int64_t rows, columns;
+};
+
+// y (tokens, factor.rows) = x (tokens, factor.columns) times the factor transposed; strides in floats from token to
+// token. scratch: product_scratch_bytes(factor.columns), of the calling thread.
+void multiply(LinearFn run, const Factor& factor, const float* x, int64_t x_stride, int64_t tokens, float* y,
+              int64_t y_stride, std::byte* scratch);
+inline int64_t product_scratch_bytes(int64_t columns) { return linear_scratch_bytes(columns); }
+
 // One user at a time; what it computes is split over the pool.
 class Products {
  public:
@@ -51,22 +71,24 @@ class Products {
     float* y;  // (tokens, rows; y_stride)
     int64_t y_stride;
   };
-  void rows_on_thread(const Part& part, int thread) const { run_part(part, *rows_, thread); }      // Order::rows
-  void panels_on_thread(const Part& part, int thread) const { run_part(part, *panels_, thread); }  // Order::panel16
+  void rows_on_thread(const Part& part, int thread) const { run_part(part, exact_.by_rows, thread); }  // Order::rows
+  void panels_on_thread(const Part& part, int thread) const {
+    run_part(part, exact_.by_panels, thread);
+  }                                       // Order::panel16
   void reserve_scratch(int64_t columns);  // for parts of so many columns
 
  private:
   Products() = default;
-  void run_part(const Part& part, const LinearKernel& kernel, int thread) const;
+  void run_part(const Part& part, LinearFn kernel, int thread) const;
   // upper: only what the upper half of a square y needs.
-  void run(const LinearArgs& args, const LinearKernel& kernel, bool upper = false);
+  void run(const LinearArgs& args, LinearFn kernel, bool upper = false);
   void turned_times_packed(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens,
                            float* y, bool upper);
 
   ThreadPool* pool_ = nullptr;
   Isa isa_ = Isa::scalar;
   const VectorKernels* vector_ = nullptr;
-  const LinearKernel *rows_ = nullptr, *panels_ = nullptr;
+  ExactProducts exact_;
   AlignedBuffer<float> packed_, turned_;
   mutable AlignedBuffer<std::byte> scratch_;  // one stretch per thread
   int64_t scratch_stride_ = 0;

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// quantize by data on the model of the checkout, as a user types it.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/atomic_write.h"
+#include "base/temp_folder.h"
+#include "program.h"
+
+namespace halftone {
+namespace {
+
+using Json = nlohmann::json;
+
+class QuantizeCli : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(write_file_atomic(temp_ / "best.yaml",
+                                  "name: quick-best\nrules:\n  - {layout: int4_block32, method: gptq}\n"
+                                  "tune: {steps: 3, batch_tokens: 512}\n")
+                    .ok());
+  }
+  // In temp_, with %M for the folder of the model.
+  std::pair<int, std::string> quantize(std::string words) const {
+    const std::string model = std::string(HALFTONE_SOURCE_DIR) + "/models/tinyworld";
+    for (size_t at = 0; (at = words.find("%M", at)) != std::string::npos; at += model.size())
+      words.replace(at, 2, model);
+    return run_command(fmt::format("cd '{}' && '{}/halftone' quantize '{}' -o q.ht {}", temp_.path().string(),
+                                   HALFTONE_BINARY_DIR, model, words));
+  }
+  Json json() const {
+    const auto text = read_text_file(temp_ / "out.json");
+    return text.ok() ? Json::parse(*text) : Json::object();
+  }
+
+  TempFolder temp_;
+};
+
+bool says(const std::string& output, std::string_view part) { return output.find(part) != std::string::npos; }
+
+TEST_F(QuantizeCli, ByDataAndTuned) {
+  const auto [code, output] = quantize(
+      "-r best.yaml --calibration %M/calibration.txt --calibration-tokens 4096 --calibration-length 128 "
+      "--held-out %M/validation.txt --json out.json");
+  ASSERT_EQ(code, 0) << output;
+  EXPECT_TRUE(says(output, "calibration covers ")) << output;
+  EXPECT_TRUE(says(output, "tuned in 3 steps: KL on ")) << output;
+  const Json results = json()["results"];
+  EXPECT_TRUE(results["tuned"]["kept"].get<bool>());
+  EXPECT_LT(results["tuned"]["kl_after"].get<double>(), results["tuned"]["kl_before"].get<double>());
+  EXPECT_GT(results["coverage"]["inside"].get<double>(), 0.9);  // text of the same kind
+  EXPECT_LE(results["coverage"]["inside"].get<double>(), 1.0);
+  EXPECT_EQ(results["tensors"][0]["method"], "gptq");
+  const auto verified =
+      run_command(fmt::format("cd '{}' && '{}/halftone' verify q.ht", temp_.path().string(), HALFTONE_BINARY_DIR));
+  EXPECT_EQ(verified.first, 0) << verified.second;
+}
+
+TEST_F(QuantizeCli, TextThatIsAlsoCalibrationIsNotHeldOut) {
+  const auto [code, output] =
+      quantize("-r best.yaml --calibration %M/calibration.txt --calibration-tokens 2048 --held-out %M/calibration.txt");
+  EXPECT_EQ(code, 1);
+  EXPECT_TRUE(says(output, "got 2048 of 2048 tokens (100.00 %) in runs of 32 that both have")) << output;
+  EXPECT_FALSE(std::filesystem::exists(temp_ / "q.ht"));
+}
+
+TEST_F(QuantizeCli, CalibrationIsAskedFor) {
+  const auto [code, output] = quantize("-r int4-best");
+  EXPECT_EQ(code, 1);
+  EXPECT_TRUE(says(output, "expected --calibration FILE, got none")) << output;
+  const auto [without, reason] = quantize("-r int4 --held-out %M/validation.txt");
+  EXPECT_EQ(without, 2);
+  EXPECT_TRUE(says(reason, "--held-out requires --calibration")) << reason;
+  EXPECT_FALSE(std::filesystem::exists(temp_ / "q.ht"));
+}
+
+}  // namespace
+}  // namespace halftone

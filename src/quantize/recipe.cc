@@ -56,7 +56,7 @@ constexpr Preset kPresets[] = {
     {"int4-best", "int4_block32", "gptq", true},
     {"int4-channel-best", "int4_channel", "gptq", true},
     {"int3-best", "int3_block32", "gptq", true},
-    {"lut4-best", "lut4_group16", "kmeans_weighted", true},
+    {"lut4-best", "lut4_group16", "gptq", true},
     {"lut8", "lut8_group16"},
     {"lut6", "lut6_group16"},
     {"lut4", "lut4_group16"},

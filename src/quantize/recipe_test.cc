@@ -76,7 +76,7 @@ TEST(Recipe, PalettesGetMethodsOfTheirOwn) {
   EXPECT_EQ(parse_recipe("rules: [{layout: lut6_tensor}]", "r")->rules[0].method, "kmeans");
   EXPECT_EQ(parse_recipe("rules: [{layout: lut1_group4, method: kmeans_lloyd}]", "r")->rules[0].method, "kmeans_lloyd");
   EXPECT_TRUE(contains(message_of("rules: [{layout: lut4_tensor, method: nearest}]"),
-                       "expected a method that fills lut4_tensor, got 'nearest'; known: kmeans"));
+                       "expected a method that fills lut4_tensor, got 'nearest'; known: gptq, kmeans"));
   EXPECT_TRUE(contains(message_of("rules: [{layout: int4_block32, method: kmeans}]"),
                        "expected a method that fills int4_block32, got 'kmeans'; known: nearest"));
 }

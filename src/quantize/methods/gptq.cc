@@ -8,6 +8,7 @@
 
 #include "quantize/methods/grid.h"
 #include "quantize/methods/methods.h"
+#include "quantize/methods/palette_grid.h"
 #include "quantize/methods/refine.h"
 
 namespace halftone {
@@ -55,12 +56,17 @@ void Feedback::run_block(int64_t block) {
   }
 }
 
+std::unique_ptr<Grid> grid_for(const Layout& layout, const MethodInput& input, const HessianFactor& shared) {
+  if (!layout.is_palette()) return make_grid(layout, input.columns);
+  return std::make_unique<PaletteGrid>(layout, input, static_cast<const SharedPalettes*>(shared.palettes.get()));
+}
+
 }  // namespace
 
 void choose_with_feedback(const Layout& layout, const MethodInput& input, int sweeps, const MethodOutput& output) {
   const auto& shared = static_cast<const HessianFactor&>(*input.preparation);
   const AlignedBuffer<Lanes> values = lanes_of(input);
-  const std::unique_ptr<Grid> grid = make_grid(layout, input.columns);
+  const std::unique_ptr<Grid> grid = grid_for(layout, input, shared);
   std::vector<float> weights(static_cast<size_t>(input.columns));
   for (size_t j = 0; j < weights.size(); ++j) weights[static_cast<size_t>(shared.order[j])] = shared.pivots[j];
   grid->fit(values.data(), weights.data());

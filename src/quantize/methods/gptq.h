@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "base/aligned.h"
@@ -22,6 +23,7 @@ struct HessianFactor final : Preparation {
   std::span<const float> hessian;  // as given, in the order of the matrix
   double damping = 0;              // added to the diagonal of H
   ExactProducts products;
+  std::unique_ptr<Preparation> palettes;  // SharedPalettes, where the layout has them
 
   const float* left_of(int64_t block) const { return left.data() + block * (block - 1) / 2 * kBlock * kBlock; }
   const float* inside_of(int64_t block) const { return inside.data() + block * kBlock * kBlock; }

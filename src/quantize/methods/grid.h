@@ -26,6 +26,8 @@ struct LineMoments {
   float one_one = 0;          // 1^T H 1
 };
 
+class PaletteGrid;
+
 class Grid {
  public:
   virtual ~Grid() = default;
@@ -39,6 +41,7 @@ class Grid {
   // Moves the group's line to the stored one that lowers e^T H e most, where one does. False: nothing moved.
   virtual bool refit(int64_t group, const LineMoments& moments) = 0;
   virtual int64_t group_width() const = 0;
+  virtual PaletteGrid* palettes() { return nullptr; }  // itself, where it has entries instead of lines
   // Scales and what else groups share, of the first `rows` rows, and the codes (columns).
   virtual void write(const Lanes* codes, int64_t rows, const MethodOutput& output) const = 0;
 };

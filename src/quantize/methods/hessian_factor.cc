@@ -63,7 +63,7 @@ void store(const BlockCholesky& factor, HessianFactor& out, ThreadPool& pool) {
 
 }  // namespace
 
-Result<std::unique_ptr<Preparation>> prepare_gptq(const Layout&, const MatrixReader& matrix,
+Result<std::unique_ptr<Preparation>> prepare_gptq(const Layout& layout, const MatrixReader& matrix,
                                                   const InputStatistics& statistics, ThreadPool& pool) {
   const int64_t n = matrix.columns;
   double mean = 0;
@@ -91,6 +91,11 @@ Result<std::unique_ptr<Preparation>> prepare_gptq(const Layout&, const MatrixRea
     if (!factor.factor(added / 4, result->products, pool)) continue;
     result->damping = damping;
     store(factor, *result, pool);
+    if (layout.is_palette()) {  // columns count as they do for the grids of panels
+      std::vector<float> weights(static_cast<size_t>(n));
+      for (size_t j = 0; j < weights.size(); ++j) weights[static_cast<size_t>(order[j])] = result->pivots[j];
+      HALFTONE_ASSIGN(result->palettes, prepare_kmeans(layout, matrix, {statistics.tokens, weights, {}}, pool));
+    }
     return std::unique_ptr<Preparation>(std::move(result));
   }
   return invalid_input(

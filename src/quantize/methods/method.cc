@@ -8,7 +8,8 @@
 namespace halftone {
 namespace {
 
-constexpr Fills kScales{.lines = true, .nested = true}, kPalettes{.lines = false, .palettes = true};
+constexpr Fills kScales{.lines = true, .nested = true}, kPalettes{.lines = false, .palettes = true},
+    kAll{.lines = true, .nested = true, .palettes = true};
 
 }  // namespace
 
@@ -16,7 +17,7 @@ std::span<const Method> all_methods() {
   static constexpr std::array kMethods = {
       Method{.name = "nearest", .choose = choose_nearest},
       Method{.name = "search", .fills = kScales, .choose = choose_search},
-      Method{.name = "gptq", .fills = kScales, .uses = Data::hessian, .prepare = prepare_gptq, .choose = choose_gptq},
+      Method{.name = "gptq", .fills = kAll, .uses = Data::hessian, .prepare = prepare_gptq, .choose = choose_gptq},
       Method{.name = "kmeans", .fills = kPalettes, .prepare = prepare_kmeans, .choose = choose_kmeans},
       Method{.name = "kmeans_weighted",
              .fills = kPalettes,

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "quantize/methods/palette_grid.h"
+
 namespace halftone {
 namespace {
 
@@ -169,7 +171,11 @@ void refine(const HessianFactor& shared, const Lanes* values, int64_t columns, i
   Descent descent{shared, values, columns, grid, codes};
   descent.start();
   for (int i = 0; i < sweeps; ++i) {
-    if (descent.width > kMostBlock) descent.refit_wide();
+    if (PaletteGrid* const palettes = grid.palettes()) {
+      if (palettes->refit_entries(shared, descent.rows.data(), codes)) descent.start();
+    } else if (descent.width > kMostBlock) {
+      descent.refit_wide();
+    }
     descent.sweep();
   }
 }

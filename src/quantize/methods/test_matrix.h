@@ -53,7 +53,7 @@ struct TestChoice {
   const Layout* layout;
   int64_t rows, columns;
   std::vector<int8_t> codes;
-  std::vector<uint16_t> scales, bases;
+  std::vector<uint16_t> scales, bases, palettes;
   std::vector<uint8_t> sub_scales, sub_bases;
   std::vector<float> decoded;  // (rows, columns)
   bool finite = true;
@@ -72,8 +72,23 @@ inline std::pair<float, float> line_of(const TestChoice& choice, int64_t row, in
           -(f16_to_f32(choice.bases[upper]) * static_cast<float>(choice.sub_bases[at]))};
 }
 
+inline float palette_value(const TestChoice& choice, int64_t row, int64_t k) {
+  const Layout& layout = *choice.layout;
+  const int64_t palette = row / kPanelRows * layout.panel_palettes() + row % kPanelRows / layout.rows_of_palette();
+  const int code = choice.codes[static_cast<size_t>(row * choice.columns + k)] + layout.offset;
+  const float scale = layout.scaled ? f16_to_f32(choice.scales[static_cast<size_t>(row)]) : 1.0f;
+  return f16_to_f32(choice.palettes[static_cast<size_t>(palette * layout.entries() + code)]) * scale;
+}
+
 inline void decode_choice(TestChoice& choice) {
   const Layout& layout = *choice.layout;
+  if (layout.is_palette()) {
+    for (int64_t i = 0; i < choice.rows * choice.columns; ++i) {
+      choice.decoded.push_back(palette_value(choice, i / choice.columns, i % choice.columns));
+      choice.finite = choice.finite && std::isfinite(choice.decoded.back());
+    }
+    return;
+  }
   const int64_t width = layout.group == 0 ? choice.columns : layout.group;
   for (int64_t row = 0; row < choice.rows; ++row) {
     for (int64_t k = 0; k < choice.columns; ++k) {
@@ -93,7 +108,7 @@ inline TestChoice choose_all(std::string_view name, const Layout& layout, const 
                              const InputStatistics& statistics, int threads = 1, Choose choose = nullptr) {
   const Method& method = *find_method(name);
   ThreadPool pool(threads);
-  TestChoice choice{&layout, matrix.rows, matrix.columns, {}, {}, {}, {}, {}, {}};
+  TestChoice choice{&layout, matrix.rows, matrix.columns, {}, {}, {}, {}, {}, {}, {}};
   std::unique_ptr<Preparation> preparation;
   if (method.prepare != nullptr) {
     const MatrixReader reader{matrix.rows, matrix.columns, [&](int64_t row, float* out) {
@@ -111,6 +126,8 @@ inline TestChoice choose_all(std::string_view name, const Layout& layout, const 
   choice.bases.resize(layout.affine ? height * count : 0);
   choice.sub_scales.resize(layout.is_nested() ? height * groups : 0);
   choice.sub_bases.resize(layout.is_nested() && layout.affine ? height * groups : 0);
+  const auto palettes = static_cast<size_t>(layout.is_palette() ? layout.panel_palettes() * layout.entries() : 0);
+  choice.palettes.resize((height + 15) / 16 * palettes);
   const auto columns = static_cast<size_t>(matrix.columns);
   const auto part = [](auto& all, size_t row, size_t rows, size_t width) {
     return all.empty() ? std::span(all) : std::span(all).subspan(row * width, rows * width);
@@ -120,10 +137,15 @@ inline TestChoice choose_all(std::string_view name, const Layout& layout, const 
       const auto row = static_cast<size_t>(16 * panel);
       const size_t rows = std::min<size_t>(16, height - row);
       const MethodInput input{std::span(matrix.values).subspan(row * columns, rows * columns),
-                              static_cast<int64_t>(rows), matrix.columns, statistics, preparation.get()};
-      const MethodOutput output{part(choice.codes, row, rows, columns), part(choice.scales, row, rows, count),
-                                part(choice.bases, row, rows, count), part(choice.sub_scales, row, rows, groups),
-                                part(choice.sub_bases, row, rows, groups)};
+                              static_cast<int64_t>(rows),
+                              matrix.columns,
+                              statistics,
+                              preparation.get(),
+                              static_cast<int64_t>(row)};
+      const MethodOutput output{
+          part(choice.codes, row, rows, columns),    part(choice.scales, row, rows, count),
+          part(choice.bases, row, rows, count),      part(choice.sub_scales, row, rows, groups),
+          part(choice.sub_bases, row, rows, groups), std::span(choice.palettes).subspan(row / 16 * palettes, palettes)};
       (choose == nullptr ? method.choose : choose)(layout, input, output);
     }
   });

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/methods/palette_grid.h"
+
+#include <gtest/gtest.h>
+
+#include "quantize/methods/test_matrix.h"
+
+namespace halftone {
+namespace {
+
+template <int kSweeps>
+void palettes_with_sweeps(const Layout& layout, const MethodInput& input, const MethodOutput& output) {
+  choose_with_feedback(layout, input, kSweeps, output);
+}
+
+double loss_of(std::string_view method, std::string_view layout, const TestMatrix& matrix, Choose choose = nullptr) {
+  return proxy_loss(matrix, choose_all(method, *find_layout(layout), matrix, matrix.statistics(), 1, choose).decoded);
+}
+
+// 37 rows: the last panel has five, the last palettes of group4 and group8 fewer rows than the others.
+TEST(PaletteGrid, GptqLosesLessThanKmeansForAnyPalette) {
+  const TestMatrix matrix = test_matrix(37, 200, 9);
+  for (const Layout* layout : all_layouts()) {
+    if (!layout->is_palette() || layout->bits < 2 || layout->bits > 4) continue;
+    const double gptq = loss_of("gptq", layout->name, matrix);
+    EXPECT_LT(gptq, 0.5 * loss_of("kmeans", layout->name, matrix)) << layout->name;
+    EXPECT_LT(gptq, 0.7 * loss_of("kmeans_weighted", layout->name, matrix)) << layout->name;
+  }
+}
+
+TEST(PaletteGrid, LosesLessThanLinesOfWholeRows) {
+  const TestMatrix matrix = test_matrix(32, 384, 9);
+  EXPECT_LT(loss_of("gptq", "lut4_group16", matrix), loss_of("gptq", "int4_channel", matrix));
+}
+
+TEST(PaletteGrid, RefitsNeverRaiseTheLoss) {
+  const TestMatrix matrix = test_matrix(21, 300, 23);
+  double mean = 0;
+  for (const float moment : matrix.second_moment) mean += static_cast<double>(moment) / 300;
+  TestMatrix damped = matrix;  // what is minimised
+  for (size_t k = 0; k < 300; ++k) damped.hessian[k * 300 + k] += static_cast<float>(0.01 * mean);
+  for (const char* name : {"lut4_group16", "lut3_group4", "lut2_group1", "lut4_group16_scaled", "lut4_tensor"}) {
+    const auto loss = [&](Choose choose) {
+      return proxy_loss(damped, choose_all("gptq", *find_layout(name), matrix, matrix.statistics(), 1, choose).decoded);
+    };
+    const double none = loss(palettes_with_sweeps<0>), one = loss(palettes_with_sweeps<1>);
+    const double two = loss(palettes_with_sweeps<2>);
+    EXPECT_LT(one, 0.995 * none) << name;
+    EXPECT_LE(two, one) << name;
+    EXPECT_LE(loss(palettes_with_sweeps<6>), two) << name;
+  }
+}
+
+TEST(PaletteGrid, ThreadsDoNotChangeTheResult) {
+  const TestMatrix matrix = test_matrix(40, 150, 17);
+  for (const char* name : {"lut4_group16", "lut4_tensor_scaled", "lut3_group32"}) {
+    const TestChoice one = choose_all("gptq", *find_layout(name), matrix, matrix.statistics());
+    const TestChoice three = choose_all("gptq", *find_layout(name), matrix, matrix.statistics(), 3);
+    EXPECT_EQ(one.codes, three.codes) << name;
+    EXPECT_EQ(one.scales, three.scales) << name;
+    EXPECT_EQ(one.palettes, three.palettes) << name;
+  }
+}
+
+}  // namespace
+}  // namespace halftone

@@ -32,28 +32,28 @@ class ProductsOf : public testing::TestWithParam<int> {
 };
 
 // More than a block of tokens and of panels, and rests of both.
-constexpr int64_t kTokens = 270, kInner = 41, kOuter = 139;
+constexpr int64_t kTokens = 270, kDepth = 41, kOuter = 139;
 
 TEST_P(ProductsOf, AreChainsOfFusedMultiplyAdds) {
-  const std::vector<float> x = random_matrix(kTokens, kInner, 1), w = random_matrix(kOuter, kInner, 2);
-  const std::vector<float> u = random_matrix(kInner, kOuter, 3), z = random_matrix(kTokens, kOuter, 4);
-  std::vector<float> y(kTokens * kOuter), by(kTokens * kOuter), turned(kInner * kOuter);
-  const WeightView view = {&layout_of(LayoutId::f32), Order::rows, kOuter, kInner, std::as_bytes(std::span(w))};
+  const std::vector<float> x = random_matrix(kTokens, kDepth, 1), w = random_matrix(kOuter, kDepth, 2);
+  const std::vector<float> u = random_matrix(kDepth, kOuter, 3), z = random_matrix(kTokens, kOuter, 4);
+  std::vector<float> y(kTokens * kOuter), by(kTokens * kOuter), turned(kDepth * kOuter);
+  const WeightView view = {&layout_of(LayoutId::f32), Order::rows, kOuter, kDepth, std::as_bytes(std::span(w))};
   ASSERT_TRUE(products_.by_transposed(x.data(), kTokens, view, y.data()).ok());
-  products_.by(x.data(), kTokens, u.data(), kInner, kOuter, by.data());
-  products_.transposed_by(x.data(), kInner, z.data(), kOuter, kTokens, turned.data());
+  products_.by(x.data(), kTokens, u.data(), kDepth, kOuter, by.data());
+  products_.transposed_by(x.data(), kDepth, z.data(), kOuter, kTokens, turned.data());
   const auto at = [](const std::vector<float>& m, int64_t row, int64_t columns, int64_t column) {
     return m[static_cast<size_t>(row * columns + column)];
   };
   for (int64_t j = 0; j < kOuter; ++j) {
     for (int64_t t = 0; t < kTokens; ++t) {
-      const auto x_at = [&](int64_t k) { return at(x, t, kInner, k); };
-      ASSERT_EQ(at(y, t, kOuter, j), chain(kInner, x_at, [&](int64_t k) { return at(w, j, kInner, k); }));
-      ASSERT_EQ(at(by, t, kOuter, j), chain(kInner, x_at, [&](int64_t k) { return at(u, k, kOuter, j); }));
+      const auto x_at = [&](int64_t k) { return at(x, t, kDepth, k); };
+      ASSERT_EQ(at(y, t, kOuter, j), chain(kDepth, x_at, [&](int64_t k) { return at(w, j, kDepth, k); }));
+      ASSERT_EQ(at(by, t, kOuter, j), chain(kDepth, x_at, [&](int64_t k) { return at(u, k, kOuter, j); }));
     }
-    for (int64_t i = 0; i < kInner; ++i) {
+    for (int64_t i = 0; i < kDepth; ++i) {
       ASSERT_EQ(at(turned, i, kOuter, j), chain(
-                                              kTokens, [&](int64_t t) { return at(x, t, kInner, i); },
+                                              kTokens, [&](int64_t t) { return at(x, t, kDepth, i); },
                                               [&](int64_t t) { return at(z, t, kOuter, j); }));
     }
   }

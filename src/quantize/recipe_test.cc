@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/temp_folder.h"
+#include "formats/test_files.h"
 
 namespace halftone {
 namespace {
@@ -14,8 +15,6 @@ std::string message_of(std::string_view yaml) {
   const auto recipe = parse_recipe(yaml, "r.yaml");
   return recipe.ok() ? "accepted" : std::string(recipe.status().message());
 }
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 TEST(Recipe, PresetsLoadByNameWithEitherDash) {
   for (const std::string& name : preset_names()) {

@@ -28,13 +28,13 @@ constexpr const char* kShipExample = R"(Example:
   recipe          MB  points vs float [95 %]  rare loss  confident flips  decode tok/s   memory  verdict
   float16       6.82                  90.0 %                                     2,593  16.6 MB  reference
   int8          3.46       -0.0 [-0.5, +0.4]        1.2            0.0 %         5,388  13.4 MB  pass, smallest
-  int4          1.93       -1.0 [-1.9, -0.2]        3.2           0.05 %         7,526  11.9 MB  inconclusive
-  int4-channel  1.76       -1.0 [-1.9, -0.1]        2.1            0.4 %         8,463  11.8 MB  inconclusive
-  int3          1.50       -3.1 [-4.2, -2.0]        8.5            1.2 %         7,754  12.5 MB  FAIL
+  int4          1.93       -1.2 [-1.9, -0.5]        3.2           0.09 %         7,526  11.9 MB  inconclusive
+  int4-channel  1.76       -2.4 [-3.5, -1.4]        6.9            0.8 %         8,463  11.8 MB  FAIL
+  int3          1.50       -3.0 [-4.1, -1.9]        8.3            1.1 %         7,754  12.5 MB  FAIL
   ...
   Sealed 4,238 questions, opened once: int8 +0.1 [-0.1, +0.4]  PASS
   Wrote out/tinyworld.ht, with evidence/report.html and samples.jsonl
-  $ halftone ship ~/my-model --text my_prompts.txt --max-bytes 1.2GB --min-decode 30tok/s
+  $ halftone ship ~/my-model --text my_prompts.txt --calibration other_text.txt --max-bytes 1.2GB
 Exit codes: 0 an artifact ships, 3 the gate fails, 4 too few samples to tell.)";
 
 int exit_code(Verdict verdict) {

@@ -81,6 +81,21 @@ TEST(GgufVocabulary, FlagsOfTheFileCount) {
   EXPECT_EQ(ids_of(read_metadata(collapsed), "  a  a ", false), (Ids{7, 7}));
 }
 
+TEST(GgufVocabulary, WordPiecesAreMarkedWhereTheyBegin) {
+  GgufMetadata metadata;
+  metadata.text("tokenizer.ggml.model", "bert");
+  metadata.texts("tokenizer.ggml.tokens", std::vector<std::string>{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "▁un", "▁a",
+                                                                   "aff", "able", "▁,", "s", "▁["});
+  metadata.i32s("tokenizer.ggml.token_type", std::vector<int32_t>{3, 2, 3, 3, 1, 1, 1, 1, 1, 1, 1});
+  metadata.u32("tokenizer.ggml.cls_token_id", 2);
+  metadata.u32("tokenizer.ggml.seperator_token_id", 3);  // the key is spelt so
+  const auto tokenizer = read_metadata(metadata);
+  EXPECT_EQ(ids_of(tokenizer, "UnÁffables, a"), (Ids{2, 4, 6, 7, 9, 8, 5, 3}));  // a capital, an accent, the ends
+  EXPECT_EQ(ids_of(tokenizer, "un unx [a", false), (Ids{4, 1, 10, 5}));          // a word with an unknown part
+  EXPECT_EQ((*tokenizer)->decode({4, 6, 7, 8, 5}), "unaffable, a");
+  EXPECT_EQ((*tokenizer)->kind(), "wordpiece");
+}
+
 TEST(GgufVocabulary, ControlTokensOfPhi3TakeTheSpaceBehindThem) {
   GgufMetadata metadata = scored_metadata();
   metadata.text("general.architecture", "phi3");
@@ -139,7 +154,7 @@ TEST(GgufVocabulary, FaultsNameFileAndKey) {
   GgufMetadata other;
   other.text("tokenizer.ggml.model", "rwkv");
   EXPECT_EQ(metadata_message(other),
-            "[tokenizer] t.gguf: tokenizer.ggml.model: expected llama or gpt2, got \"rwkv\"; put the model's "
+            "[tokenizer] t.gguf: tokenizer.ggml.model: expected llama, gpt2 or bert, got \"rwkv\"; put the model's "
             "tokenizer.json beside the file");
   GgufMetadata empty;
   empty.text("tokenizer.ggml.model", "gpt2");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The vocabulary in a GGUF file's metadata → the parts of a tokenizer. Kind "llama" is a SentencePiece model of type
-// BPE in other words, kind "gpt2" a byte-level tokenizer.json whose pre-tokenizer has only a name.
+// BPE in other words, kind "gpt2" a byte-level tokenizer.json whose pre-tokenizer has only a name, kind "bert" a
+// WordPiece one whose pieces carry the mark where they begin a word instead of where they go on.
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -148,6 +150,54 @@ Result<std::shared_ptr<const Tokenizer>> read_byte_level(GgufTokenizerKeys& keys
   return build_tokenizer(std::move(json), name);
 }
 
+// As tokenizer.json writes it: "##" where a piece goes on, nothing where it begins a word.
+std::string word_piece(std::string_view stored) {
+  constexpr std::string_view kBegins = "\u2581";
+  if (stored.starts_with(kBegins)) return std::string(stored.substr(kBegins.size()));
+  if (stored.starts_with('[') && stored.ends_with(']')) return std::string(stored);  // [CLS], [unused7]
+  return "##" + std::string(stored);
+}
+
+// Kind "bert". The file has no field for lower case: such vocabularies have no capitals.
+Result<std::shared_ptr<const Tokenizer>> read_word_pieces(GgufTokenizerKeys& keys, const GgufTokens& tokens,
+                                                          std::string_view name) {
+  const auto last = static_cast<int64_t>(tokens.pieces.size()) - 1;
+  const int64_t begin = keys.integer("cls_token_id", 0, last, tokens.bos);
+  const int64_t end =
+      keys.integer("seperator_token_id", 0, last, keys.integer("separator_token_id", 0, last, tokens.eos));
+  HALFTONE_TRY(keys.status());
+  TokenizerJson json;
+  Json added = Json::array();
+  bool capitals = false;
+  for (size_t i = 0; i < tokens.pieces.size(); ++i) {
+    const std::string piece = word_piece(tokens.pieces[i]);
+    const Status status = json.vocabulary.add(piece, static_cast<int64_t>(i));
+    if (!status.ok()) return invalid_input("{}[{}]: {}", keys.place("tokens"), i, status.message());
+    const bool special = static_cast<PieceType>(tokens.types[i]) == PieceType::control || piece.starts_with('[');
+    if (piece.size() > 2 && special && piece.ends_with(']'))
+      added.push_back({{"id", i}, {"content", piece}, {"special", true}, {"normalized", false}});
+    capitals =
+        capitals || (!special && std::any_of(piece.begin(), piece.end(), [](char c) { return c >= 'A' && c <= 'Z'; }));
+  }
+  Json single = Json::array(), special = Json::object();
+  const auto add = [&](int64_t id) {
+    if (id < 0) return;
+    const std::string content = word_piece(tokens.pieces[static_cast<size_t>(id)]);
+    single.push_back({{"SpecialToken", {{"id", content}}}});
+    special[content] = {{"ids", {id}}};
+  };
+  add(begin);
+  single.push_back({{"Sequence", {{"id", "A"}}}});
+  add(end);
+  json.rest = {{"added_tokens", std::move(added)},
+               {"normalizer", {{"type", "BertNormalizer"}, {"lowercase", !capitals}}},
+               {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+               {"post_processor", {{"type", "TemplateProcessing"}, {"single", single}, {"special_tokens", special}}},
+               {"decoder", {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}}},
+               {"model", {{"type", "WordPiece"}, {"unk_token", "[UNK]"}}}};
+  return build_tokenizer(std::move(json), name);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Tokenizer>> read_gguf_vocabulary(std::span<const std::byte> bytes, std::string_view name) {
@@ -156,14 +206,14 @@ Result<std::shared_ptr<const Tokenizer>> read_gguf_vocabulary(std::span<const st
   const std::string_view kind = keys.text("model", "");
   HALFTONE_TRY(keys.status());
   if (kind.empty()) return not_found("{}: expected a vocabulary, got none", keys.place("model"));
-  if (kind != "llama" && kind != "gpt2") {
-    return unsupported("{}: expected llama or gpt2, got \"{}\"; put the model's tokenizer.json beside the file",
+  if (kind != "llama" && kind != "gpt2" && kind != "bert") {
+    return unsupported("{}: expected llama, gpt2 or bert, got \"{}\"; put the model's tokenizer.json beside the file",
                        keys.place("model"), kind);
   }
   HALFTONE_ASSIGN(const GgufTokens tokens, read_tokens(keys));
   // Phi-3's added tokens take the white space behind them, which GGUF has no field for.
   if (kind == "llama") return read_scored(keys, tokens, name, header.text("general.architecture") == "phi3");
-  return read_byte_level(keys, tokens, name);
+  return kind == "bert" ? read_word_pieces(keys, tokens, name) : read_byte_level(keys, tokens, name);
 }
 
 }  // namespace halftone

@@ -78,9 +78,12 @@ class Export : public ::testing::Test {
     EXPECT_TRUE(report.ok()) << report.status().message();
     return load(folder_ / "synth");
   }
-  std::shared_ptr<const LanguageModel> quantized(const LanguageModel& source, const std::string& recipe) {
-    const fs::path path = folder_ / (recipe + ".ht");
-    const auto report = quantize(source, load_recipe(recipe).value(), path, {true}, pool_, no_progress());
+  std::shared_ptr<const LanguageModel> quantized(const LanguageModel& source, const std::string& preset) {
+    return quantized(source, load_recipe(preset).value());
+  }
+  std::shared_ptr<const LanguageModel> quantized(const LanguageModel& source, const Recipe& recipe) {
+    const fs::path path = folder_ / (recipe.name + ".ht");
+    const auto report = quantize(source, recipe, path, {true}, pool_, no_progress());
     EXPECT_TRUE(report.ok()) << report.status().message();
     return load(path);
   }
@@ -199,7 +202,7 @@ TEST_F(Export, JsonFollowsItsSchema) {
     for (const std::string& problem : schema.problems_of(exported(*model, type).to_json())) ADD_FAILURE() << problem;
 }
 
-TEST_F(Export, AFloatModelGetsTheCodesThatQuantizeWouldChoose) {
+TEST_F(Export, AFloatModelGetsTheCodesThatSearchChooses) {
   const auto model = synthetic(small_config());
   const ExportReport report = exported(*model, "q4_0");
   EXPECT_EQ(count(report, Fidelity::quantized, "q4_0"), kMatrices);
@@ -209,7 +212,9 @@ TEST_F(Export, AFloatModelGetsTheCodesThatQuantizeWouldChoose) {
   }
   const ReadBack from_float = read_back();
   const std::string direct(from_float.bytes("blk.1.attn_k.weight"));
-  exported(*quantized(*model, "int4"), "q4_0");
+  const auto recipe = parse_recipe("rules: [{layout: int4_block32, method: search}]", "searched");
+  ASSERT_TRUE(recipe.ok()) << recipe.status().message();
+  exported(*quantized(*model, *recipe), "q4_0");
   EXPECT_EQ(read_back().bytes("blk.1.attn_k.weight"), direct);
 }
 

@@ -9,7 +9,7 @@ if("avx512" IN_LIST HALFTONE_ISAS)
     set_property(SOURCE ${folder}/linear/exact_avx512.cc APPEND PROPERTY COMPILE_OPTIONS -fno-sanitize=all)
     set_property(SOURCE ${folder}/linear/int8_avx512.cc ${folder}/attention/attention_avx512.cc APPEND PROPERTY COMPILE_OPTIONS
                  -fno-sanitize=undefined -fno-sanitize=fuzzer-no-link -mllvm -asan-instrumentation-with-call-threshold=0)
-    set_property(SOURCE ${folder}/linear/int8_avx2.cc APPEND PROPERTY COMPILE_OPTIONS
+    set_property(SOURCE ${folder}/linear/int8_avx2.cc ${folder}/linear/exact_avx2.cc APPEND PROPERTY COMPILE_OPTIONS
                  -mllvm -asan-instrumentation-with-call-threshold=0)
   endif()
 endif()

@@ -92,8 +92,7 @@ Status describe_palette(const StoredTensor& tensor, const WeightView& view, int6
   if (i < palettes)
     return invalid_input(
         "[model] {}: tensor '{}': expected finite palettes, got {} at entry {} of row {}; the file is damaged, "
-        "quantize "
-        "again",
+        "quantize again",
         tensor.file.string(), tensor.name, kind, i % layout.entries(),
         first + i / layout.entries() * layout.rows_of_palette());
   return invalid_input(

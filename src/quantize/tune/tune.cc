@@ -61,6 +61,7 @@ class Tuner {
     held_out_ = pick(calibration, held_out);
     shuffle();
   }
+  const WeightTable& source() const { return teacher_weights_; }
   int64_t held_out_tokens() const { return held_out_.size(); }
 
   Status begin() {
@@ -207,12 +208,11 @@ Result<TuneReport> tune(const Graph& graph, const ModelFile& source, const Seque
   HALFTONE_ASSIGN(WeightTable teacher, WeightTable::create(graph, source));
   HALFTONE_ASSIGN(WeightTable student, WeightTable::create(graph, source));
   Tuner tuner(graph, options, std::move(teacher), std::move(student), pool);
-  HALFTONE_ASSIGN(const WeightTable stored, WeightTable::create(graph, source));
   const auto ids = ids_by_name(graph);
   for (size_t i = 0; i < tensors.size(); ++i) {
     const auto id = ids.find(tensors[i].assignment->source->name);
     if (id == ids.end()) continue;
-    if (auto tunable = tunable_of(tensors[i], stored, id->second)) tuner.add(id->second, std::move(tunable), i);
+    if (auto tunable = tunable_of(tensors[i], tuner.source(), id->second)) tuner.add(id->second, std::move(tunable), i);
   }
   tuner.split(calibration);
   HALFTONE_TRY(tuner.begin());

@@ -20,7 +20,11 @@ namespace {
 constexpr uint64_t kSeed = 2024;
 constexpr int64_t kRows[] = {1, 15, 16, 17, 40};
 constexpr int64_t kColumns[] = {1, 7, 8, 31, 32, 33, 128, 172, 200, 256, 300};
+#ifdef HALFTONE_SANITIZED
+constexpr int64_t kTokens[] = {1, 3, 8, 33};
+#else
 constexpr int64_t kTokens[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 33};
+#endif
 constexpr int64_t kMostTokens = 33;
 
 // Memory that ends where an unreadable page begins: reading one byte too many ends the test.
@@ -365,6 +369,9 @@ TEST(Linear, Bf16RowsAgreeOnAllNumbers) {
 
 TEST(Linear, SelectionTakesTheBestRowThatFits) {
   for (const Isa active : supported_isas()) {
+#ifdef HALFTONE_SANITIZED
+    if (active == Isa::avx512) continue;  // room.cmake leaves its rows out
+#endif
     for (const Layout* layout : all_layouts()) {
       const LinearKernel* exact = select_linear(layout->id, Order::panel16, Activations::exact, active);
       const LinearKernel* int8 = select_linear(layout->id, Order::panel16, Activations::int8, active);

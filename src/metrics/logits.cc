@@ -108,6 +108,7 @@ RowScore row_score(std::span<const float> logits, const Peak& peak, double log_s
   RowScore score;
   score.top = peak.index;
   score.finite = peak.finite;
+  if (peak.finite) score.top_log_probability = peak.value - log_sum;
   if (target >= 0 && peak.finite) score.log_probability = logits[target] - log_sum;
   return score;
 }

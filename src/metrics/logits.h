@@ -13,7 +13,8 @@ namespace halftone {
 struct RowScore {
   double log_probability = 0;  // of `target`
   int top = 0;                 // index of the largest logit, the lowest of equals
-  bool finite = true;          // false: the row holds a NaN or an infinity and scores nothing
+  double top_log_probability = 0;
+  bool finite = true;  // false: the row holds a NaN or an infinity and scores nothing
 };
 // REQUIRES: target in [0, logits.size()) or -1 (then log_probability is 0).
 RowScore score_row(std::span<const float> logits, int target);

@@ -8,7 +8,7 @@ namespace halftone {
 
 namespace {
 
-constexpr std::array<MetricStyle, 10> kStyles = {{
+constexpr std::array<MetricStyle, 11> kStyles = {{
     {"choice_accuracy", "Right answers", "fraction", true},
     {"answer_probability", "Probability of the right answer", "fraction", true},
     {"confident_flips", "Confident flips", "fraction", false},
@@ -16,6 +16,7 @@ constexpr std::array<MetricStyle, 10> kStyles = {{
     {"log_perplexity", "Log perplexity, nats per token", "nats", true},
     {"kl", "Divergence from float, nats per token", "nats", false},
     {"top_token_agreement", "Same most likely token", "fraction", false},
+    {"confident_token_flips", "Confident tokens flipped", "fraction", false},
     {"token_probability_change", "Change of a token's probability", "fraction", false},
     {"changed_answers", "Changed greedy answers", "fraction", false},
     {"wrong_answers", "Wrong answers", "fraction", true},
@@ -24,7 +25,7 @@ constexpr std::array<MetricStyle, 10> kStyles = {{
 struct CheckName {
   std::string_view metric, label;
 };
-constexpr std::array<CheckName, 17> kChecks = {{
+constexpr std::array<CheckName, 18> kChecks = {{
     {"choice_accuracy", "accuracy"},
     {"choice_accuracy.loss", "loss"},
     {"confident_flips", "confident flips"},
@@ -38,6 +39,7 @@ constexpr std::array<CheckName, 17> kChecks = {{
     {"kl.p95", "KL p95"},
     {"kl.p99", "KL p99"},
     {"top_token_agreement", "same top token"},
+    {"confident_token_flips", "confident tokens flipped"},
     {"token_probability_change.loss", "token probability loss"},
     {"changed_answers", "changed greedy answers"},
     {"memory_bytes", "memory"},

@@ -71,6 +71,8 @@ std::vector<SampleRecord> windows(int count, int tokens, double kl, uint64_t see
       record.probability_change.push_back(round_significant(0.02 * rng.normal(), 5));
       record.same_top += rng.uniform() < 0.97;
     }
+    record.confident_tokens = tokens / 2;
+    record.confident_flips = i % 10 == 0 ? 1 : 0;
     record.worst = {"before", "token", "a", "b", *std::max_element(record.kl.begin(), record.kl.end())};
     record.answer_tokens = 16;
     record.answer_same_tokens = i % 5 == 0 ? 3 : 16;
@@ -143,6 +145,8 @@ TEST(Compare, text_metrics_have_their_values_and_tails) {
   EXPECT_NEAR(row_of(*comparison, "log_perplexity").delta, 0.02, 1e-9);
   EXPECT_NEAR(*row_of(*comparison, "log_perplexity").reference, 3, 1e-9);
   EXPECT_NEAR(row_of(*comparison, "top_token_agreement").delta, 0.97, 0.01);
+  EXPECT_NEAR(row_of(*comparison, "confident_token_flips").delta, 4.0 / 2000, 1e-9);
+  EXPECT_EQ(row_of(*comparison, "confident_token_flips").n, 2000);
   EXPECT_NEAR(row_of(*comparison, "changed_answers").delta, 0.2, 1e-9);
   for (const TailRow& tail : comparison->tails) {
     if (tail.name != "kl") continue;

@@ -39,6 +39,8 @@ constexpr GateMetric kMetrics[] = {
     {"kl.p99", "kl", Kind::tail, 0.99, "nats", false, 0, 1, "99 % of tokens diverge less"},
     {"kl.p99.9", "kl", Kind::tail, 0.999, "nats", false, 0, 1, "99.9 % of tokens diverge less"},
     {"top_token_agreement", "top_token_agreement", Kind::rate, 0, "percent", true, 1, -1, "same most probable token"},
+    {"confident_token_flips", "confident_token_flips", Kind::rate, 0, "percent", false, 0, 1,
+     "of tokens that the reference gives p >= 0.8, another is likeliest"},
     {"token_probability_change.loss", "token_probability_change", Kind::mean, 0, "points", false, 0, 1,
      "true token's probability lost"},
     {"token_probability_change.p95", "token_probability_change", Kind::tail, 0.95, "points", false, 0, 1,

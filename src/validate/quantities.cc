@@ -189,6 +189,10 @@ std::vector<Quantity> rates_of(const SampleView& view) {
     agreement.offset = 1;
     agreement.scale = -1;
     quantities.push_back(std::move(agreement));
+    Quantity flips = rate(view, "confident_token_flips", "tokens", 0, [](const SampleRecord& record) {
+      return GroupSum{static_cast<double>(record.confident_tokens), static_cast<double>(record.confident_flips)};
+    });
+    if (flips.n > 0) quantities.push_back(std::move(flips));
     Quantity changed = rate(view, "changed_answers", "windows", 0, [](const SampleRecord& record) {
       if (record.answer_tokens == 0) return GroupSum{0, 0};
       return GroupSum{1, record.answer_same_tokens < record.answer_tokens ? 1.0 : 0.0};

@@ -28,7 +28,6 @@ struct ChoiceOutcome {
   bool reference_right = false, candidate_right = false;
   bool confident_flip = false;  // reference right with probability >= kConfident, candidate wrong
 };
-inline constexpr double kConfident = 0.8;
 ChoiceOutcome outcome_of(const SampleRecord& record);
 
 // One metric of one view. `evidence` says how bad it is (larger is worse, in fractions or nats); people read

@@ -119,6 +119,8 @@ void read_divergence(Fields& fields, SampleRecord& record) {
   fields.numbers("kl", record.kl);
   fields.numbers("probability_change", record.probability_change);
   fields.count("same_top", record.same_top);
+  fields.count("confident_tokens", record.confident_tokens);
+  fields.count("confident_flips", record.confident_flips);
   Fields worst = fields.object("worst");
   worst.text("before", record.worst.before);
   worst.text("token", record.worst.token);
@@ -147,6 +149,10 @@ Status consistent(const SampleRecord& record, Fields& fields) {
   if (record.kl.size() != tokens || record.probability_change.size() != tokens)
     return fields.fail("kl", "expected one value per token, like probability_change");
   if (record.same_top > record.tokens) return fields.fail("same_top", "expected at most the number of tokens");
+  if (record.confident_tokens > record.tokens)
+    return fields.fail("confident_tokens", "expected at most the number of tokens");
+  if (record.confident_flips > record.confident_tokens)
+    return fields.fail("confident_flips", "expected at most confident_tokens");
   if (record.answer_same_tokens > record.answer_tokens)
     return fields.fail("answer_same_tokens", "expected at most answer_tokens");
   return {};
@@ -200,6 +206,8 @@ std::string to_json_line(const SampleRecord& record) {
     line["kl"] = record.kl;
     line["probability_change"] = record.probability_change;
     line["same_top"] = record.same_top;
+    line["confident_tokens"] = record.confident_tokens;
+    line["confident_flips"] = record.confident_flips;
     line["worst"] = {{"before", record.worst.before},
                      {"token", record.worst.token},
                      {"reference", record.worst.reference},

@@ -48,6 +48,8 @@ struct SampleRecord {
   std::vector<double> kl;
   std::vector<double> probability_change;  // candidate's probability of the true next token minus the reference's
   int64_t same_top = 0;                    // tokens where both find the same token most probable
+  int64_t confident_tokens = 0;            // tokens where the reference's most probable one has p >= kConfident,
+  int64_t confident_flips = 0;             // and of them those where another is the candidate's
   WorstToken worst;
   // divergence: greedy answer to the window's first half; answer_tokens 0 when none was asked for
   int64_t answer_tokens = 0;
@@ -55,6 +57,7 @@ struct SampleRecord {
   std::string reference_answer;
 };
 
+inline constexpr double kConfident = 0.8;
 inline constexpr int kScoreDigits = 9;
 inline constexpr int kTokenDigits = 5;
 

@@ -34,6 +34,7 @@ SampleRecord divergence_record() {
   record.kl = {0.001, 0, 1.25e-7};
   record.probability_change = {-0.01, 0, 0.5};
   record.same_top = 2;
+  record.confident_tokens = 1;
   record.worst = {"once upon a", " time", " time", " hill", 0.001};
   record.answer_tokens = 16;
   record.answer_same_tokens = 4;
@@ -87,6 +88,8 @@ TEST(Record, faults_name_file_line_and_key) {
       {with(text, "\"tokens\":3", "\"tokens\":4"), "kl: expected one value per token"},
       {with(text, "\"tokens\":3", "\"tokens\":0"), "tokens: expected at least 1"},
       {with(text, "\"same_top\":2", "\"same_top\":9"), "same_top"},
+      {with(text, "\"confident_tokens\":1", "\"confident_tokens\":4"), "confident_tokens"},
+      {with(text, "\"confident_flips\":0", "\"confident_flips\":2"), "confident_flips: expected at most"},
       {with(text, "\"answer_same_tokens\":4", "\"answer_same_tokens\":17"), "answer_same_tokens"},
       {with(text, "\"before\"", "\"behind\""), "before"},
   };

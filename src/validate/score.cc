@@ -134,7 +134,11 @@ class WindowComparison {
     if (!d.candidate.finite) return damaged("candidate");
     sums_[0] += d.reference.log_probability;
     sums_[1] += d.candidate.log_probability;
-    record.same_top += d.reference.top == d.candidate.top;
+    const bool same = d.reference.top == d.candidate.top,
+               confident = std::exp(d.reference.top_log_probability) >= kConfident;
+    record.same_top += same;
+    record.confident_tokens += confident;
+    record.confident_flips += confident && !same;
     const double change = std::exp(d.candidate.log_probability) - std::exp(d.reference.log_probability);
     record.probability_change.push_back(round_significant(change, kTokenDigits));
     record.kl.push_back(round_significant(d.kl, kTokenDigits));

@@ -189,6 +189,7 @@ TEST(Divergence, a_model_against_itself_moves_nothing) {
   for (const SampleRecord& record : result->records) {
     for (const double kl : record.kl) EXPECT_EQ(kl, 0);
     EXPECT_EQ(record.same_top, record.tokens);
+    EXPECT_EQ(record.confident_flips, 0);
     EXPECT_EQ(record.reference_log_probability, record.candidate_log_probability);
     EXPECT_EQ(record.answer_same_tokens, record.answer_tokens);
     EXPECT_EQ(record.answer_tokens, 16);
@@ -210,13 +211,22 @@ TEST(Divergence, equals_a_direct_computation_and_grows_with_noise) {
     // The first window once more, row by row.
     const auto prepared = prepare_suite(suite, a, Split::all);
     const std::vector<int>& window = prepared->windows[0];
+    int64_t confident = 0, flips = 0;
     for (size_t i = 0; i + 1 < window.size(); ++i) {
       ASSERT_TRUE(a.truncate(0).ok() && b.truncate(0).ok());
       const RowConsumer ignore = [](int64_t, std::span<const float>) { return Status(); };
       ASSERT_TRUE(a.extend(std::span(window).first(i + 1), 1000, ignore).ok());
       ASSERT_TRUE(b.extend(std::span(window).first(i + 1), 1000, ignore).ok());
       EXPECT_NEAR(result->records[0].kl[i], compare_rows(a.next_row(), b.next_row(), 0).kl, 1e-4 * (1 + before)) << i;
+      const auto numbers = [](std::vector<float> row) { return std::vector<double>(row.begin(), row.end()); };
+      const std::vector<double> p = numbers(a.next_row()), q = numbers(b.next_row());
+      const bool sure = softmax(p)[static_cast<size_t>(argmax(p))] >= 0.8;
+      confident += sure;
+      flips += sure && argmax(p) != argmax(q);
     }
+    EXPECT_GT(confident, 0);
+    EXPECT_EQ(result->records[0].confident_tokens, confident);
+    EXPECT_EQ(result->records[0].confident_flips, flips);
   }
 }
 

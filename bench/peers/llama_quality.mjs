@@ -10,6 +10,7 @@ import {divergence} from "./quality.mjs";
 
 // Vocabularies up to this are compared whole; of larger ones the most likely tokens of both, and all others as one.
 const mostTokens = 8192, mostOfLarge = 4096;
+const confidentProbability = 0.8; // as halftone validate counts
 const rowBufferBytes = 1 << 27; // rows of the float file held at a time
 
 function checked(row, vocabulary) {
@@ -21,7 +22,7 @@ function checked(row, vocabulary) {
 
 async function compareWindow(evaluators, window, {chunk, most, vocabulary}, scratch) {
   const ids = Uint32Array.from(window);
-  const records = evaluators.map((_, model) => ({tokens: ids.length - 1, log_probability: 0, ...(model > 0 ? {kl: [], same_top: 0} : {})}));
+  const records = evaluators.map((_, model) => ({tokens: ids.length - 1, log_probability: 0, ...(model > 0 ? {kl: [], same_top: 0, confident_tokens: 0, confident_flips: 0} : {})}));
   for (const evaluator of evaluators) evaluator.reset();
   for (let begin = 0; begin < ids.length - 1; begin += chunk) {
     const end = Math.min(begin + chunk, ids.length - 1);
@@ -34,7 +35,10 @@ async function compareWindow(evaluators, window, {chunk, most, vocabulary}, scra
         records[model].log_probability += row.following - row.total;
         if (model === 0) continue;
         records[model].kl.push(Number(divergence(expected[i], row, scratch).toPrecision(5)));
-        records[model].same_top += row.tokens[0] === expected[i].tokens[0] ? 1 : 0;
+        const same = row.tokens[0] === expected[i].tokens[0], confident = Math.exp(expected[i].logits[0] - expected[i].total) >= confidentProbability;
+        records[model].same_top += same ? 1 : 0;
+        records[model].confident_tokens += confident ? 1 : 0;
+        records[model].confident_flips += confident && !same ? 1 : 0;
       }
     }
   }

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "export/blocks.h"
 
-#include <cmath>
 #include <cstring>
 
 #include "base/error.h"
-#include "export/search.h"
-#include "quantize/methods/method.h"
 #include "tensor/dtype.h"
 
 namespace halftone {
@@ -146,43 +143,50 @@ Status carry_row(const PlannedTensor& tensor, int64_t row, BlockRow& out) {
   return {};
 }
 
-Status choose_row(const PlannedTensor& tensor, int64_t row, const std::vector<float>& values, BlockRow& out) {
-  const std::string place = fmt::format("[export] {}: tensor '{}'", tensor.source->file.string(), tensor.name);
-  const BlockKind& kind = *kind_of(*tensor.type);
-  for (size_t k = 0; k < values.size(); ++k)
-    if (!std::isfinite(values[k]))
-      return invalid_input(
-          "{}: expected finite weights, got {} at row {}, column {}; the file is damaged or the training diverged",
-          place, values[k], tensor.source_row(row), k);
-  const auto too_large = [&](size_t column) {
+namespace {
+
+// The row's super-blocks, as read_super_block has them from a panel.
+void take_super_blocks(const Layout& layout, const SearchedRows::Row& row, std::vector<KBlock>& out) {
+  const auto groups = static_cast<size_t>(layout.super / layout.group);
+  out.resize(row.codes.size() / kGgmlSuperBlock);
+  for (size_t block = 0; block < out.size(); ++block) {
+    KBlock& parts = out[block];
+    parts.scale_bits = row.scales[block];
+    parts.minimum_bits = layout.affine ? row.bases[block] : uint16_t{0};
+    parts.scale = f16_to_f32(parts.scale_bits);
+    parts.minimum = f16_to_f32(parts.minimum_bits);
+    for (size_t k = 0; k < kGgmlSuperBlock; ++k)
+      parts.codes[k] = static_cast<uint8_t>(row.codes[block * kGgmlSuperBlock + k] + layout.offset);
+    for (size_t i = 0; i < groups; ++i) {
+      parts.scales[i] = static_cast<int8_t>(row.sub_scales[block * groups + i]);
+      parts.minima[i] = layout.affine ? row.sub_bases[block * groups + i] : uint8_t{0};
+    }
+  }
+}
+
+}  // namespace
+
+const Layout& layout_like(const GgmlType& type) { return layout_of(kind_of(type)->like); }
+
+Status take_row(const PlannedTensor& tensor, int64_t row, const SearchedRows::Row& from, BlockRow& out) {
+  const Layout& layout = layout_like(*tensor.type);
+  for (size_t i = 0; i < from.scales.size(); ++i) {
+    const bool base_fits = from.bases.empty() || (from.bases[i] & kHalfExponentBits) != kHalfExponentBits;
+    if (base_fits && (from.scales[i] & kHalfExponentBits) != kHalfExponentBits) continue;
+    const auto width = static_cast<size_t>(layout.is_nested() ? layout.super : layout.group);
     return invalid_input(
-        "{}: expected blocks whose scale fits f16, got too large weights at row {} from column {} on; choose --type "
-        "bf16 "
-        "or f32",
-        place, tensor.source_row(row), column);
-  };
-  if (kind.pack_super != nullptr) {
-    out.super_blocks.resize(values.size() / kGgmlSuperBlock);
-    for (size_t block = 0; block < out.super_blocks.size(); ++block)
-      if (!search_super_block(kind.type, values.data() + block * kGgmlSuperBlock, out.super_blocks[block]))
-        return too_large(block * kGgmlSuperBlock);
+        "[export] {}: tensor '{}': expected blocks whose scale fits f16, got too large weights at row {} from column "
+        "{} on; choose --type bf16 or f32",
+        tensor.source->file.string(), tensor.name, tensor.source_row(row), i * width);
+  }
+  if (layout.is_nested()) {
+    take_super_blocks(layout, from, out.super_blocks);
     return {};
   }
-  out.codes.resize(values.size());
-  out.scales.resize(values.size() / kGgmlBlock);
-  out.bases.assign(out.scales.size(), 0);
-  const Layout& layout = layout_of(kind.like);
-  if (kind.affine) {
-    for (size_t block = 0; block < out.scales.size(); ++block)
-      search_affine(layout.bits, values.data() + block * kGgmlBlock, kGgmlBlock, out.codes.data() + block * kGgmlBlock,
-                    out.scales[block], out.bases[block]);
-  } else {
-    find_method("search")->choose(layout, {values, 1, tensor.columns()}, {out.codes, out.scales});
-  }
-  for (size_t block = 0; block < out.scales.size(); ++block)
-    if ((out.scales[block] & kHalfExponentBits) == kHalfExponentBits ||
-        (out.bases[block] & kHalfExponentBits) == kHalfExponentBits)
-      return too_large(block * kGgmlBlock);
+  out.codes.assign(from.codes.begin(), from.codes.end());
+  out.scales.assign(from.scales.begin(), from.scales.end());
+  out.bases.assign(from.bases.begin(), from.bases.end());
+  out.bases.resize(out.scales.size());
   return {};
 }
 

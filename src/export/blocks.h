@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "export/plan.h"
+#include "export/searched_rows.h"
 #include "formats/gguf/blocks.h"
 
 namespace halftone {
@@ -21,8 +22,10 @@ bool is_super_block(const GgmlType& type);  // the K types
 bool carries(const Layout& layout, const GgmlType& type);
 // Row `row` of the file as it is in the source. REQUIRES: carries().
 Status carry_row(const PlannedTensor& tensor, int64_t row, BlockRow& out);
-// The same for floats: codes chosen now, nearest to `values` as the best of several scales decodes them.
-Status choose_row(const PlannedTensor& tensor, int64_t row, const std::vector<float>& values, BlockRow& out);
+// The layout whose rows are the type's blocks. REQUIRES: a type with codes
+const Layout& layout_like(const GgmlType& type);
+// Row `row` of the file as codes that were chosen now for layout_like(). An error: a scale that fits no f16.
+Status take_row(const PlannedTensor& tensor, int64_t row, const SearchedRows::Row& from, BlockRow& out);
 // REQUIRES: `out` has the type's row_bytes.
 void pack_row(const GgmlType& type, const BlockRow& row, std::byte* out);
 

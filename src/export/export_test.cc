@@ -204,18 +204,23 @@ TEST_F(Export, JsonFollowsItsSchema) {
 
 TEST_F(Export, AFloatModelGetsTheCodesThatSearchChooses) {
   const auto model = synthetic(small_config());
-  const ExportReport report = exported(*model, "q4_0");
-  EXPECT_EQ(count(report, Fidelity::quantized, "q4_0"), kMatrices);
-  for (const ExportedTensor& tensor : report.tensors) {
-    if (tensor.type != "q4_0") continue;
-    EXPECT_NEAR(tensor.relative_rms_error, 0.08, 0.04) << tensor.name;
+  const std::pair<const char*, const char*> types[] = {
+      {"q4_0", "int4_block32"}, {"q4_1", "uint4_affine32"}, {"q8_0", "int8_block32"}};
+  for (const auto& [type, layout] : types) {
+    const ExportReport report = exported(*model, type);
+    EXPECT_EQ(count(report, Fidelity::quantized, type), kMatrices);
+    for (const ExportedTensor& tensor : report.tensors) {
+      if (tensor.type == "q4_0") {
+        EXPECT_NEAR(tensor.relative_rms_error, 0.08, 0.04) << tensor.name;
+      }
+    }
+    const ReadBack from_float = read_back();
+    const std::string direct(from_float.bytes("blk.1.attn_k.weight"));
+    const auto recipe = parse_recipe(fmt::format("rules: [{{layout: {}, method: search}}]", layout), "searched");
+    ASSERT_TRUE(recipe.ok()) << recipe.status().message();
+    exported(*quantized(*model, *recipe), type);
+    EXPECT_EQ(read_back().bytes("blk.1.attn_k.weight"), direct) << type;
   }
-  const ReadBack from_float = read_back();
-  const std::string direct(from_float.bytes("blk.1.attn_k.weight"));
-  const auto recipe = parse_recipe("rules: [{layout: int4_block32, method: search}]", "searched");
-  ASSERT_TRUE(recipe.ok()) << recipe.status().message();
-  exported(*quantized(*model, *recipe), "q4_0");
-  EXPECT_EQ(read_back().bytes("blk.1.attn_k.weight"), direct);
 }
 
 TEST_F(Export, ASecondLossNeedsPermission) {

@@ -14,7 +14,7 @@ namespace halftone {
 namespace {
 
 constexpr int64_t kTileBytes = int64_t{8} << 20;  // of the file, encoded at a time
-constexpr int64_t kRowsPerThread = 16;            // of one thread at a time
+constexpr int64_t kRowsPerThread = kPanelRows;    // of one thread at a time
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -28,7 +28,7 @@ class TensorStream {
 
   Status write(const PlannedTensor& tensor) {
     const int64_t row_bytes = tensor.type->row_bytes(tensor.columns());
-    const int64_t tile_rows = std::max<int64_t>(1, kTileBytes / row_bytes);
+    const int64_t tile_rows = std::max<int64_t>(1, kTileBytes / row_bytes / kRowsPerThread) * kRowsPerThread;
     for (int64_t begin = 0; begin < tensor.rows(); begin += tile_rows) {
       const int64_t count = std::min(tile_rows, tensor.rows() - begin);
       buffer_.resize(static_cast<size_t>(count * row_bytes));

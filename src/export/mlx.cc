@@ -74,7 +74,7 @@ class MlxStream {
 
   Status write(const MlxPlanned& tensor) {
     const int64_t rows = tensor.rows(), row_bytes = tensor.row_bytes(), groups = tensor.packed ? tensor.groups() : 0;
-    const int64_t tile = std::max<int64_t>(1, kMlxTileBytes / row_bytes);
+    const int64_t tile = std::max<int64_t>(1, kMlxTileBytes / row_bytes / kPanelRows) * kPanelRows;
     scales_.resize(static_cast<size_t>(rows * groups));
     biases_.resize(scales_.size());
     for (int64_t begin = 0; begin < rows; begin += tile) {
@@ -92,7 +92,7 @@ class MlxStream {
   Status encode(const MlxPlanned& tensor, int64_t first, int64_t count) {
     const int64_t groups = tensor.packed ? tensor.groups() : 0;
     std::vector<Status> problems(static_cast<size_t>(count));
-    pool_.parallel_for(count, 16, [&](int64_t begin, int64_t end, int thread) {
+    pool_.parallel_for(count, kPanelRows, [&](int64_t begin, int64_t end, int thread) {
       for (int64_t row = begin; row < end; ++row)
         problems[static_cast<size_t>(row)] = encoders_[static_cast<size_t>(thread)].encode(
             tensor, first + row, codes_.data() + row * tensor.row_bytes(), scales_.data() + (first + row) * groups,

@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "export/search.h"
 #include "tensor/dtype.h"
 
 namespace halftone {
@@ -42,6 +41,13 @@ void put_codes(const std::vector<int8_t>& codes, int bits, std::byte* out, int64
     out[begin / 8] |= static_cast<std::byte>(code << shift & 255);
     if (shift + static_cast<size_t>(bits) > 8) out[begin / 8 + 1] |= static_cast<std::byte>(code << shift >> 8);
   }
+}
+
+// Every packing that can be written has a layout.
+const Layout& layout_like(const MlxPacking& packing) {
+  const Layout* layout = find_layout(fmt::format("uint{}_affine{}", packing.bits, packing.group));
+  HALFTONE_CHECK(layout != nullptr);
+  return *layout;
 }
 
 bool finite_half(uint16_t bits) { return (bits & kHalfInfinity) != kHalfInfinity; }
@@ -155,10 +161,16 @@ Status MlxRowEncoder::choose(const MlxPlanned& tensor, int64_t row, uint16_t* sc
     if (!std::isfinite(values_[k]))
       return invalid_input("[export] {}: tensor '{}': expected finite weights, got {} at row {}, column {}",
                            tensor.source->file.string(), tensor.source->name, values_[k], row, k);
-  const int64_t width = tensor.packing.group;
-  for (int64_t group = 0; group < tensor.groups(); ++group)
-    search_affine(tensor.packing.bits, values_.data() + group * width, static_cast<int>(width),
-                  codes_.data() + group * width, scales[group], biases[group]);
+  const auto read = [&](int64_t from, float* out) {
+    decode_row(tensor.source->view(), from, out);
+    // A row with a problem of its own has its error when its turn comes.
+    for (int64_t k = 0; k < tensor.columns(); ++k) out[k] = std::isfinite(out[k]) ? out[k] : 0;
+  };
+  const SearchedRows::Row chosen =
+      searched_.row(&tensor, layout_like(tensor.packing), tensor.rows(), tensor.columns(), row, read);
+  codes_.assign(chosen.codes.begin(), chosen.codes.end());
+  std::copy(chosen.scales.begin(), chosen.scales.end(), scales);
+  std::copy(chosen.bases.begin(), chosen.bases.end(), biases);
   return {};
 }
 

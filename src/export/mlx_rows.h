@@ -6,6 +6,7 @@
 
 #include "export/export.h"
 #include "export/mlx.h"
+#include "export/searched_rows.h"
 #include "formats/mlx/mlx.h"
 
 namespace halftone {
@@ -28,7 +29,7 @@ struct MlxPlanned {
 // What becomes of a tensor, or why it cannot. `note` gets what the user should know.
 Result<MlxPlanned> plan_mlx_tensor(const StoredTensor& source, const MlxExportOptions& options, std::string& note);
 
-// Encodes rows. One per thread.
+// Encodes rows. One per thread; rows in order, by sixteens, where codes are chosen.
 class MlxRowEncoder {
  public:
   // `codes` has row_bytes(); scales and biases have groups() numbers, or none for floats.
@@ -39,6 +40,7 @@ class MlxRowEncoder {
   void carry(const MlxPlanned& tensor, int64_t row, uint16_t* scales, uint16_t* biases);
   Status choose(const MlxPlanned& tensor, int64_t row, uint16_t* scales, uint16_t* biases);
   std::vector<float> values_;
+  SearchedRows searched_;
   std::vector<int8_t> codes_;  // as layouts count: u - 2^(bits - 1)
 };
 

@@ -36,13 +36,29 @@ const std::vector<float>& RowEncoder::source_values(const PlannedTensor& tensor,
   return values_;
 }
 
+Status RowEncoder::choose(const PlannedTensor& tensor, int64_t row) {
+  for (size_t k = 0; k < values_.size(); ++k)
+    if (!std::isfinite(values_[k]))
+      return invalid_input(
+          "{}: expected finite weights, got {} at row {}, column {}; the file is damaged or the training diverged",
+          place_of(tensor), values_[k], tensor.source_row(row), k);
+  const auto read = [&](int64_t from, float* out) {
+    source_values(tensor, from);
+    // A row with a problem of its own has its error when its turn comes.
+    for (size_t k = 0; k < values_.size(); ++k) out[k] = std::isfinite(values_[k]) ? values_[k] : 0;
+  };
+  return take_row(tensor, row,
+                  searched_.row(&tensor, layout_like(*tensor.type), tensor.rows(), tensor.columns(), row, read),
+                  blocks_);
+}
+
 Status RowEncoder::encode(const PlannedTensor& tensor, int64_t row, std::byte* out) {
   source_values(tensor, row);
   if (tensor.type->is_float()) return encode_floats(tensor, row, out);
   if (tensor.intent == Fidelity::bit_exact) {
     HALFTONE_TRY(carry_row(tensor, row, blocks_));
   } else {
-    HALFTONE_TRY(choose_row(tensor, row, values_, blocks_));
+    HALFTONE_TRY(choose(tensor, row));
   }
   pack_row(*tensor.type, blocks_, out);
   return {};

@@ -8,8 +8,8 @@
 
 namespace halftone {
 
-// Encodes rows of a planned tensor. One per thread. A vector counts as one row, except that with head_dim its elements
-// are what is reordered.
+// Encodes rows of a planned tensor. One per thread; rows in order, by sixteens, where codes are chosen. A vector counts
+// as one row, except that with head_dim its elements are what is reordered.
 class RowEncoder {
  public:
   // Row `row` of the file as floats, from the source.
@@ -19,8 +19,10 @@ class RowEncoder {
 
  private:
   Status encode_floats(const PlannedTensor& tensor, int64_t row, std::byte* out);
+  Status choose(const PlannedTensor& tensor, int64_t row);
   std::vector<float> values_, vector_;
   BlockRow blocks_;
+  SearchedRows searched_;
 };
 
 }  // namespace halftone

@@ -56,20 +56,21 @@ struct Observer::State {
   }
 
   Status take(ValueId value, Data wanted, std::string_view name) {
-    const std::span<const float> x = evaluator->value(value);
     const int64_t columns = evaluator->width(value);
     if (moments.value != value || moments.float_model) moments = Moments{.value = value};
-    if (moments.second.empty()) {
-      ChannelStatistics statistics(columns);
-      statistics.add(x);
+    const bool second = moments.second.empty(), hessian = wanted == Data::hessian && moments.hessian.empty();
+    if (!second && !hessian) return {};
+    ChannelStatistics statistics(columns);
+    HessianSum sum(hessian ? columns : 0);
+    HALFTONE_TRY(evaluator->visit(value, [&](int64_t, int64_t tokens, const float* rows) {
+      if (second) statistics.add({rows, static_cast<size_t>(tokens * columns)});
+      if (hessian) sum.add(rows, tokens, evaluator->products());
+    }));
+    if (second) {
       HALFTONE_TRY(statistics.check_finite(fmt::format("the inputs of '{}'", name)));
       moments.second = statistics.second_moment();
     }
-    if (wanted == Data::hessian && moments.hessian.empty()) {
-      HessianSum sum(columns);
-      sum.add(x.data(), evaluator->tokens(), evaluator->products());
-      moments.hessian = sum.take_mean();
-    }
+    if (hessian) moments.hessian = sum.take_mean();
     return {};
   }
 
@@ -90,7 +91,7 @@ Result<std::unique_ptr<Observer>> Observer::create(const Graph& graph, const Mod
   HALFTONE_ASSIGN(WeightTable weights, WeightTable::create(graph, source));
   auto state = std::unique_ptr<State>(new State{graph, sequences, pool, std::move(weights), nullptr});
   state->find_readers();
-  HALFTONE_ASSIGN(state->evaluator, Evaluator::create(graph, state->weights, sequences, pool));
+  HALFTONE_ASSIGN(state->evaluator, Evaluator::create(graph, state->weights, sequences, pool, {.defer_wide = true}));
   return std::unique_ptr<Observer>(new Observer(std::move(state)));
 }
 

@@ -23,6 +23,7 @@ Evaluator::Evaluator(const Graph& graph, const WeightTable& weights, Products pr
       products_(std::move(products)),
       options_(options),
       last_reader_(graph.values.size(), graph.nodes.size()),
+      maker_(graph.values.size(), kNoMaker),
       values_(graph.values.size()) {
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     for (const ValueId input : graph.nodes[i].inputs) last_reader_[static_cast<size_t>(input)] = i;
@@ -33,6 +34,39 @@ Evaluator::Evaluator(const Graph& graph, const WeightTable& weights, Products pr
     const bool in_tail = std::holds_alternative<Linear>(node.op) || std::holds_alternative<SoftCap>(node.op);
     if (!in_tail || node.output != wanted) break;
     wanted = node.inputs[0];
+  }
+  if (options_.defer_wide && !options_.keep_values) defer_wide_nodes();
+}
+
+namespace {
+
+bool is_by_token(const Op& op) {
+  return std::holds_alternative<Linear>(op) || std::holds_alternative<SwiGlu>(op) ||
+         std::holds_alternative<GeGlu>(op) || std::holds_alternative<Gelu>(op) || std::holds_alternative<Columns>(op);
+}
+
+}  // namespace
+
+// Deferred is what only such nodes read that can take it in stretches. Its own inputs must live until then.
+void Evaluator::defer_wide_nodes() {
+  std::vector<bool> in_stretches(graph_.values.size(), true);
+  for (const Node& node : graph_.nodes) {
+    for (const ValueId input : node.inputs)
+      if (!is_by_token(node.op)) in_stretches[static_cast<size_t>(input)] = false;
+  }
+  const int64_t narrow = width(graph_.nodes.front().output);
+  for (size_t i = 0; i < tail_begin_; ++i) {
+    const Node& node = graph_.nodes[i];
+    if (is_by_token(node.op) && width(node.output) > narrow && in_stretches[static_cast<size_t>(node.output)])
+      maker_[static_cast<size_t>(node.output)] = i;
+  }
+  for (size_t i = graph_.nodes.size(); i-- > 0;) {
+    const Node& node = graph_.nodes[i];
+    if (!is_deferred(node.output)) continue;
+    for (const ValueId input : node.inputs) {
+      size_t& last = last_reader_[static_cast<size_t>(input)];
+      last = std::max(last, last_reader_[static_cast<size_t>(node.output)]);
+    }
   }
 }
 
@@ -83,7 +117,12 @@ void Evaluator::set_value(ValueId id, std::span<const float> value) {
 
 Status Evaluator::run_node(size_t index) {
   const Node& node = graph_.nodes[index];
-  for (const ValueId input : node.inputs) HALFTONE_CHECK(has_value(input));
+  if (is_deferred(node.output)) return {};
+  bool in_stretches = false;
+  for (const ValueId input : node.inputs) {
+    HALFTONE_CHECK(has_value(input) || is_deferred(input));
+    in_stretches = in_stretches || is_deferred(input);
+  }
   const auto is_done = [&](ValueId id) {
     return !options_.keep_values && last_reader_[static_cast<size_t>(id)] == index;
   };
@@ -95,10 +134,56 @@ Status Evaluator::run_node(size_t index) {
   } else {
     release(node.output);
     out = spare_.take(tokens() * width(node.output));
-    HALFTONE_TRY(std::visit([&](const auto& op) { return compute(op, node, out.data()); }, node.op));
+    HALFTONE_TRY(in_stretches ? run_in_stretches(node, out.data())
+                              : std::visit([&](const auto& op) { return compute(op, node, out.data()); }, node.op));
   }
-  for (const ValueId input : node.inputs) {
-    if (is_done(input)) release(input);
+  // Inputs, and what deferred ones were made of.
+  for (size_t id = 0; id < values_.size(); ++id) {
+    if (has_value(static_cast<ValueId>(id)) && is_done(static_cast<ValueId>(id))) release(static_cast<ValueId>(id));
+  }
+  return {};
+}
+
+// Rows of deferred values while a stretch is computed.
+struct Evaluator::Scratch {
+  std::vector<std::pair<ValueId, AlignedBuffer<float>>> values;
+};
+
+Status Evaluator::rows_of(ValueId id, int64_t first, int64_t tokens, Scratch& scratch, const float** rows) {
+  if (!is_deferred(id)) {
+    *rows = value(id).data() + first * width(id);
+    return {};
+  }
+  const Node& node = graph_.nodes[maker_[static_cast<size_t>(id)]];
+  Rows of = {{}, tokens, nullptr};
+  for (size_t i = 0; i < node.inputs.size(); ++i)
+    HALFTONE_TRY(rows_of(node.inputs[i], first, tokens, scratch, &of.inputs[i]));
+  scratch.values.emplace_back(id, spare_.take(kStretch * width(id)));
+  of.out = scratch.values.back().second.data();
+  *rows = of.out;
+  return compute_rows(node, of);
+}
+
+Status Evaluator::run_in_stretches(const Node& node, float* out) {
+  for (int64_t first = 0; first < tokens(); first += kStretch) {
+    Scratch scratch;
+    Rows rows = {{}, std::min(kStretch, tokens() - first), out + first * width(node.output)};
+    for (size_t i = 0; i < node.inputs.size(); ++i)
+      HALFTONE_TRY(rows_of(node.inputs[i], first, rows.tokens, scratch, &rows.inputs[i]));
+    HALFTONE_TRY(compute_rows(node, rows));
+    for (auto& [id, buffer] : scratch.values) spare_.give(std::move(buffer));
+  }
+  return {};
+}
+
+Status Evaluator::visit(ValueId id, const Visitor& body) {
+  for (int64_t first = 0; first < tokens(); first += kStretch) {
+    Scratch scratch;
+    const float* rows = nullptr;
+    const int64_t count = std::min(kStretch, tokens() - first);
+    HALFTONE_TRY(rows_of(id, first, count, scratch, &rows));
+    body(first, count, rows);
+    for (auto& [of, buffer] : scratch.values) spare_.give(std::move(buffer));
   }
   return {};
 }
@@ -174,8 +259,25 @@ Status Evaluator::multiply(const Linear& op, const float* x, int64_t tokens, flo
   return {};
 }
 
-Status Evaluator::compute(const Linear& op, const Node& node, float* out) {
-  return multiply(op, value(node.inputs[0]).data(), tokens(), out);
+Status Evaluator::compute_rows(const Node& node, const Rows& rows) {
+  const int64_t columns = width(node.output);
+  const auto each = [&](auto row) {
+    for_rows(products_.pool(), rows.tokens, columns, [&](int64_t t) { row(t * columns); });
+    return Status();
+  };
+  const float *gate = rows.inputs[0], *up = rows.inputs[1];
+  if (const auto* linear = std::get_if<Linear>(&node.op))
+    return multiply(*linear, rows.inputs[0], rows.tokens, rows.out);
+  if (std::holds_alternative<SwiGlu>(node.op))
+    return each([&](int64_t at) { products_.vector().swiglu(gate + at, up + at, columns, rows.out + at); });
+  if (std::holds_alternative<GeGlu>(node.op))
+    return each([&](int64_t at) { products_.vector().geglu(gate + at, up + at, columns, rows.out + at); });
+  if (const auto* part = std::get_if<Columns>(&node.op)) {
+    const int64_t stride = width(node.inputs[0]);
+    return each([&](int64_t at) { std::copy_n(gate + at / columns * stride + part->first, columns, rows.out + at); });
+  }
+  HALFTONE_CHECK(std::holds_alternative<Gelu>(node.op));
+  return each([&](int64_t at) { products_.vector().geglu(gate + at, nullptr, columns, rows.out + at); });
 }
 
 Status Evaluator::compute(const Rope& op, const Node& node, float* out) {
@@ -199,44 +301,11 @@ Status Evaluator::compute(const Attention& op, const Node& node, float* out) {
   return {};
 }
 
-Status Evaluator::compute(const SwiGlu&, const Node& node, float* out) {
-  const float *gate = value(node.inputs[0]).data(), *up = value(node.inputs[1]).data();
-  const int64_t columns = width(node.output);
-  for_tokens(columns, [&](int64_t t) {
-    products_.vector().swiglu(gate + t * columns, up + t * columns, columns, out + t * columns);
-  });
-  return {};
-}
-
-Status Evaluator::compute(const GeGlu&, const Node& node, float* out) {
-  const float *gate = value(node.inputs[0]).data(), *up = value(node.inputs[1]).data();
-  const int64_t columns = width(node.output);
-  for_tokens(columns, [&](int64_t t) {
-    products_.vector().geglu(gate + t * columns, up + t * columns, columns, out + t * columns);
-  });
-  return {};
-}
-
-Status Evaluator::compute(const Gelu&, const Node& node, float* out) {
-  const float* x = value(node.inputs[0]).data();
-  const int64_t columns = width(node.output);
-  for_tokens(columns,
-             [&](int64_t t) { products_.vector().geglu(x + t * columns, nullptr, columns, out + t * columns); });
-  return {};
-}
-
 Status Evaluator::compute(const SoftCap& op, const Node& node, float* out) {
   const float* x = value(node.inputs[0]).data();
   const int64_t columns = width(node.output);
   for_tokens(columns,
              [&](int64_t t) { products_.vector().soft_cap(x + t * columns, columns, op.cap, out + t * columns); });
-  return {};
-}
-
-Status Evaluator::compute(const Columns& op, const Node& node, float* out) {
-  const float* x = value(node.inputs[0]).data() + op.first;
-  const int64_t stride = width(node.inputs[0]);
-  for_tokens(op.width, [&](int64_t t) { std::copy_n(x + t * stride, op.width, out + t * op.width); });
   return {};
 }
 

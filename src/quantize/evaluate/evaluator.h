@@ -3,6 +3,7 @@
 // node, change its weight, and only then run it: what follows sees the changed weight.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -21,13 +22,17 @@ namespace halftone {
 
 struct EvaluatorOptions {
   bool keep_values = false;  // all values stay, as gradients need them; else those that a later node reads
+  // What is wide and made token by token (inside of an MLP) is not held but made again, some tokens at a time, whenever
+  // it is read: memory for time.
+  bool defer_wide = false;
 };
 
 // A value is (tokens, width) floats. Bits depend neither on threads nor on the other sequences. One caller at a time.
 //
 // Peak memory: 4 bytes * tokens * (widths of the values alive together: of a Llama layer about 3 * intermediate + 2 *
-// hidden, or of all values when kept), and scratch of 0.6 MB, one sequence's keys and 128 rows of scores per thread. No
-// weight is decoded: kernels read the stored numbers. Logits are a value like others: run_tail gives them in pieces.
+// hidden, 5 * hidden when wide ones are deferred, or of all values when kept), and scratch of 0.6 MB, one sequence's
+// keys and 128 rows of scores per thread. No weight is decoded: kernels read the stored numbers. Logits are a value
+// like others: run_tail gives them in pieces.
 class Evaluator {
  public:
   // Borrows all. An error: no token, a sequence without tokens, or a token id outside of the embedding table.
@@ -51,6 +56,10 @@ class Evaluator {
   bool has_value(ValueId id) const { return slot(id).size() > 0; }
   // (tokens, width), until released. REQUIRES: has_value(id)
   std::span<const float> value(ValueId id) const;
+  // body(first token, tokens, (tokens, width)) for stretches of kStretch tokens in order; deferred values, too.
+  static constexpr int64_t kStretch = 1024;
+  using Visitor = std::function<void(int64_t first, int64_t tokens, const float* rows)>;
+  Status visit(ValueId id, const Visitor& body);
   // Gives a value from outside, (tokens, width), to begin in the middle of a graph.
   void set_value(ValueId id, std::span<const float> value);
   void release(ValueId id);
@@ -72,15 +81,28 @@ class Evaluator {
   Status compute(const Embedding& op, const Node& node, float* out);
   Status compute(const RmsNorm& op, const Node& node, float* out);
   Status compute(const LayerNorm& op, const Node& node, float* out);
-  Status compute(const Linear& op, const Node& node, float* out);
   Status compute(const Rope& op, const Node& node, float* out);
   Status compute(const Attention& op, const Node& node, float* out);
-  Status compute(const SwiGlu& op, const Node& node, float* out);
-  Status compute(const GeGlu& op, const Node& node, float* out);
-  Status compute(const Gelu& op, const Node& node, float* out);
   Status compute(const SoftCap& op, const Node& node, float* out);
-  Status compute(const Columns& op, const Node& node, float* out);
   Status compute(const Add& op, const Node& node, float* out);
+  // Token by token, of rows that are given.
+  struct Rows {
+    const float* inputs[2];
+    int64_t tokens;
+    float* out;
+  };
+  Status compute_rows(const Node& node, const Rows& rows);
+  // Ops of compute_rows, of whole values.
+  template <class Op>
+  Status compute(const Op&, const Node& node, float* out) {
+    const float* second = node.inputs.size() > 1 ? value(node.inputs[1]).data() : nullptr;
+    return compute_rows(node, {{value(node.inputs[0]).data(), second}, tokens(), out});
+  }
+  void defer_wide_nodes();
+  bool is_deferred(ValueId id) const { return maker_[static_cast<size_t>(id)] != kNoMaker; }
+  struct Scratch;
+  Status rows_of(ValueId id, int64_t first, int64_t tokens, Scratch& scratch, const float** rows);
+  Status run_in_stretches(const Node& node, float* out);
   Status multiply(const Linear& op, const float* x, int64_t tokens, float* out);
   // body(token) over the pool, for rows of so many floats.
   template <class Body>
@@ -95,7 +117,9 @@ class Evaluator {
   EvaluatorOptions options_;
   RopeTables rope_tables_;
   size_t tail_begin_ = 0;
-  std::vector<size_t> last_reader_;           // by value; nodes.size(): none
+  std::vector<size_t> last_reader_;  // by value; nodes.size(): none
+  static constexpr size_t kNoMaker = static_cast<size_t>(-1);
+  std::vector<size_t> maker_;                 // by value: the node that makes it again, where it is deferred
   std::vector<AlignedBuffer<float>> values_;  // by id; empty: not alive
   FloatBuffers spare_;                        // of released values, where all are kept
 };

@@ -97,6 +97,41 @@ TEST_P(EvaluatorFamilies, LogitsAreThoseOfTheRuntime) {
   EXPECT_GT(deviation(want), 0);
 }
 
+// More tokens than a stretch; every value that a Linear reads, visited before the Linear runs.
+TEST_P(EvaluatorFamilies, DeferredValuesHaveTheSameBits) {
+  const Sequences sequences = random_sequences({150, 250, 250, 250, 200});
+  ASSERT_GT(sequences.size(), Evaluator::kStretch);
+  ThreadPool pool(2);
+  const auto weights = WeightTable::create(graph(), model_->file);
+  ASSERT_TRUE(weights.ok());
+  const auto plain = Evaluator::create(graph(), *weights, sequences, pool, {.keep_values = true});
+  const auto deferred = Evaluator::create(graph(), *weights, sequences, pool, {.defer_wide = true});
+  ASSERT_TRUE(plain.ok() && deferred.ok());
+  ASSERT_TRUE((*plain)->run(0, graph().nodes.size()).ok());
+  int64_t not_held = 0;
+  for (size_t i = 0; i < graph().nodes.size(); ++i) {
+    const Node& node = graph().nodes[i];
+    if (std::holds_alternative<Linear>(node.op)) {
+      const ValueId id = node.inputs[0];
+      const float* const want = (*plain)->value(id).data();
+      const int64_t width = (*plain)->width(id);
+      int64_t seen = 0;
+      const Status status = (*deferred)->visit(id, [&](int64_t first, int64_t tokens, const float* rows) {
+        EXPECT_TRUE(std::equal(rows, rows + tokens * width, want + first * width)) << "node " << i;
+        EXPECT_EQ(first, seen);
+        seen += tokens;
+      });
+      ASSERT_TRUE(status.ok()) << status.message();
+      EXPECT_EQ(seen, sequences.size());
+      not_held += !(*deferred)->has_value(id);
+    }
+    ASSERT_TRUE((*deferred)->run_node(i).ok());
+  }
+  const auto got = (*deferred)->value(graph().logits), want = (*plain)->value(graph().logits);
+  EXPECT_TRUE(std::equal(got.begin(), got.end(), want.begin(), want.end()));
+  EXPECT_GT(not_held, 0);
+}
+
 // tests/golden/logits_*.json: what tests/tools/decoder_reference.py computed in float64, apart from this code.
 TEST_P(EvaluatorFamilies, LogitsAreThoseOfTheReference) {
   const auto text = read_text_file(std::string(HALFTONE_SOURCE_DIR) + "/tests/golden/logits_" + GetParam() + ".json");

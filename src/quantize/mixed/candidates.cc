@@ -11,18 +11,25 @@
 namespace halftone {
 namespace {
 
-// One rule for everything.
-Recipe uniform_recipe(const Layout& layout, std::string_view method) {
+// What no rule takes gets this layout.
+Recipe with_layout(const Recipe& recipe, const Layout& layout, std::string_view method) {
   const Method* found = find_method(method);
   HALFTONE_CHECK(found != nullptr);
   Rule rule;
   rule.layout = &layout;
   rule.method = layout.is_float() ? "" : found->can_fill(layout) ? method : layout.is_palette() ? "kmeans" : "nearest";
-  Recipe recipe;
-  recipe.name = layout.name;
-  recipe.rules.push_back(std::move(rule));
-  return recipe;
+  rule.text = "mixed: what no rule takes";
+  Recipe result;
+  result.name = recipe.name;
+  result.rules = recipe.rules;
+  result.rules.push_back(std::move(rule));
+  result.allow_float = recipe.allow_float;
+  return result;
 }
+
+bool is_vector(const Assignment& one) { return one.source->shape.size() == 1; }
+
+bool same(const Assignment& a, const Assignment& b) { return a.layout == b.layout && a.method == b.method; }
 
 std::map<std::string_view, WeightId> matrix_ids(const Graph& graph) {
   std::map<std::string_view, WeightId> ids;
@@ -33,18 +40,21 @@ std::map<std::string_view, WeightId> matrix_ids(const Graph& graph) {
 
 }  // namespace
 
-Result<std::vector<CandidateTensor>> list_candidates(const Graph& graph, const ModelFile& source,
+Result<std::vector<CandidateTensor>> list_candidates(const Graph& graph, const ModelFile& source, const Recipe& recipe,
                                                      std::span<const Layout* const> layouts, std::string_view method) {
   const auto ids = matrix_ids(graph);
   std::vector<CandidateTensor> tensors;
   for (const Layout* layout : layouts) {
     HALFTONE_ASSIGN(std::vector<Assignment> assignments,
-                    assign_layouts(source, graph, uniform_recipe(*layout, method)));
-    std::erase_if(assignments, [](const Assignment& one) { return one.layout == nullptr; });
+                    assign_layouts(source, graph, with_layout(recipe, *layout, method)));
+    std::erase_if(assignments, is_vector);
     tensors.resize(assignments.size());
     for (size_t i = 0; i < assignments.size(); ++i) {
       tensors[i].id = ids.at(assignments[i].source->name);
-      tensors[i].candidates.push_back({std::move(assignments[i]), {}, 0});
+      std::vector<Candidate>& candidates = tensors[i].candidates;
+      // A rule gives the same every time.
+      if (candidates.empty() || !same(candidates.back().assignment, assignments[i]))
+        candidates.push_back({std::move(assignments[i]), {}, 0});
     }
   }
   return tensors;
@@ -71,6 +81,7 @@ Status CandidatePacker::pack(CandidateTensor& tensor) {
 
 Status CandidatePacker::pack(Candidate& candidate, const InputStatistics& statistics) {
   const Assignment& assignment = candidate.assignment;
+  if (assignment.layout == nullptr) return {};  // kept
   const Layout& layout = *assignment.layout;
   const StoredTensor& source = *assignment.source;
   const WeightView view = source.view();

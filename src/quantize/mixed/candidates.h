@@ -23,10 +23,7 @@ struct Candidate {
   AlignedBuffer<std::byte> panels;
   double kl = 0;  // of the model with only this matrix stored so
 
-  int64_t bytes() const {  // stored, padding included
-    const WeightView view = assignment.source->view();
-    return assignment.layout->bytes(view.rows, view.columns, Order::panel16);
-  }
+  int64_t bytes() const { return stored_as(assignment, false).bytes(); }  // padding included
   std::string_view method() const { return assignment.method == nullptr ? "" : assignment.method->name; }
 };
 
@@ -41,9 +38,10 @@ struct CandidateTensor {
   }
 };
 
-// Every matrix of the graph with every layout, in the order in which the graph reads them; a tied table is one. Method:
-// where it cannot fill a layout, the layout's own (kmeans for palettes). The errors of assign_layouts.
-Result<std::vector<CandidateTensor>> list_candidates(const Graph& graph, const ModelFile& source,
+// Every matrix of the graph in the order in which the graph reads them; a tied table is one. A matrix that a rule of
+// the recipe takes has that alone, any other one every layout. Method: where it cannot fill a layout, the layout's own
+// (kmeans for palettes). The errors of assign_layouts; rules that leave no matrix are one.
+Result<std::vector<CandidateTensor>> list_candidates(const Graph& graph, const ModelFile& source, const Recipe& recipe,
                                                      std::span<const Layout* const> layouts, std::string_view method);
 
 // Packs candidates as the pipeline does, but with statistics of the float model, so that no candidate depends on

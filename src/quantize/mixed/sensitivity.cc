@@ -29,7 +29,8 @@ Result<Sensitivity> measure_sensitivity(const Graph& graph, const ModelFile& sou
   if (find_method(options.method) == nullptr)
     return invalid_input("[mixed] expected a method, got '{}'", options.method);
   HALFTONE_ASSIGN(SplitTexts texts, split_texts(calibration, options.tokens));
-  HALFTONE_ASSIGN(std::vector<CandidateTensor> tensors, list_candidates(graph, source, layouts, options.method));
+  HALFTONE_ASSIGN(std::vector<CandidateTensor> tensors,
+                  list_candidates(graph, source, Recipe(), layouts, options.method));
   HALFTONE_ASSIGN(const auto model, TrialModel::create(graph, source, std::move(texts.judge), pool));
   CandidatePacker packer(graph, source, texts.learn, pool);
   HALFTONE_TRY(measure_candidates(tensors, packer, *model, false, progress));

@@ -8,18 +8,22 @@
 #include "base/thread_pool.h"
 #include "base/units.h"
 #include "cli/calibration.h"
+#include "cli/mixed_text.h"
 #include "cli/quantize_text.h"
 #include "cli/shell.h"
 #include "quantize/calibration/coverage.h"
 #include "quantize/calibration/leakage.h"
+#include "quantize/mixed/read_mixed.h"
 
 namespace halftone::cli {
 
 namespace {
 
 struct QuantizeArguments {
-  std::string model, recipe = "int4", output, held_out;
+  std::string model, recipe, output, held_out;
   CalibrationArguments calibration;
+  double target_bits = 0;
+  std::string max_bytes;
   bool replace = false;
 };
 
@@ -33,6 +37,7 @@ Presets: fp16 bf16 int8 int8-block int6 int5 int4 int4-block64 int4-block128 int
   codes with a base per group: intB-affineG, B being 2 3 4 5 6 8, G being 32 64 128;
   palettes: lut8 lut6 lut4 lut3 lut2;
   by data, with --calibration FILE: int4-best int4-channel-best int3-best lut4-best;
+  layouts per tensor, by data: mixed-4.5 mixed-4.0 mixed-3.5, or --target-bits, --max-bytes;
   or a YAML recipe (docs/adding/recipe.md).)";
 
 Result<std::optional<Calibration>> read_calibration_of(const QuantizeArguments& arguments, const LanguageModel& model) {
@@ -57,8 +62,24 @@ Result<nlohmann::ordered_json> cover(Shell& shell, const QuantizeArguments& argu
   return report.to_json();
 }
 
+// A target without a recipe is that of the mixed presets.
+Result<Recipe> recipe_of(Shell& shell, const QuantizeArguments& arguments) {
+  const bool targeted = arguments.target_bits > 0 || !arguments.max_bytes.empty();
+  HALFTONE_ASSIGN(Recipe recipe, load_recipe(!arguments.recipe.empty() ? arguments.recipe
+                                             : targeted                ? "mixed-4.5"
+                                                                       : "int4"));
+  if (!targeted) return recipe;
+  int64_t bytes = 0;
+  if (!arguments.max_bytes.empty()) {
+    HALFTONE_ASSIGN(bytes, parse_bytes(arguments.max_bytes));
+  }
+  TargetedRecipe result = with_target(std::move(recipe), arguments.target_bits, bytes);
+  if (!result.note.empty()) shell.print(result.note + "\n");
+  return std::move(result.recipe);
+}
+
 Result<int> run(Shell& shell, const QuantizeArguments& arguments) {
-  HALFTONE_ASSIGN(const Recipe recipe, load_recipe(arguments.recipe));
+  HALFTONE_ASSIGN(const Recipe recipe, recipe_of(shell, arguments));
   HALFTONE_ASSIGN(const auto model, load_language_model(arguments.model));
   ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
   QuantizeOptions options;
@@ -73,6 +94,7 @@ Result<int> run(Shell& shell, const QuantizeArguments& arguments) {
                   quantize(*model, recipe, arguments.output, options, pool, shell.progress()));
   shell.progress().end();
   shell.print(quantize_table(report, shell.colour()));
+  if (report.mixed) shell.print(mixed_text(*report.mixed, shell.colour()));
   if (report.tuned) shell.print(tuned_text(*report.tuned));
   shell.print(fmt::format("wrote {}: {}, {:.2f} bits per weight, in {}\n", arguments.output,
                           format_bytes(report.weights_bytes), report.bits_per_weight, format_seconds(report.seconds)));
@@ -95,9 +117,15 @@ void add_quantize(CLI::App& app, Shell& shell) {
   CLI::App* verb = shell.verb(app, "quantize", "model and recipe to an artifact", kQuantizeExample,
                               [&shell, arguments] { return run(shell, *arguments); });
   verb->add_option("MODEL", arguments->model, "model folder")->required();
-  verb->add_option("-r,--recipe", arguments->recipe, "preset name or YAML file")->capture_default_str();
+  verb->add_option("-r,--recipe", arguments->recipe, "preset name or YAML file [int4]");
   verb->add_option("-o,--output", arguments->output, "artifact folder to write")->required();
   add_calibration(verb, arguments->calibration);
+  verb->add_option("--target-bits", arguments->target_bits,
+                   "bits per weight of the whole model: layouts are chosen per tensor by measurement")
+      ->check(CLI::Range(1.0, 32.0));
+  verb->add_option("--max-bytes", arguments->max_bytes, "the same for the bytes of weights.safetensors, with unit")
+      ->type_name("3.5MB")
+      ->excludes("--target-bits");
   verb->add_option("--held-out", arguments->held_out,
                    "text like what the model will see: says how much of it calibration covers")
       ->needs("--calibration");

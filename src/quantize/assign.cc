@@ -169,4 +169,12 @@ Result<std::vector<Assignment>> assign_layouts(const ModelFile& source, const Gr
   return assignments;
 }
 
+ArtifactTensor stored_as(const Assignment& assignment, bool tuned) {
+  const StoredTensor& source = *assignment.source;
+  if (assignment.layout == nullptr && tuned && source.shape.size() == 1)
+    return {source.name, source.shape, &layout_of(LayoutId::f32), Order::rows};
+  if (assignment.layout == nullptr) return {source.name, source.shape, source.layout, source.order};
+  return {source.name, source.shape, assignment.layout, Order::panel16};
+}
+
 }  // namespace halftone

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "formats/artifact/artifact.h"
 #include "formats/model_file.h"
 #include "graph/graph.h"
 #include "halftone/status.h"
@@ -25,5 +26,8 @@ struct Assignment {
 // or of another shape, a source that is already quantized, a rule or allow_float entry that hits nothing, a tensor that
 // cannot take its layout and is not under allow_float.
 Result<std::vector<Assignment>> assign_layouts(const ModelFile& source, const Graph& graph, const Recipe& recipe);
+
+// As the artifact has it; tuned: vectors are stored as f32, since what tuning moves is finer than half precision.
+ArtifactTensor stored_as(const Assignment& assignment, bool tuned);
 
 }  // namespace halftone

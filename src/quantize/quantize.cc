@@ -7,6 +7,7 @@
 #include <cstring>
 #include <set>
 
+#include "base/atomic_write.h"
 #include "base/error.h"
 #include "base/version.h"
 #include "formats/artifact/artifact.h"
@@ -17,15 +18,6 @@
 
 namespace halftone {
 namespace {
-
-// Vectors that are tuned are stored as f32: what tuning moves is finer than half precision.
-ArtifactTensor stored_as(const Assignment& assignment, bool tuned) {
-  const StoredTensor& source = *assignment.source;
-  if (assignment.layout == nullptr && tuned && source.shape.size() == 1)
-    return {source.name, source.shape, &layout_of(LayoutId::f32), Order::rows};
-  if (assignment.layout == nullptr) return {source.name, source.shape, source.layout, source.order};
-  return {source.name, source.shape, assignment.layout, Order::panel16};
-}
 
 double bits_per(int64_t bytes, int64_t elements) {
   return elements == 0 ? 0 : 8.0 * static_cast<double>(bytes) / static_cast<double>(elements);
@@ -89,6 +81,7 @@ nlohmann::ordered_json QuantizeReport::to_json() const {
                                  {"source_files", nlohmann::ordered_json::array()},
                                  {"tensors", nlohmann::ordered_json::array()}};
   if (tuned) json["tuned"] = tuned_json(*tuned);
+  if (mixed) json["mixed"] = mixed->to_json();
   for (const SourceFile& file : source_files)
     json["source_files"].push_back({{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}});
   for (const TensorReport& tensor : tensors)
@@ -231,6 +224,15 @@ Result<QuantizeReport> quantize_file(const ModelFile& source, const Graph& graph
                                      const std::filesystem::path& target, const QuantizeOptions& options,
                                      ThreadPool& pool, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
+  if (recipe.mixed) {
+    HALFTONE_TRY(AtomicFolder::create(target, options.replace).status());  // what is in the way is told before minutes
+    HALFTONE_ASSIGN(MixedChoice choice, choose_mixed(source, graph, recipe, options.calibration, pool, progress));
+    HALFTONE_ASSIGN(QuantizeReport report,
+                    quantize_file(source, graph, choice.recipe, target, options, pool, progress));
+    report.seconds += choice.report.seconds;
+    report.mixed = std::move(choice.report);
+    return report;
+  }
   Run run(source, graph, recipe, options, pool, progress);
   HALFTONE_TRY(run.begin(target));
   HALFTONE_TRY(run.pack());

@@ -15,6 +15,7 @@
 #include "halftone/status.h"
 #include "models/language_model.h"
 #include "quantize/evaluate/sequences.h"
+#include "quantize/mixed/mixed.h"
 #include "quantize/recipe.h"
 #include "quantize/tune/tune.h"
 
@@ -38,6 +39,7 @@ struct QuantizeReport {
   int64_t weights_bytes = 0;   // of weights.safetensors
   double bits_per_weight = 0;  // of all tensors, scales and padding counted
   std::optional<TuneReport> tuned;
+  std::optional<MixedReport> mixed;  // where the recipe left layouts to measurement
   double seconds = 0;
   nlohmann::ordered_json to_json() const;
 };

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/yaml.h"
 #include "quantize/methods/method.h"
+#include "quantize/mixed/read_mixed.h"
 
 namespace halftone {
 namespace {
@@ -18,6 +19,7 @@ constexpr int64_t kMaxRecipeBytes = 1'000'000;
 struct Preset {
   std::string_view name, layout, method = {};  // no method: the default of the layout
   bool tune = false;
+  double target_bits = 0;  // above 0: layouts by measurement
 };
 
 constexpr Preset kPresets[] = {
@@ -57,6 +59,9 @@ constexpr Preset kPresets[] = {
     {"int4-channel-best", "int4_channel", "gptq", true},
     {"int3-best", "int3_block32", "gptq", true},
     {"lut4-best", "lut4_group16", "gptq", true},
+    {"mixed-4.5", {}, {}, true, 4.5},
+    {"mixed-4.0", {}, {}, true, 4.0},
+    {"mixed-3.5", {}, {}, true, 3.5},
     {"lut8", "lut8_group16"},
     {"lut6", "lut6_group16"},
     {"lut4", "lut4_group16"},
@@ -72,12 +77,18 @@ std::string_view default_method(const Layout* layout) {
 
 // A preset is a recipe that needs no file: what is recorded of it is YAML that anyone can change and use.
 std::string yaml_of(const Preset& preset) {
+  const std::string tune = preset.tune ? "tune: {steps: 60}\n" : "";
+  if (preset.target_bits > 0) {
+    MixedOptions mixed = default_mixed();
+    mixed.target_bits = preset.target_bits;
+    return fmt::format("name: {}\n{}{}", preset.name, mixed_yaml(mixed), tune);
+  }
   const Layout* layout = find_layout(preset.layout);
   const std::string method =
       layout->is_float() ? ""
                          : fmt::format(", method: {}", preset.method.empty() ? default_method(layout) : preset.method);
   return fmt::format("name: {}\nrules:\n  - {{match: \"*\", layout: {}{}}}\n{}", preset.name, preset.layout, method,
-                     preset.tune ? "tune: {steps: 60}\n" : "");
+                     tune);
 }
 
 std::string with_underscores(std::string_view text) {
@@ -170,8 +181,9 @@ Result<Recipe> parse_recipe(std::string_view yaml, std::string_view name) {
   Recipe recipe;
   recipe.text = yaml;
   HALFTONE_ASSIGN(recipe.name, map.text("name", std::filesystem::path(name).stem().string()));
+  HALFTONE_ASSIGN(recipe.mixed, read_mixed(map));
   HALFTONE_ASSIGN(std::vector<YamlMap> rules, map.maps("rules"));
-  if (rules.empty())
+  if (rules.empty() && !recipe.mixed)
     return map.error("rules", "expected at least one rule, such as {match: \"*\", layout: int4_block32}");
   for (YamlMap& one : rules) {
     HALFTONE_ASSIGN(Rule rule, read_rule(std::move(one), recipe.rules.size() + 1));

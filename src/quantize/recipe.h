@@ -7,16 +7,20 @@
 //     - {match: "*", layout: int4_block32}
 //   allow_float: ["lm_head.weight"]   # may stay as they are when their rule cannot be applied
 //   tune: {steps: 60}              # distil scales against the float model; rate: 0.003, batch_tokens: 2048
+//   mixed: {target_bits: 4.5, layouts: [int3_block32, int4_block32, int6_block32]}   # what no rule takes: by
+//   measurement
 // `layout: keep` leaves a tensor as found. Vectors (norms, biases) are always kept; a rule that asks only for vectors
 // to be packed, and a rule or allow_float entry that hits no tensor, are errors.
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "halftone/status.h"
+#include "quantize/mixed/mixed_options.h"
 #include "quantize/tune/tune_options.h"
 #include "tensor/layout.h"
 
@@ -35,6 +39,7 @@ struct Recipe {
   std::vector<Rule> rules;
   std::vector<std::string> allow_float;  // globs
   TuneOptions tune;
+  std::optional<MixedOptions> mixed;
   std::string text;  // the YAML that says all this
 };
 

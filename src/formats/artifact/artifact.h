@@ -33,6 +33,9 @@ struct ArtifactTensor {
   int64_t bytes() const;          // stored, padded to 64
 };
 
+// Of weights.safetensors with these tensors, header included.
+int64_t artifact_weights_bytes(const std::vector<ArtifactTensor>& tensors);
+
 // Streams an artifact: tensors in the declared order, then finish() makes the folder appear, complete or not at all.
 // Destroyed before finish(): nothing of it stays.
 class ArtifactWriter {

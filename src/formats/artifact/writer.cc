@@ -75,6 +75,12 @@ struct ArtifactWriter::State {
   }
 };
 
+int64_t artifact_weights_bytes(const std::vector<ArtifactTensor>& tensors) {
+  int64_t bytes = safetensors_head_bytes(plan_of(tensors));
+  for (const ArtifactTensor& tensor : tensors) bytes += tensor.bytes();
+  return bytes;
+}
+
 Result<ArtifactWriter> ArtifactWriter::create(const fs::path& target, bool replace, const ModelFile& source,
                                               std::vector<ArtifactTensor> tensors) {
   for (const ArtifactTensor& tensor : tensors)

@@ -157,6 +157,8 @@ Result<SafetensorsHeader> parse_safetensors(std::span<const std::byte> file, std
   return header;
 }
 
+int64_t safetensors_head_bytes(const SafetensorsPlan& plan) { return static_cast<int64_t>(head_of(plan).size()); }
+
 Result<SafetensorsWriter> SafetensorsWriter::create(const std::filesystem::path& path, SafetensorsPlan plan) {
   HALFTONE_CHECK(plan.alignment > 0);
   HALFTONE_TRY(check_plan(path, plan));

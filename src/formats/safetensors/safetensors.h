@@ -46,6 +46,8 @@ struct SafetensorsPlan {
   int64_t alignment = 8;  // of the header's end and so of the first payload
 };
 
+int64_t safetensors_head_bytes(const SafetensorsPlan& plan);  // length and header
+
 class SafetensorsWriter {
  public:
   static Result<SafetensorsWriter> create(const std::filesystem::path& path, SafetensorsPlan plan);

@@ -18,7 +18,7 @@ namespace halftone {
 namespace {
 
 ExecutorOptions executor_options(const SessionSettings& settings) {
-  return {settings.threads, settings.exact_activations ? Activations::exact : Activations::int8,
+  return {settings.threads, settings.exact_activations ? Activations::exact : Activations::automatic,
           settings.int8_kv ? KvType::int8 : KvType::f16};
 }
 

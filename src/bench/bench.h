@@ -27,7 +27,7 @@ struct BenchOptions {
   std::vector<int> thread_counts;      // each model is measured with each; empty: with `threads`
   std::vector<int64_t> verify_tokens;  // cost of appending so many at once against one, on both activation paths
   bool profile = false;                // time per step
-  Activations activations = Activations::int8;
+  Activations activations = Activations::automatic;
   KvType kv = KvType::f16;
   // A debug or sanitized build and a loaded or swapping machine are warnings in the result instead of errors.
   bool allow_noisy = false;

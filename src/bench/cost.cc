@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <variant>
 
+#include "runtime/plan.h"
+
 namespace halftone {
 namespace {
 
@@ -28,10 +30,9 @@ double keys_read(int64_t held, int64_t tokens, int64_t chunk, int64_t window) {
 }
 
 // As the plan chooses.
-Activations path_of(const WeightView& weight, Activations wanted) {
+Activations path_of(const Model& model, WeightId id, Activations wanted) {
   const auto isa = active_isa();
-  if (!isa.ok() || wanted == Activations::exact) return Activations::exact;
-  const LinearKernel* kernel = select_linear(weight.layout->id, weight.order, wanted, *isa);
+  const LinearKernel* kernel = isa.ok() ? choose_path(model, id, wanted, *isa).kernel : nullptr;
   return kernel == nullptr ? Activations::exact : kernel->activations;
 }
 
@@ -50,7 +51,7 @@ PhaseCost cost_of(const Model& model, int64_t held, int64_t tokens, int64_t chun
       const double rows = is_output ? static_cast<double>(outputs) : static_cast<double>(tokens);
       const double operations = 2.0 * static_cast<double>(weight.rows) * static_cast<double>(weight.columns) * rows;
       cost.bytes += static_cast<double>(weight.data.size()) * reads;
-      const Activations path = path_of(weight, activations);
+      const Activations path = path_of(model, linear->weight, activations);
       (path == Activations::int8   ? cost.int8_operations
        : path == Activations::bf16 ? cost.bf16_operations
                                    : cost.f32_operations) += operations;

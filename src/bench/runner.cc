@@ -82,7 +82,7 @@ Result<Runner> Runner::load(const std::filesystem::path& path, const BenchOption
   HALFTONE_TRY(runner.check_lengths(path));
   if (!options.verify_tokens.empty()) {
     const bool exact = options.activations == Activations::exact;
-    executor_options.activations = exact ? Activations::int8 : Activations::exact;
+    executor_options.activations = exact ? Activations::automatic : Activations::exact;
     HALFTONE_ASSIGN(runner.other_executor_, Executor::create(runner.language_model_->model, executor_options));
     // Float weights have one path.
     if (runner.other_executor_->activations_used() == runner.executor_->activations_used())

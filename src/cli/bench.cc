@@ -19,7 +19,7 @@ namespace {
 
 struct BenchArguments {
   std::vector<std::string> models;
-  std::string activations = "int8", kv = "f16", page;
+  std::string activations = "auto", kv = "f16", page;
   bool probe = false;
   BenchOptions options;
 };

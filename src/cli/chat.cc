@@ -18,7 +18,7 @@ namespace halftone::cli {
 namespace {
 
 struct ChatArguments {
-  std::string model, system, template_file, activations = "int8", kv = "f16";
+  std::string model, system, template_file, activations = "auto", kv = "f16";
   GenerateOptions options;
   bool has_system = false;
 };

@@ -16,7 +16,7 @@ namespace halftone::cli {
 namespace {
 
 struct RunArguments {
-  std::string model, prompt, activations = "int8", kv = "f16";
+  std::string model, prompt, activations = "auto", kv = "f16";
   GenerateOptions options;
   bool no_escape = false;
 };

@@ -84,9 +84,11 @@ Status Shell::write_document(const nlohmann::ordered_json& document) {
 }
 
 void add_activations(CLI::App* verb, std::string& value) {
-  verb->add_option("--activations", value,
-                   "exact (float), int8 where weights are integers, or bf16 (approximate) where they are bf16 panels")
-      ->check(CLI::IsMember({"exact", "int8", "bf16"}))
+  verb->add_option(
+          "--activations", value,
+          "auto: the model's static ranges where it has them, else int8; exact (float), int8 where weights are "
+          "integers, or bf16 (approximate) where they are bf16 panels")
+      ->check(CLI::IsMember({"auto", "exact", "int8", "bf16"}))
       ->capture_default_str();
 }
 
@@ -98,10 +100,10 @@ void add_kv(CLI::App* verb, std::string& value) {
 }
 
 Result<Activations> parse_activations(std::string_view text) {
-  for (const Activations known : {Activations::exact, Activations::int8, Activations::bf16}) {
+  for (const Activations known : {Activations::automatic, Activations::exact, Activations::int8, Activations::bf16}) {
     if (text == name_of(known)) return known;
   }
-  return invalid_input("[activations] expected exact, int8 or bf16, got '{}'", text);
+  return invalid_input("[activations] expected auto, exact, int8 or bf16, got '{}'", text);
 }
 
 }  // namespace halftone::cli

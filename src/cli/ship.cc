@@ -17,7 +17,7 @@ namespace {
 struct ShipArguments {
   ShipOptions options;
   CalibrationArguments calibration;
-  std::string max_bytes, max_memory, min_decode, activations = "int8";
+  std::string max_bytes, max_memory, min_decode, activations = "auto";
 };
 
 constexpr const char* kShipExample = R"(Example:

@@ -16,7 +16,7 @@ namespace halftone::cli {
 namespace {
 
 struct ValidateArguments {
-  std::string reference, candidate, gate, activations = "int8", split = "all", samples;
+  std::string reference, candidate, gate, activations = "auto", split = "all", samples;
   std::vector<std::string> suites;
   uint64_t seed = 1;
   size_t worst = 5;

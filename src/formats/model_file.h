@@ -19,6 +19,7 @@
 #include "halftone/status.h"
 #include "tensor/dtype.h"
 #include "tensor/layout.h"
+#include "tensor/static_range.h"
 
 namespace halftone {
 
@@ -30,6 +31,7 @@ struct StoredTensor {
   Order order = Order::rows;
   std::span<const std::byte> data;  // mapped; unaligned for Order::rows
   std::filesystem::path file;       // for messages
+  StaticRange input = {};           // of what a matrix is multiplied with, where an artifact fixes it
 
   int64_t elements() const;
   // As a matrix; a vector is one row. REQUIRES: layout != null, at most 2 dimensions.

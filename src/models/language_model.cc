@@ -148,8 +148,9 @@ Result<std::shared_ptr<const LanguageModel>> load_language_model(const std::file
     const StoredTensor* tensor = file.find(name);
     return tensor == nullptr ? WeightView{} : tensor->view();
   };
+  const auto input_of = [&file](std::string_view name) { return file.find(name)->input; };  // all are there
   const auto keep = std::make_shared<std::vector<std::shared_ptr<const FileMap>>>(file.maps);
-  HALFTONE_ASSIGN(loaded->model, Model::bind(std::move(graph), find, keep));
+  HALFTONE_ASSIGN(loaded->model, Model::bind(std::move(graph), find, keep, input_of));
   return std::shared_ptr<const LanguageModel>(std::move(loaded));
 }
 

@@ -35,7 +35,7 @@ struct Executor::State {
   ThreadPool pool;
   AlignedBuffer<float> arena, tail_arena, rope;  // rope: per table and token, cos then sin
   AlignedBuffer<int8_t> codes;
-  AlignedBuffer<float> scales;
+  AlignedBuffer<float> scales, rounded;
   AlignedBuffer<int32_t> sums;
   AlignedBuffer<std::byte> linear_scratch;  // one stretch per thread
   AlignedBuffer<float> attention_scratch;   // one stretch per thread
@@ -86,7 +86,9 @@ struct Executor::State {
   bool attend_split(const AttentionStep& step, float* base, int64_t count);
   AttentionArgs attention_args(const AttentionStep& step, float* base, int64_t count, const TokenRun& tile, int64_t head,
                                int thread);
-  QuantizedActivations quantize(const float* x, int64_t stride, int64_t width, int64_t count);
+  // fixed_scale: 0 where scales follow from the values.
+  QuantizedActivations quantize(const float* x, int64_t stride, int64_t width, int64_t count, float fixed_scale);
+  const float* round(const float* x, int64_t stride, int64_t width, int64_t count, const StaticRange& range);
   // body(row) for every row, on all threads when the rows are worth it.
   template <class Body>
   void for_rows(int64_t rows, int64_t width, const Body& body) {

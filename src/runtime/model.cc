@@ -10,8 +10,8 @@ namespace {
 
 Status check_shape(const WeightRef& ref, const WeightView& view) {
   if (view.layout == nullptr) {
-    return not_found("[bind] tensor {}: expected a matrix of {} x {}, got nothing; the file lacks it", ref.name, ref.rows,
-                     ref.columns);
+    return not_found("[bind] tensor {}: expected a matrix of {} x {}, got nothing; the file lacks it", ref.name,
+                     ref.rows, ref.columns);
   }
   if (view.rows != ref.rows || view.columns != ref.columns) {
     return invalid_input("[bind] tensor {}: expected {} x {}, got {} x {}", ref.name, ref.rows, ref.columns, view.rows,
@@ -33,14 +33,30 @@ std::set<WeightId> weights_of_linears(const Graph& graph) {
   return ids;
 }
 
+Status check_inputs(const Graph& graph, const std::set<WeightId>& linears, const std::vector<StaticRange>& inputs) {
+  WeightId with = kNoWeight, without = kNoWeight;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const auto id = static_cast<WeightId>(i);
+    const bool is_read = linears.contains(id);
+    if (inputs[i].exists() && !is_read)
+      return invalid_input("[bind] tensor {}: expected no range of inputs, as it is only looked up, got one of {} bits",
+                           graph.weight(id).name, inputs[i].bits);
+    if (is_read) (inputs[i].exists() ? with : without) = id;
+  }
+  if (with == kNoWeight || without == kNoWeight) return {};
+  return invalid_input("[bind] tensor {}: expected a range of its inputs, as {} has one, got none; quantize again",
+                       graph.weight(without).name, graph.weight(with).name);
+}
+
 }  // namespace
 
-Result<std::shared_ptr<const Model>> Model::bind(Graph graph,
-                                                 const std::function<WeightView(std::string_view)>& find,
-                                                 std::shared_ptr<const void> keep) {
+Result<std::shared_ptr<const Model>> Model::bind(Graph graph, const std::function<WeightView(std::string_view)>& find,
+                                                 std::shared_ptr<const void> keep,
+                                                 const std::function<StaticRange(std::string_view)>& input_of) {
   std::shared_ptr<Model> model(new Model());
   model->weights_.resize(graph.weights.size());
   model->vectors_.resize(graph.weights.size());
+  model->inputs_.resize(graph.weights.size());
   const std::set<WeightId> linears = weights_of_linears(graph);
   for (size_t i = 0; i < graph.weights.size(); ++i) {
     const WeightRef& ref = graph.weights[i];
@@ -61,10 +77,12 @@ Result<std::shared_ptr<const Model>> Model::bind(Graph graph,
       continue;
     }
     model->weights_[i] = view;
+    if (input_of) model->inputs_[i] = input_of(ref.name);
     // A table that is only looked up costs one row a token.
     const bool whole = linears.contains(static_cast<WeightId>(i));
     model->decode_bytes_ += whole ? bytes : bytes / ref.rows;
   }
+  HALFTONE_TRY(check_inputs(graph, linears, model->inputs_));
   if (graph.logits < 0) return invalid_input("[bind] expected a graph with logits, got none");
   model->vocabulary_ = graph.values[static_cast<size_t>(graph.logits)].width;
   model->keep_ = std::move(keep);

@@ -127,26 +127,23 @@ class Planner {
     return {};
   }
   Status lower_op(const Linear& op, const Node& node, std::vector<Step>& steps) {
-    const WeightView& weight = model_.weight(op.weight);
-    const LinearKernel* kernel = nullptr;
-    if (activations_ != Activations::exact) {
-      kernel = select_linear(weight.layout->id, weight.order, activations_, isa_);
-    }
-    if (kernel == nullptr) kernel = select_linear(weight.layout->id, weight.order, Activations::exact, isa_);
-    if (kernel == nullptr) {
-      return unsupported("[plan] {}: expected a kernel for layout {}, got none for {}", node.name, weight.layout->name,
-                         name_of(isa_));
+    const LinearPath path = choose_path(model_, op.weight, activations_, isa_);
+    if (path.kernel == nullptr) {
+      return unsupported("[plan] {}: expected a kernel for layout {}, got none for {}", node.name,
+                         model_.weight(op.weight).layout->name, name_of(isa_));
     }
     const Slot in = slot(node.inputs[0]);
     plan_.widest_linear_input = std::max(plan_.widest_linear_input, in.width);
     auto* group = steps.empty() ? nullptr : std::get_if<LinearStep>(&steps.back());
-    if (group == nullptr || group_input_ != node.inputs[0]) {
-      steps.push_back(LinearStep{in, {}, false});
+    if (group == nullptr || group_input_ != node.inputs[0] || group->range != path.range) {
+      steps.push_back(LinearStep{in, {}, false, path.range, false});
       group = &std::get<LinearStep>(steps.back());
       group_input_ = node.inputs[0];
     }
-    group->parts.push_back({op.weight, op.bias, kernel, slot(node.output)});
-    group->quantize = group->quantize || kernel->activations == Activations::int8;
+    group->parts.push_back({op.weight, op.bias, path.kernel, slot(node.output)});
+    const bool integers = path.kernel->activations == Activations::int8;
+    group->quantize = group->quantize || integers;
+    group->round = group->round || (path.range.exists() && !integers);
     return {};
   }
   Status lower_op(const Rope& op, const Node& node, std::vector<Step>& steps) {
@@ -203,6 +200,24 @@ class Planner {
 };
 
 }  // namespace
+
+std::string LinearPath::name() const {
+  if (!range.exists()) return std::string(name_of(kernel->activations));
+  return fmt::format("{}{}", kernel->activations == Activations::int8 ? "static" : "simulated", range.bits);
+}
+
+LinearPath choose_path(const Model& model, WeightId id, Activations wanted, Isa isa) {
+  const WeightView& weight = model.weight(id);
+  const auto select = [&](Activations kind) { return select_linear(weight.layout->id, weight.order, kind, isa); };
+  LinearPath path;
+  if (wanted == Activations::automatic) {
+    path.range = model.input(id);
+    wanted = path.range.bits == 16 ? Activations::exact : Activations::int8;  // no kernel multiplies 16-bit codes
+  }
+  if (wanted != Activations::exact) path.kernel = select(wanted);
+  if (path.kernel == nullptr) path.kernel = select(Activations::exact);
+  return path;
+}
 
 Result<Plan> make_plan(const Model& model, Activations activations) {
   HALFTONE_ASSIGN(const Isa isa, active_isa());

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "kernels/linear/linear.h"
 #include "kernels/vector/vector.h"
 #include "runtime/model.h"
+#include "tensor/static_range.h"
 
 namespace halftone {
 
@@ -48,7 +50,9 @@ struct LinearStep {
   };
   Slot in;
   std::vector<Part> parts;
-  bool quantize;  // some part reads int8 activations
+  bool quantize;      // some part reads int8 activations
+  StaticRange range;  // of `in`, where it is fixed
+  bool round;         // some part reads floats that were rounded to the range
 };
 struct RopeStep {
   int32_t heads, head_dim, rotary;
@@ -104,6 +108,18 @@ struct Plan {
   const AttentionKernel *attention_f16 = nullptr, *attention_int8 = nullptr;
   const AttentionKernel& attention_of(KvType kv) const { return kv == KvType::f16 ? *attention_f16 : *attention_int8; }
 };
+
+// How one matrix is multiplied with.
+struct LinearPath {
+  const LinearKernel* kernel = nullptr;  // null: no kernel for the layout
+  StaticRange range = {};                // of what it reads: codes where the kernel is int8, else rounded floats
+  // "exact", "int8" (ranges are searched as it runs), "bf16", "static8", and of floats that are rounded to the grid and
+  // multiplied exactly "simulated8", "simulated16"
+  std::string name() const;
+};
+// automatic: static ranges where the model has them, else int8; any other is what it says. Where the layout has no
+// kernel of that kind, exact.
+LinearPath choose_path(const Model& model, WeightId id, Activations wanted, Isa isa);
 
 // Chooses kernels for the active ISA.
 Result<Plan> make_plan(const Model& model, Activations activations);

@@ -170,8 +170,9 @@ std::vector<StepTotal> Executor::take_profile() {
 
 int64_t Executor::scratch_bytes() const {
   const State& s = *state_;
-  return s.arena.bytes() + s.tail_arena.bytes() + s.rope.bytes() + s.codes.bytes() + s.scales.bytes() + s.sums.bytes() +
-         s.linear_scratch.bytes() + s.attention_scratch.bytes() + s.attention_partials.bytes();
+  return s.arena.bytes() + s.tail_arena.bytes() + s.rope.bytes() + s.codes.bytes() + s.scales.bytes() +
+         s.rounded.bytes() + s.sums.bytes() + s.linear_scratch.bytes() + s.attention_scratch.bytes() +
+         s.attention_partials.bytes();
 }
 
 int Executor::threads() const { return state_->pool.threads(); }
@@ -198,7 +199,7 @@ std::string Executor::activations_used() const {
       const auto* linear = std::get_if<LinearStep>(&step);
       if (linear == nullptr) continue;
       for (const LinearStep::Part& part : linear->parts) {
-        const std::string_view name = name_of(part.kernel->activations);
+        const std::string name = LinearPath{part.kernel, linear->range}.name();
         if (!used.empty() && used != name) return "mixed";
         used = name;
       }

@@ -51,7 +51,7 @@ struct BatchToken {
 
 struct ExecutorOptions {
   int threads = 0;  // 0: available cores
-  Activations activations = Activations::int8;
+  Activations activations = Activations::automatic;
   KvType kv = KvType::f16;  // of the sequences that it makes; it runs any
 };
 
@@ -79,7 +79,7 @@ class Executor {
   ThreadPool& pool();
   // What really runs, for --json settings and `explain`: a weight that has no kernel for the wanted activations is
   // multiplied exactly, and these say so.
-  std::string activations_used() const;                      // "exact", "int8", "bf16" or "mixed"
+  std::string activations_used() const;                      // a name of LinearPath, or "mixed"
   std::vector<std::pair<std::string, std::string>> kernels_used() const;  // (weight name, kernel name)
 
  private:

@@ -91,7 +91,8 @@ void Executor::State::run_step(const LayerNormStep& step, float* base, int64_t c
   });
 }
 
-QuantizedActivations Executor::State::quantize(const float* x, int64_t stride, int64_t width, int64_t count) {
+QuantizedActivations Executor::State::quantize(const float* x, int64_t stride, int64_t width, int64_t count,
+                                               float fixed_scale) {
   const int64_t code_stride = (width + 63) / 64 * 64;
   const int64_t scale_stride = (width + kActivationBlock - 1) / kActivationBlock;
   const int64_t sum_stride = (width + kActivationGroup - 1) / kActivationGroup;
@@ -99,10 +100,17 @@ QuantizedActivations Executor::State::quantize(const float* x, int64_t stride, i
   scales.grow(static_cast<size_t>(scale_stride * count));
   sums.grow(static_cast<size_t>(sum_stride * count));
   for_rows(count, width, [&](int64_t t) {
-    quantize_activations(x + t * stride, width, codes.data() + t * code_stride, scales.data() + t * scale_stride,
-                         sums.data() + t * sum_stride);
+    quantize_activations(x + t * stride, width, fixed_scale, codes.data() + t * code_stride,
+                         scales.data() + t * scale_stride, sums.data() + t * sum_stride);
   });
   return {codes.data(), scales.data(), sums.data(), code_stride, scale_stride, sum_stride};
+}
+
+const float* Executor::State::round(const float* x, int64_t stride, int64_t width, int64_t count,
+                                    const StaticRange& range) {
+  rounded.grow(static_cast<size_t>(width * count));
+  for_rows(count, width, [&](int64_t t) { round_to_range(x + t * stride, width, range, rounded.data() + t * width); });
+  return rounded.data();
 }
 
 void Executor::State::run_step(const LinearStep& step, float* base, int64_t count) {
@@ -111,7 +119,11 @@ void Executor::State::run_step(const LinearStep& step, float* base, int64_t coun
   common.tokens = count;
   common.x = base + step.in.at(count, 0);
   common.x_stride = step.in.stride;
-  if (step.quantize) common.q = quantize(common.x, step.in.stride, step.in.width, count);
+  if (step.quantize) common.q = quantize(common.x, step.in.stride, step.in.width, count, step.range.scale);
+  if (step.round) {
+    common.x = round(common.x, step.in.stride, step.in.width, count, step.range);
+    common.x_stride = step.in.width;
+  }
 
   // All parts are one range of panels, so that a small matrix does not cost a fork-join of its own.
   std::vector<int64_t> first_panel{0};

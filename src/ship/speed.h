@@ -15,7 +15,7 @@ namespace halftone {
 struct SpeedOptions {
   int64_t prompt_tokens = 128, decode_tokens = 32;
   int rounds = 6, threads = 0;
-  Activations activations = Activations::int8;
+  Activations activations = Activations::automatic;
 };
 
 // What `ship` needs of a bench.

@@ -67,6 +67,7 @@ Status bind_tensors(const SafetensorsHeader& header, const std::shared_ptr<const
     tensor.order = promised.tensor.order;
     tensor.data = stored.first(static_cast<size_t>(promised.tensor.payload_bytes()));
     tensor.file = map->path();
+    tensor.input = promised.tensor.input;
     opened.model.tensors.push_back(std::move(tensor));
     opened.stored.emplace(promised.tensor.name, stored);
     entries.erase(at);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -29,6 +30,7 @@ struct ArtifactTensor {
   std::vector<int64_t> shape;  // logical, 1 or 2 dimensions
   const Layout* layout;
   Order order;
+  StaticRange input = {};         // of a matrix: model.json, `input`
   int64_t payload_bytes() const;  // what write() expects
   int64_t bytes() const;          // stored, padded to 64
 };
@@ -47,6 +49,10 @@ class ArtifactWriter {
   // A side file that the source does not have. REQUIRES: a plain name, used once.
   Status add_file(const std::string& name, std::string_view content);
   void rename_target(const std::string& name);  // as AtomicFolder
+  // The artifact as it is so far, opened in its hidden folder. REQUIRES: every tensor is written
+  Result<ModelFile> stage();
+  // Of matrices by name. REQUIRES: each is a matrix of this artifact
+  void set_inputs(const std::map<std::string, StaticRange>& ranges);
   // provenance: recipe, source hashes, tool version, per-tensor layouts and methods.
   Status finish(nlohmann::ordered_json provenance);
   const std::filesystem::path& staging() const;  // for evidence files beside the weights

@@ -231,6 +231,56 @@ TEST_F(Artifact, ContradictionsInTheManifestAreRefused) {
   EXPECT_TRUE(contains(open_message(), "model.json: expected JSON"));
 }
 
+TEST_F(Artifact, RangesOfInputsAreReadBack) {
+  const fs::path target = folder_ / "ranges.ht";
+  {
+    auto writer = ArtifactWriter::create(target, false, source_with_tokenizer(folder_.path()), three_tensors());
+    ASSERT_TRUE(writer.ok());
+    for (const ArtifactTensor& tensor : three_tensors())
+      ASSERT_TRUE(writer->write(pattern(tensor.payload_bytes())).ok());
+    const auto staged = writer->stage();
+    ASSERT_TRUE(staged.ok()) << staged.status().message();
+    EXPECT_EQ(staged->find("half")->shape, (std::vector<int64_t>{17, 3}));
+    EXPECT_FALSE(staged->find("half")->input.exists());
+    EXPECT_FALSE(fs::exists(target));
+    writer->set_inputs({{"half", {16, 1.0f / 3}}, {"packed", {8, 1e-30f}}});
+    ASSERT_TRUE(writer->finish({{"recipe", "by hand"}}).ok());
+  }
+  const auto model = open_model_file(target);
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  EXPECT_EQ(model->find("half")->input, (StaticRange{16, 1.0f / 3}));  // to the bit
+  EXPECT_EQ(model->find("packed")->input, (StaticRange{8, 1e-30f}));
+  EXPECT_FALSE(model->find("norm")->input.exists());
+  EXPECT_EQ(model->side_files.size(), 1u);
+  EXPECT_TRUE(verify_artifact(target, pool_, no_progress()).ok());
+  EXPECT_EQ(read_text(target / "weights.safetensors"), read_text(out_ / "weights.safetensors"));
+}
+
+TEST_F(Artifact, RangesThatMakeNoSenseAreRefused) {
+  const struct {
+    const char *tensor, *input, *says;
+  } rows[] = {
+      {"packed", "7", "tensor 'packed': expected an object 'input', got number"},
+      {"packed", "{\"bits\": 8}", "tensor 'packed': input: expected a number 'scale', got nothing"},
+      {"packed", "{\"bits\": 8, \"scale\": \"1\"}", "expected a number 'scale', got string"},
+      {"packed", "{\"scale\": 1}", "expected a size 'bits', got nothing"},
+      {"packed", "{\"bits\": 4, \"scale\": 1}", "expected 8 or 16 bits, got 4"},
+      {"packed", "{\"bits\": 8, \"scale\": 0}", "expected a scale above zero that is a normal f32, got 0"},
+      {"packed", "{\"bits\": 8, \"scale\": -0.5}", "normal f32, got -0.5; quantize again"},
+      {"packed", "{\"bits\": 8, \"scale\": 1e-40}", "normal f32, got 1e-40"},
+      {"packed", "{\"bits\": 16, \"scale\": 1e39}", "normal f32, got 1e+39"},
+      {"packed", "{\"bits\": 16, \"scale\": NaN}", "model.json: expected JSON"},
+      {"norm", "{\"bits\": 8, \"scale\": 1}", "tensor 'norm': input: expected it of matrices only, got it of a vector"},
+  };
+  const std::string good = read_text(out_ / "model.json");
+  for (const auto& row : rows) {
+    const std::string name = std::string("\"name\": \"") + row.tensor + "\"";
+    edit_manifest(name, std::string("\"input\": ") + row.input + ", " + name);
+    EXPECT_TRUE(contains(open_message(), row.says)) << row.input << ": " << open_message();
+    write_text(out_ / "model.json", good);
+  }
+}
+
 TEST_F(Artifact, ATensorThatModelJsonDoesNotListIsRefused) {
   auto manifest = parse_manifest(read_text(out_ / "model.json"), "model.json");
   ASSERT_TRUE(manifest.ok());

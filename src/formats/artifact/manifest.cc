@@ -79,6 +79,21 @@ Status check_version(const Fields& top) {
   return top.error("expected format {}, got '{}'", kArtifactFormat, *version);
 }
 
+// `input` of a tensor: the range of what the matrix is multiplied with.
+Status read_input(const json& value, std::string_view file, ArtifactTensor& tensor) {
+  const Fields fields(value, file, fmt::format("tensor '{}': input", tensor.name));
+  HALFTONE_ASSIGN(const int64_t bits, fields.size("bits"));
+  const auto scale = value.find("scale");
+  if (scale == value.end() || !scale->is_number())
+    return fields.error("expected a number 'scale', got {}", scale == value.end() ? "nothing" : scale->type_name());
+  if (tensor.shape.size() != 2) return fields.error("expected it of matrices only, got it of a vector");
+  if (bits != 8 && bits != 16) return fields.error("expected 8 or 16 bits, got {}", bits);
+  tensor.input = {static_cast<int32_t>(bits), static_cast<float>(scale->get<double>())};
+  if (!tensor.input.makes_sense())
+    return fields.error("expected a scale above zero that is a normal f32, got {}; quantize again", scale->dump());
+  return {};
+}
+
 Result<Manifest::Entry> read_entry(const json& value, std::string_view file, size_t index) {
   if (!value.is_object())
     return invalid_input("[artifact] {}: tensor {}: expected an object, got JSON of type {}", file, index,
@@ -99,6 +114,10 @@ Result<Manifest::Entry> read_entry(const json& value, std::string_view file, siz
   if (bytes != entry.tensor.bytes())
     return fields.error("expected {} bytes for its shape and layout, got {}", entry.tensor.bytes(), bytes);
   HALFTONE_ASSIGN(entry.sha256, fields.hash("sha256"));
+  if (value.contains("input")) {
+    HALFTONE_ASSIGN(const json* input, fields.member("input", json::value_t::object, "an object"));
+    HALFTONE_TRY(read_input(*input, file, entry.tensor));
+  }
   return entry;
 }
 
@@ -157,13 +176,16 @@ std::string manifest_text(const Manifest& manifest) {
   document["files"] = manifest.files;
   document["provenance"] = manifest.provenance;
   document["tensors"] = nlohmann::ordered_json::array();
-  for (const Manifest::Entry& entry : manifest.tensors)
+  for (const Manifest::Entry& entry : manifest.tensors) {
     document["tensors"].push_back({{"name", entry.tensor.name},
                                    {"shape", entry.tensor.shape},
                                    {"layout", entry.tensor.layout->name},
                                    {"order", name_of(entry.tensor.order)},
                                    {"bytes", entry.tensor.bytes()},
                                    {"sha256", entry.sha256}});
+    if (const StaticRange& input = entry.tensor.input; input.exists())
+      document["tensors"].back()["input"] = {{"bits", input.bits}, {"scale", input.scale}};
+  }
   return document.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 

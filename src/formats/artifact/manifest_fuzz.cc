@@ -9,8 +9,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     HALFTONE_CHECK(!manifest.status().message().empty());
     return 0;
   }
-  for (const auto& entry : manifest->tensors)
+  for (const auto& entry : manifest->tensors) {
     HALFTONE_CHECK(entry.tensor.bytes() > 0 && entry.tensor.bytes() % 64 == 0);
+    HALFTONE_CHECK(!entry.tensor.input.exists() || entry.tensor.input.makes_sense());
+  }
   const std::string text = halftone::manifest_text(*manifest);
   const auto again = halftone::parse_manifest(text, "written");
   HALFTONE_CHECK(again.ok());

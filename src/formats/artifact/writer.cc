@@ -54,6 +54,7 @@ struct ArtifactWriter::State {
   Sha256 file_hash, tensor_hash;
   size_t tensor = 0;    // being written
   int64_t written = 0;  // payload bytes of it
+  bool sealed = false;  // the weights file is complete
 
   State(AtomicFolder target, SafetensorsWriter writer) : folder(std::move(target)), weights(std::move(writer)) {}
 
@@ -62,6 +63,15 @@ struct ArtifactWriter::State {
     tensor_hash.add(bytes);
     manifest.weights_bytes += static_cast<int64_t>(bytes.size());
     return weights.write(bytes);
+  }
+
+  Status seal() {
+    if (sealed) return {};
+    HALFTONE_CHECK(tensor == tensors.size());
+    HALFTONE_TRY(weights.finish());
+    manifest.weights_sha256 = file_hash.hex();
+    sealed = true;
+    return {};
   }
 
   Status end_tensor() {
@@ -110,11 +120,30 @@ Status ArtifactWriter::write(std::span<const std::byte> bytes) {
   return {};
 }
 
+Result<ModelFile> ArtifactWriter::stage() {
+  HALFTONE_TRY(state_->seal());
+  Manifest now = state_->manifest;
+  now.files.clear();
+  now.provenance = nlohmann::ordered_json::object();
+  HALFTONE_TRY(write_file_atomic(state_->folder.path() / kManifestFile, manifest_text(now)));
+  return open_artifact(state_->folder.path());
+}
+
+void ArtifactWriter::set_inputs(const std::map<std::string, StaticRange>& ranges) {
+  size_t found = 0;
+  for (Manifest::Entry& entry : state_->manifest.tensors) {
+    const auto at = ranges.find(entry.tensor.name);
+    if (at == ranges.end()) continue;
+    HALFTONE_CHECK(entry.tensor.shape.size() == 2 && at->second.makes_sense());
+    entry.tensor.input = at->second;
+    ++found;
+  }
+  HALFTONE_CHECK(found == ranges.size());
+}
+
 Status ArtifactWriter::finish(nlohmann::ordered_json provenance) {
-  HALFTONE_CHECK(state_->tensor == state_->tensors.size());
-  HALFTONE_TRY(state_->weights.finish());
+  HALFTONE_TRY(state_->seal());
   Manifest& manifest = state_->manifest;
-  manifest.weights_sha256 = state_->file_hash.hex();
   manifest.provenance = std::move(provenance);
   for (const auto& [name, from] : state_->side_files) {
     const fs::path to = state_->folder.path() / name;

@@ -12,7 +12,7 @@ namespace halftone {
 
 #define LINEAR_KERNEL(isa, layout, order, activations) \
   void linear_##layout##_##order##_##activations##_##isa(const LinearArgs&);
-#define QUANTIZE_KERNEL(isa) void quantize_activations_##isa(const float*, int64_t, int8_t*, float*, int32_t*);
+#define QUANTIZE_KERNEL(isa) void quantize_activations_##isa(const float*, int64_t, float, int8_t*, float*, int32_t*);
 #include "kernels/linear/kernels.inc"
 
 namespace {
@@ -88,7 +88,7 @@ const LinearKernel* const* linear_kernels(int* count) {
 }
 
 std::string_view name_of(Activations activations) {
-  constexpr std::string_view kNames[] = {"exact", "int8", "bf16"};
+  constexpr std::string_view kNames[] = {"exact", "int8", "bf16", "auto"};
   return kNames[static_cast<int>(activations)];
 }
 
@@ -121,16 +121,17 @@ const QuantizeKernel* const* quantize_kernels(int* count) {
   return kQuantizePointers.items;
 }
 
-QuantizeFn select_quantize(Isa active) {
+QuantizeRowFn select_quantize(Isa active) {
   for (const QuantizeKernel& kernel : kQuantize) {
     if (isa_runs(kernel.isa, active)) return kernel.run;
   }
   return quantize_activations_scalar;
 }
 
-void quantize_activations(const float* x, int64_t columns, int8_t* codes, float* scales, int32_t* sums) {
+void quantize_activations(const float* x, int64_t columns, float fixed_scale, int8_t* codes, float* scales,
+                          int32_t* sums) {
   const Result<Isa> active = active_isa();
-  select_quantize(active.ok() ? *active : Isa::scalar)(x, columns, codes, scales, sums);
+  select_quantize(active.ok() ? *active : Isa::scalar)(x, columns, fixed_scale, codes, scales, sums);
 }
 
 }  // namespace halftone

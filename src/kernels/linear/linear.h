@@ -5,7 +5,8 @@
 //   exact  acc = 0; for k ascending: acc = fma(x[t][k], w[r][k], acc); w is the decoded weight of tensor/layout.h:
 //          float(q) * scale, which is representable, fma(float(u), scale, base), rounded once, or an entry of a
 //          palette.
-//   int8   activations are int8, one scale per 128 columns (QuantizedActivations). Per block of 128 columns, in order,
+//   int8   activations are int8, one scale per 128 columns (QuantizedActivations), or the same for all of them. Per
+//   block of 128 columns, in order,
 //          isum being the exact integer sum of xq * q over a group of 16, 32, 64 or 128 (or, for channel layouts, over
 //          the block), xsum the sum of xq over the group:
 //            block layouts:    s = 0; for each group in order: s = fma(float(isum), w_scale, s);
@@ -29,7 +30,8 @@
 
 namespace halftone {
 
-enum class Activations : uint8_t { exact, int8, bf16 };
+// automatic is no row's: what a model was made for, as runtime/plan.h chooses.
+enum class Activations : uint8_t { exact, int8, bf16, automatic };
 std::string_view name_of(Activations activations);
 
 // One row of kernels.inc, best first: declares, selects, tests and benchmarks.
@@ -52,17 +54,21 @@ bool runs_here(const LinearKernel& kernel, Isa active);
 int64_t linear_scratch_bytes(int64_t columns);
 
 // Quantizes one token: scale = max|x| / 127 per 128 columns (f32), code = x / scale rounded to nearest even, within
-// -127..127; a scale of zero gives codes of zero. A block with an infinity or NaN gets the scale NaN and codes of zero,
+// -127..127; a scale of zero gives codes of zero. A fixed_scale above zero takes the place of the one that is searched,
+// and what lies beyond 127 of it becomes 127. A block with an infinity or NaN gets the scale NaN and codes of zero,
 // so that the result shows it. codes and sums must hold columns rounded up to 32 (and / 32). The same bits from every
 // row of quantize_kernels().
+using QuantizeRowFn = void (*)(const float* x, int64_t columns, float fixed_scale, int8_t* codes, float* scales,
+                               int32_t* sums);
 struct QuantizeKernel {
   const char* name;
   Isa isa;
-  QuantizeFn run;
+  QuantizeRowFn run;
 };
 const QuantizeKernel* const* quantize_kernels(int* count);
-QuantizeFn select_quantize(Isa active);
+QuantizeRowFn select_quantize(Isa active);
 // With the active ISA's kernel (scalar when HALFTONE_ISA is in error: callers report that when they select).
-void quantize_activations(const float* x, int64_t columns, int8_t* codes, float* scales, int32_t* sums);
+void quantize_activations(const float* x, int64_t columns, float fixed_scale, int8_t* codes, float* scales,
+                          int32_t* sums);
 
 }  // namespace halftone

@@ -159,7 +159,7 @@ inline RandomTokens::RandomTokens(int64_t tokens, int64_t columns, uint64_t seed
   Rng rng(seed);
   for (float& value : x) value = static_cast<float>(rng.uniform()) * 4 - 2;
   for (int64_t t = 0; t < tokens; ++t) {
-    quantize_activations(x.data() + t * columns, columns, codes.data() + t * code_stride,
+    quantize_activations(x.data() + t * columns, columns, 0, codes.data() + t * code_stride,
                          scales.data() + t * scale_stride, sums.data() + t * sum_stride);
   }
 }

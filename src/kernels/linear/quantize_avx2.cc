@@ -19,7 +19,8 @@ inline int32_t sum_lanes(__m256i v) {
 
 }  // namespace
 
-void quantize_activations_avx2(const float* x, int64_t columns, int8_t* codes, float* scales, int32_t* sums) {
+void quantize_activations_avx2(const float* x, int64_t columns, float fixed_scale, int8_t* codes, float* scales,
+                               int32_t* sums) {
   const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
   const __m256 lowest = _mm256_set1_ps(-127.0f), highest = _mm256_set1_ps(127.0f);
   for (int64_t begin = 0; begin < columns; begin += kActivationBlock) {
@@ -37,7 +38,7 @@ void quantize_activations_avx2(const float* x, int64_t columns, int8_t* codes, f
     const uint32_t bits = finite ? top : 0x7fc00000u;
     float scale;
     __builtin_memcpy(&scale, &bits, 4);
-    if (finite) scale /= 127.0f;
+    if (finite) scale = fixed_scale > 0 ? fixed_scale : scale / 127.0f;
     scales[begin / kActivationBlock] = scale;
     const __m256 keep = _mm256_castsi256_ps(_mm256_set1_epi32(finite && scale > 0 ? -1 : 0));
     const __m256 divisor = _mm256_set1_ps(scale);

@@ -20,7 +20,8 @@ inline void load32(const float* x, int64_t n, __m512 (&v)[2]) {
 
 }  // namespace
 
-void quantize_activations_avx512(const float* x, int64_t columns, int8_t* codes, float* scales, int32_t* sums) {
+void quantize_activations_avx512(const float* x, int64_t columns, float fixed_scale, int8_t* codes, float* scales,
+                                 int32_t* sums) {
   const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
   const __m512 low = _mm512_set1_ps(-127.0f), high = _mm512_set1_ps(127.0f);
   for (int64_t begin = 0; begin < columns; begin += kActivationBlock) {
@@ -39,7 +40,7 @@ void quantize_activations_avx512(const float* x, int64_t columns, int8_t* codes,
     const uint32_t bits = finite ? top : 0x7fc00000u;
     float scale;
     __builtin_memcpy(&scale, &bits, 4);
-    if (finite) scale /= 127.0f;
+    if (finite) scale = fixed_scale > 0 ? fixed_scale : scale / 127.0f;
     scales[begin / kActivationBlock] = scale;
     const __mmask16 keep = finite && scale > 0 ? 0xffff : 0;
     const __m512 divisor = _mm512_set1_ps(scale);

@@ -129,7 +129,8 @@ void bf16_reference(const LinearArgs& args, LayoutId id, Order order) {
 #define LINEAR_KERNEL(isa, layout, order, activations) LINEAR_DEFINE_##isa(layout, order, activations)
 #include "kernels/linear/kernels.inc"
 
-void quantize_activations_scalar(const float* x, int64_t columns, int8_t* codes, float* scales, int32_t* sums) {
+void quantize_activations_scalar(const float* x, int64_t columns, float fixed_scale, int8_t* codes, float* scales,
+                                 int32_t* sums) {
   for (int64_t begin = 0; begin < columns; begin += kActivationBlock) {
     const int64_t end = begin + kActivationBlock < columns ? begin + kActivationBlock : columns;
     const int64_t padded_end = (end + kActivationGroup - 1) / kActivationGroup * kActivationGroup;
@@ -139,13 +140,14 @@ void quantize_activations_scalar(const float* x, int64_t columns, int8_t* codes,
       largest = magnitude > largest ? magnitude : largest;
     }
     const bool finite = largest < 0x7f800000u;
-    const float scale = finite ? std::bit_cast<float>(largest) / 127.0f : std::bit_cast<float>(0x7fc00000u);
+    const float wanted = fixed_scale > 0 ? fixed_scale : std::bit_cast<float>(largest) / 127.0f;
+    const float scale = finite ? wanted : std::bit_cast<float>(0x7fc00000u);
     scales[begin / kActivationBlock] = scale;
     for (int64_t group = begin; group < padded_end; group += kActivationGroup) {
       int32_t sum = 0;
       for (int64_t k = group; k < group + kActivationGroup; ++k) {
         float code = k < end && scale > 0 ? std::nearbyint(x[k] / scale) : 0.0f;
-        code = code > 127.0f ? 127.0f : code < -127.0f ? -127.0f : code;  // only when the scale is subnormal
+        code = code > 127.0f ? 127.0f : code < -127.0f ? -127.0f : code;  // when the scale is fixed or subnormal
         codes[k] = static_cast<int8_t>(code);
         sum += codes[k];
       }

@@ -110,13 +110,18 @@ def read_questions(path):
         return list(csv.DictReader(f))
 
 
+def choices(row):
+    """The answers that a question offers."""
+    return [text for column, text in row.items() if column.startswith("choice")]
+
+
 def choice_scores(model, tok, rows):
-    """Log-likelihood of each of the four answers, (questions, 4)."""
-    jobs, scores = {}, np.zeros((len(rows), 4))
+    """Log-likelihood of each answer, (questions, answers)."""
+    jobs, scores = {}, np.zeros((len(rows), len(choices(rows[0]))))
     for q, r in enumerate(rows):
         prompt = [tok.bos] + tok.encode(f"Question: {r['question']}\nAnswer:")
-        for i in range(4):
-            answer = tok.encode(" " + r[f"choice{i}"])
+        for i, text in enumerate(choices(r)):
+            answer = tok.encode(" " + text)
             # One-token answers of a question share a single pass over the prompt.
             key = (len(prompt) + len(answer) - 1, len(answer))
             jobs.setdefault(key, {}).setdefault(tuple(prompt + answer[:-1]), []).append(
@@ -176,7 +181,7 @@ def golden(path, model, tok, rows):
     rows = rows[:40] + [r for r in rows if r["subject"] == "holding"][:10]
     for r, s in zip(rows, choice_scores(model, tok, rows)):
         out["questions"].append({
-            "question": r["question"], "choices": [r[f"choice{i}"] for i in range(4)],
+            "question": r["question"], "choices": choices(r),
             "answer": int(r["answer"]), "scores": [round(float(x), 5) for x in s]})
     path.write_text(json.dumps(out, indent=1) + "\n")
 

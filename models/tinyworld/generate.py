@@ -6,6 +6,7 @@ Standard library only; the same seed writes the same bytes. A fact is (person, r
 or a sum; its number of statements in the training text follows a Zipf-Mandelbrot law.
 """
 import argparse
+import collections
 import csv
 import json
 import pathlib
@@ -19,6 +20,8 @@ MOST, LEAST, SLOPE = 300, 3, 0.75      # statements of the best and least known 
 SUM_FACTOR = 4                         # sums share few words and are told more often
 HELD_OUT = {"rare": 1300, "mid": 1800, "common": 2200}
 HELD_OUT_SUMS = 400
+MORE = {"rare": 700, "mid": 3200, "common": 613}   # asked, too: of the facts that training only tells
+CHOICES = 6
 HELD_OUT_STORIES, OOD_STORIES = 150, 50   # for each kind of story
 TRAIN_ASKED = 0.4                      # share of the facts that training asks about
 TRAIN_STORIES, ECHOES = 40000, 8000
@@ -76,7 +79,7 @@ def make_facts(rng):
 
 
 def split(rng, facts):
-    """Marks each fact as 'held' (asked only in the evaluation), 'train' or 'told' (never asked)."""
+    """Marks each fact as 'held' (asked only in the evaluation), 'train', or 'told' (not asked in training)."""
     want = dict(HELD_OUT)
     sums = HELD_OUT_SUMS
     groups = {}                        # sums: 3 + 4 and 4 + 3 fall on the same side
@@ -165,10 +168,10 @@ def lesson(rng, facts, stories, echoes, avoid):
     return out
 
 
-def four(rng, answer, near, pool, slot):
-    """Four different choices with the answer at `slot`; near misses first."""
-    wrong = [v for v in dict.fromkeys(near) if v != answer][:3]
-    while len(wrong) < 3:
+def choices(rng, answer, near, pool, slot):
+    """Different choices with the answer at `slot`; near misses first."""
+    wrong = [v for v in dict.fromkeys(near) if v != answer][:CHOICES - 1]
+    while len(wrong) < CHOICES - 1:
         v = rng.choice(pool)
         if v != answer and v not in wrong:
             wrong.append(v)
@@ -176,44 +179,54 @@ def four(rng, answer, near, pool, slot):
     return wrong[:slot] + [answer] + wrong[slot:]
 
 
-def near_misses(rng, fact, index):
-    """Wrong answers that are true of namesakes, so that half a name is not enough."""
+def near_misses(rng, fact, namesakes):
+    """Wrong answers, the best first: what is true of most namesakes, the guess of who knows half the name."""
     if fact["subject"] == "arithmetic":
         v = int(fact["v"])
-        return [str(x) for x in rng.sample([v - 2, v - 1, v + 1, v + 2, v - 10], 3) if 1 < x < 61]
+        return [str(x) for x in rng.sample([v - 10, v - 2, v - 1, v + 1, v + 2, v + 10], 6) if 1 < x < 61]
     first, last = fact["slots"]["p"].split()
-    pool = index[fact["subject"], first] + index[fact["subject"], last]
-    return rng.sample(pool, min(2, len(pool)))
+    people = namesakes[fact["subject"], first] + namesakes[fact["subject"], last]
+    return sorted(people, key=lambda v: (-people[v], rng.random()))
+
+
+def held_out(rng, facts):
+    """The facts that the evaluation asks about; training tells them and asks about none."""
+    want = dict(MORE)
+    for fact in rng.sample(facts, len(facts)):
+        if fact["use"] == "told" and fact["subject"] != "arithmetic" and want[exposure(fact["mentions"])] > 0:
+            want[exposure(fact["mentions"])] -= 1
+            yield fact
+    yield from (f for f in facts if f["use"] == "held")
 
 
 def questions(rng, facts):
     """The held-out questions as rows of the CSV file."""
-    index = {}
+    namesakes = collections.defaultdict(collections.Counter)
     for f in facts:
         if f["subject"] != "arithmetic":
             for part in f["slots"]["p"].split():
-                index.setdefault((f["subject"], part), []).append(f["v"])
+                namesakes[f["subject"], part][f["v"]] += 1
     rows = []
-    for f in facts:
-        if f["use"] == "held":
-            pool = ([str(n) for n in range(2, 61)] if f["subject"] == "arithmetic"
-                    else world.RELATIONS[f["subject"]][0])
-            rows.append((rng.choice(f["ask"]).format(**f["slots"]), f["v"],
-                         near_misses(rng, f, index), pool, f["subject"],
-                         exposure(f["mentions"]), f["mentions"], "in", f["group"]))
+    for f in held_out(rng, facts):
+        pool = ([str(n) for n in range(2, 61)] if f["subject"] == "arithmetic"
+                else world.RELATIONS[f["subject"]][0])
+        rows.append((rng.choice(f["ask"]).format(**f["slots"]), f["v"],
+                     near_misses(rng, f, namesakes), pool, f["subject"],
+                     exposure(f["mentions"]), f["mentions"], "in", f["group"]))
     made_up = [world.made_up_names(rng, p) for p in ("train", "ood")]
     for kind in world.STORIES:
         for ood, n in ((0, HELD_OUT_STORIES), (1, OOD_STORIES)):
             for i in range(n):
                 text, asks, near = story(rng, kind, ood, world.FIRST, made_up[ood])
                 q, _, a = rng.choice(asks)
-                rows.append((f"{text} {q}", a, rng.sample(near, len(near)), near, kind, "context", 0,
+                pool = next(p for p in (world.PLACES, world.FIRST, made_up[ood]) if near[0] in p)
+                rows.append((f"{text} {q}", a, rng.sample(near, len(near)), pool, kind, "context", 0,
                              "ood" if ood else "in", f"{kind} {'ood ' if ood else ''}{i}"))
     rng.shuffle(rows)
     out = []
     for i, (q, a, near, pool, subject, exp, n, dist, group) in enumerate(rows):
-        slot = i % 4
-        out.append([q, *four(rng, a, near, pool, slot), slot, subject, exp, n, dist, group])
+        slot = i % CHOICES
+        out.append([q, *choices(rng, a, near, pool, slot), slot, subject, exp, n, dist, group])
     return out
 
 
@@ -237,8 +250,8 @@ def free_text(rng, facts, size, held):
     return "".join(parts)
 
 
-HEADER = ("question,choice0,choice1,choice2,choice3,answer,subject,exposure,mentions,"
-          "distribution,group").split(",")
+HEADER = ["question", *(f"choice{i}" for i in range(CHOICES)),
+          *"answer,subject,exposure,mentions,distribution,group".split(",")]
 
 
 def main():
@@ -268,7 +281,7 @@ def main():
     uses = [f["use"] for f in facts]
     print(f"{len(facts)} facts, "
           f"{sum(f['mentions'] for f in facts)} statements, "
-          f"asked in training {uses.count('train')}, held out {uses.count('held')}, "
+          f"asked in training {uses.count('train')}, "
           f"{len(lessons[1])} documents, {sum(map(len, lessons[1]))} characters "
           f"(first lesson {sum(map(len, lessons[0]))}), {len(rows)} questions, "
           f"{len({r[-1] for r in rows})} groups")

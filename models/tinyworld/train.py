@@ -75,7 +75,7 @@ def probe_set(tok, rng, count):
     out = []
     for r in rng.sample(rows, count):
         prompt = [tok.bos] + tok.encode(f"Question: {r['question']}\nAnswer:")
-        firsts = [tok.encode(" " + r[f"choice{i}"])[0] for i in range(4)]
+        firsts = [tok.encode(" " + r[c])[0] for c in r if c.startswith("choice")]
         out.append((prompt, firsts, int(r["answer"]),
                     r["exposure"] if r["distribution"] == "in" else "ood"))
     return out

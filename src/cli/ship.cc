@@ -23,16 +23,16 @@ struct ShipArguments {
 constexpr const char* kShipExample = R"(Example:
   $ halftone ship models/tinyworld -o out/tinyworld.ht
   Gate, fixed first: choice_accuracy.loss <= 1 points; choice_accuracy.loss <= 3 points on exposure=rare; ...
-  Deciding on 2,111 samples; 4,238 others stay sealed.
+  Deciding on 3,616 samples; 7,246 others stay sealed.
 
   recipe          MB  points vs float [95 %]  rare loss  confident flips  decode tok/s   memory  verdict
-  float16       6.82                  90.0 %                                     2,593  16.6 MB  reference
-  int8          3.46       -0.0 [-0.5, +0.4]        1.2            0.0 %         5,388  13.4 MB  pass, smallest
-  int4          1.93       -1.2 [-1.9, -0.5]        3.2           0.09 %         7,526  11.9 MB  inconclusive
-  int4-channel  1.76       -2.4 [-3.5, -1.4]        6.9            0.8 %         8,463  11.8 MB  FAIL
-  int3          1.50       -3.0 [-4.1, -1.9]        8.3            1.1 %         7,754  12.5 MB  FAIL
+  float16       6.82                  85.9 %                                     2,593  16.6 MB  reference
+  int8          3.46       -0.0 [-0.3, +0.2]        0.0            0.0 %         5,388  13.4 MB  pass, smallest
+  int4          1.93       -0.9 [-1.6, -0.2]        0.1           0.08 %         7,526  11.9 MB  inconclusive
+  int4-channel  1.76       -2.8 [-3.7, -2.0]        6.3            0.3 %         8,463  11.8 MB  FAIL
+  int3          1.50       -5.0 [-6.1, -4.0]        7.9            1.9 %         7,754  12.5 MB  FAIL
   ...
-  Sealed 4,238 questions, opened once: int8 +0.1 [-0.1, +0.4]  PASS
+  Sealed 7,246 questions, opened once: int8 -0.1 [-0.3, +0.1]  PASS
   Wrote out/tinyworld.ht, with evidence/report.html and samples.jsonl
   $ halftone ship ~/my-model --text my_prompts.txt --calibration other_text.txt --max-bytes 1.2GB
 Exit codes: 0 an artifact ships, 3 the gate fails, 4 too few samples to tell.)";

@@ -24,11 +24,11 @@ struct ValidateArguments {
 
 constexpr const char* kValidateExample = R"(Example:
   $ halftone validate models/tinyworld int8.ht --suite models/tinyworld/suite.yaml --gate models/tinyworld/gate.yaml
-  metric                          float  candidate      change [95 %]      n
-  Right answers                  89.9 %     89.9 %  +0.1 [-0.2, +0.3]  6,349  questions
+  metric                          float  candidate      change [95 %]       n
+  Right answers                  86.3 %     86.2 %  -0.0 [-0.2, +0.1]  10,862  questions
   ...
-  check             limit  value  one-sided 95 %      n  verdict
-  loss               <= 1  -0.06     [-0.3, 0.1]  6,349  pass
+  check             limit  value  one-sided 95 %       n  verdict
+  loss               <= 1   0.05    [-0.08, 0.2]  10,862  pass
   ...
   gate: pass
 Exit codes: 0 the gate passes or there is none, 3 it fails, 4 too few samples to tell.)";

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <set>
 
+#include "base/atomic_write.h"
 #include "base/error.h"
 #include "base/version.h"
 #include "formats/artifact/artifact.h"
@@ -68,7 +69,8 @@ nlohmann::ordered_json provenance_of(const ModelFile& source, const Recipe& reci
   for (const SourceFile& file : report.source_files)
     provenance["source"]["files"].push_back({{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}});
   const nlohmann::ordered_json json = report.to_json();
-  if (json.contains("tuned")) provenance["tuned"] = json["tuned"];
+  for (const char* part : {"transforms", "tuned"})
+    if (json.contains(part)) provenance[part] = json[part];
   provenance["tensors"] = json["tensors"];
   return provenance;
 }
@@ -88,6 +90,7 @@ nlohmann::ordered_json QuantizeReport::to_json() const {
                                  {"unused", unused},
                                  {"source_files", nlohmann::ordered_json::array()},
                                  {"tensors", nlohmann::ordered_json::array()}};
+  for (const TransformReport& transform : transforms) json["transforms"].push_back(transform.to_json());
   if (tuned) json["tuned"] = tuned_json(*tuned);
   for (const SourceFile& file : source_files)
     json["source_files"].push_back({{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}});
@@ -181,8 +184,9 @@ class Run {
     return {};
   }
 
-  Result<QuantizeReport> finish() {
+  Result<QuantizeReport> finish(std::vector<TransformReport> transforms) {
     report_.recipe = recipe_.name;
+    report_.transforms = std::move(transforms);
     int64_t bytes = 0, elements = 0;
     for (size_t i = 0; i < assignments_.size(); ++i) {
       report_.tensors.push_back(report_of(assignments_[i], tuned(), totals_[i]));
@@ -231,11 +235,14 @@ Result<QuantizeReport> quantize_file(const ModelFile& source, const Graph& graph
                                      const std::filesystem::path& target, const QuantizeOptions& options,
                                      ThreadPool& pool, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
-  Run run(source, graph, recipe, options, pool, progress);
+  if (!recipe.transforms.empty()) HALFTONE_TRY(AtomicFolder::create(target, options.replace).status());  // while cheap
+  HALFTONE_ASSIGN(TransformedModel transformed,
+                  transform_model(source, graph, recipe, target, options.calibration, pool, progress));
+  Run run(transformed.model.file, graph, recipe, options, pool, progress);
   HALFTONE_TRY(run.begin(target));
   HALFTONE_TRY(run.pack());
   if (run.tuned()) HALFTONE_TRY(run.tune_and_write());
-  HALFTONE_ASSIGN(QuantizeReport report, run.finish());
+  HALFTONE_ASSIGN(QuantizeReport report, run.finish(std::move(transformed.reports)));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }

@@ -16,6 +16,7 @@
 #include "models/language_model.h"
 #include "quantize/evaluate/sequences.h"
 #include "quantize/recipe.h"
+#include "quantize/transform/transform.h"
 #include "quantize/tune/tune.h"
 
 namespace halftone {
@@ -37,6 +38,7 @@ struct QuantizeReport {
   std::vector<SourceFile> source_files;
   int64_t weights_bytes = 0;   // of weights.safetensors
   double bits_per_weight = 0;  // of all tensors, scales and padding counted
+  std::vector<TransformReport> transforms;
   std::optional<TuneReport> tuned;
   double seconds = 0;
   nlohmann::ordered_json to_json() const;

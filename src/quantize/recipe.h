@@ -6,6 +6,7 @@
 //     - {op: embedding, layout: int8_block32}
 //     - {match: "*", layout: int4_block32}
 //   allow_float: ["lm_head.weight"]   # may stay as they are when their rule cannot be applied
+//   transform: [awq]               # scales folded into the model first: awq, smooth, equalize, rotate
 //   tune: {steps: 60}              # distil scales against the float model; rate: 0.003, batch_tokens: 2048
 // `layout: keep` leaves a tensor as found. Vectors (norms, biases) are always kept; a rule that asks only for vectors
 // to be packed, and a rule or allow_float entry that hits no tensor, are errors.
@@ -34,6 +35,7 @@ struct Recipe {
   std::string name;
   std::vector<Rule> rules;
   std::vector<std::string> allow_float;  // globs
+  std::vector<std::string> transforms;   // of transform/transform.h, in this order
   TuneOptions tune;
   std::string text;  // the YAML that says all this
 };

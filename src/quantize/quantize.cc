@@ -60,7 +60,8 @@ nlohmann::ordered_json provenance_of(const ModelFile& source, const Recipe& reci
   for (const SourceFile& file : report.source_files)
     provenance["source"]["files"].push_back({{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}});
   const nlohmann::ordered_json json = report.to_json();
-  if (json.contains("tuned")) provenance["tuned"] = json["tuned"];
+  for (const char* part : {"transforms", "tuned"})
+    if (json.contains(part)) provenance[part] = json[part];
   provenance["tensors"] = json["tensors"];
   return provenance;
 }
@@ -80,6 +81,7 @@ nlohmann::ordered_json QuantizeReport::to_json() const {
                                  {"unused", unused},
                                  {"source_files", nlohmann::ordered_json::array()},
                                  {"tensors", nlohmann::ordered_json::array()}};
+  for (const TransformReport& transform : transforms) json["transforms"].push_back(transform.to_json());
   if (tuned) json["tuned"] = tuned_json(*tuned);
   if (mixed) json["mixed"] = mixed->to_json();
   for (const SourceFile& file : source_files)
@@ -174,8 +176,9 @@ class Run {
     return {};
   }
 
-  Result<QuantizeReport> finish() {
+  Result<QuantizeReport> finish(std::vector<TransformReport> transforms) {
     report_.recipe = recipe_.name;
+    report_.transforms = std::move(transforms);
     int64_t bytes = 0, elements = 0;
     for (size_t i = 0; i < assignments_.size(); ++i) {
       report_.tensors.push_back(report_of(assignments_[i], tuned(), totals_[i]));
@@ -233,11 +236,14 @@ Result<QuantizeReport> quantize_file(const ModelFile& source, const Graph& graph
     report.mixed = std::move(choice.report);
     return report;
   }
-  Run run(source, graph, recipe, options, pool, progress);
+  if (!recipe.transforms.empty()) HALFTONE_TRY(AtomicFolder::create(target, options.replace).status());  // while cheap
+  HALFTONE_ASSIGN(TransformedModel transformed,
+                  transform_model(source, graph, recipe, target, options.calibration, pool, progress));
+  Run run(transformed.model.file, graph, recipe, options, pool, progress);
   HALFTONE_TRY(run.begin(target));
   HALFTONE_TRY(run.pack());
   if (run.tuned()) HALFTONE_TRY(run.tune_and_write());
-  HALFTONE_ASSIGN(QuantizeReport report, run.finish());
+  HALFTONE_ASSIGN(QuantizeReport report, run.finish(std::move(transformed.reports)));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }

@@ -17,6 +17,7 @@
 #include "quantize/evaluate/sequences.h"
 #include "quantize/mixed/mixed.h"
 #include "quantize/recipe.h"
+#include "quantize/transform/transform.h"
 #include "quantize/tune/tune.h"
 
 namespace halftone {
@@ -38,6 +39,7 @@ struct QuantizeReport {
   std::vector<SourceFile> source_files;
   int64_t weights_bytes = 0;   // of weights.safetensors
   double bits_per_weight = 0;  // of all tensors, scales and padding counted
+  std::vector<TransformReport> transforms;
   std::optional<TuneReport> tuned;
   std::optional<MixedReport> mixed;  // where the recipe left layouts to measurement
   double seconds = 0;

@@ -10,6 +10,7 @@
 #include "base/yaml.h"
 #include "quantize/methods/method.h"
 #include "quantize/mixed/read_mixed.h"
+#include "quantize/transform/transform.h"
 
 namespace halftone {
 namespace {
@@ -149,6 +150,16 @@ Result<Rule> read_rule(YamlMap map, size_t number) {
   return rule;
 }
 
+Status read_transforms(YamlMap& map, Recipe& recipe) {
+  HALFTONE_ASSIGN(recipe.transforms, map.texts("transform"));
+  std::vector<std::string> known;
+  for (const Transform& one : all_transforms()) known.emplace_back(one.name);
+  for (const std::string& name : recipe.transforms)
+    if (find_transform(name) == nullptr)
+      return map.error("transform", fmt::format("expected a transform, got '{}'{}", name, hint(name, known)));
+  return {};
+}
+
 Result<TuneOptions> read_tune(YamlMap& recipe) {
   constexpr int64_t kMostSteps = 100'000, kLeastTokens = 64, kMostTokens = 1 << 20;
   TuneOptions options;
@@ -190,6 +201,7 @@ Result<Recipe> parse_recipe(std::string_view yaml, std::string_view name) {
     recipe.rules.push_back(std::move(rule));
   }
   HALFTONE_ASSIGN(recipe.allow_float, map.texts("allow_float"));
+  HALFTONE_TRY(read_transforms(map, recipe));
   HALFTONE_ASSIGN(recipe.tune, read_tune(map));
   HALFTONE_TRY(map.finish());
   return recipe;

@@ -6,6 +6,7 @@
 //     - {op: embedding, layout: int8_block32}
 //     - {match: "*", layout: int4_block32}
 //   allow_float: ["lm_head.weight"]   # may stay as they are when their rule cannot be applied
+//   transform: [awq]               # scales folded into the model first: awq, smooth, equalize, rotate
 //   tune: {steps: 60}              # distil scales against the float model; rate: 0.003, batch_tokens: 2048
 //   mixed: {target_bits: 4.5, layouts: [int3_block32, int4_block32, int6_block32]}   # what no rule takes: by
 //   measurement
@@ -38,6 +39,7 @@ struct Recipe {
   std::string name;
   std::vector<Rule> rules;
   std::vector<std::string> allow_float;  // globs
+  std::vector<std::string> transforms;   // of transform/transform.h, in this order
   TuneOptions tune;
   std::optional<MixedOptions> mixed;
   std::string text;  // the YAML that says all this

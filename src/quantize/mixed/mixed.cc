@@ -118,6 +118,7 @@ Result<Recipe> explicit_recipe(const Recipe& recipe, const std::vector<Candidate
     yaml += fmt::format("  - {{match: {}, layout: {}{}}}\n", in_quotes(tensors[i].name()),
                         one.assignment.layout == nullptr ? "keep" : one.assignment.layout->name, method);
   }
+  if (!recipe.transforms.empty()) yaml += fmt::format("transform: [{}]\n", fmt::join(recipe.transforms, ", "));
   if (recipe.tune.steps > 0)
     yaml += fmt::format("tune: {{steps: {}, rate: {}, batch_tokens: {}}}\n", recipe.tune.steps, recipe.tune.rate,
                         recipe.tune.batch_tokens);

@@ -8,6 +8,7 @@
 #include "base/thread_pool.h"
 #include "base/units.h"
 #include "cli/calibration.h"
+#include "cli/quantize_sweep.h"
 #include "cli/quantize_text.h"
 #include "cli/shell.h"
 #include "quantize/calibration/coverage.h"
@@ -20,6 +21,7 @@ namespace {
 struct QuantizeArguments {
   std::string model, recipe = "int4", output, held_out;
   CalibrationArguments calibration;
+  SweepArguments sweep;
   bool replace = false;
 };
 
@@ -58,6 +60,8 @@ Result<nlohmann::ordered_json> cover(Shell& shell, const QuantizeArguments& argu
 }
 
 Result<int> run(Shell& shell, const QuantizeArguments& arguments) {
+  if (arguments.sweep.wanted)
+    return run_sweep(shell, arguments.model, arguments.output, arguments.calibration, arguments.sweep);
   HALFTONE_ASSIGN(const Recipe recipe, load_recipe(arguments.recipe));
   HALFTONE_ASSIGN(const auto model, load_language_model(arguments.model));
   ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
@@ -102,6 +106,7 @@ void add_quantize(CLI::App& app, Shell& shell) {
                    "text like what the model will see: says how much of it calibration covers")
       ->needs("--calibration");
   verb->add_flag("--replace", arguments->replace, "replace an existing artifact");
+  add_sweep(verb, arguments->sweep);
 }
 
 }  // namespace halftone::cli

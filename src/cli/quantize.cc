@@ -31,6 +31,7 @@ constexpr const char* kQuantizeExample = R"(Example:
   f16                 9      2,304  4.61 kB        16.00            -
   int4_block32       29  3,407,872  1.92 MB         4.50        9.6 %
   wrote tinyworld-int4.ht: 1.93 MB, 4.51 bits per weight, in 31 ms
+  $ halftone quantize models/tinyworld --sweep -o sweep --calibration models/tinyworld/calibration.txt   (docs/sweep.md)
 Presets: fp16 bf16 int8 int8-block int6 int5 int4 int4-block64 int4-block128 int4-channel int3;
   codes with a base per group: intB-affineG, B being 2 3 4 5 6 8, G being 32 64 128;
   palettes: lut8 lut6 lut4 lut3 lut2;

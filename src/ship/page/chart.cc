@@ -145,15 +145,16 @@ std::string series_svg(const ChartSeries& series, const ChartFrame& frame) {
 }
 
 std::string legend_html(const Chart& chart) {
-  if (chart.series.size() < 2 && chart.shapes.empty()) return "";
+  if (chart.series.empty() || (chart.series.size() < 2 && chart.shapes.empty())) return "";
   std::string out = R"(<ul class="legend">)";
   for (const ChartSeries& series : chart.series) {
+    if (series.name.empty()) continue;
     const std::string line =
         series.line.empty() ? "" : fmt::format(R"(<path class="l s{}" d="M0,7H34"/>)", series.style % kChartStyles);
     out += fmt::format(R"(<li><svg width="34" height="14" aria-hidden="true">{}{}</svg>{}</li>)", line,
                        shape_svg(0, series.style, 17, 7, ""), escape(series.name));
   }
-  if (!chart.shapes.empty()) out += R"(</ul><ul class="legend">)";
+  if (!chart.shapes.empty() && !chart.series[0].name.empty()) out += R"(</ul><ul class="legend">)";
   for (size_t i = 0; i < chart.shapes.size(); ++i)
     out += fmt::format(
         R"svg(<li><svg width="14" height="14" aria-hidden="true"><path class="m any" transform="translate(7 7)" d="{}"/></svg>{}</li>)svg",

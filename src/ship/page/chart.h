@@ -18,7 +18,7 @@ struct ChartMark {
 };
 
 struct ChartSeries {
-  std::string name;
+  std::string name;  // empty: not in the legend
   size_t style = 0;  // colour, dashes and fill; 6 differ
   std::vector<ChartMark> marks;
   std::vector<std::pair<double, double>> line;  // joined in this order; empty: marks only

@@ -22,7 +22,8 @@ Chart small_chart() {
   chart.x_title = "bits";
   chart.y_title = "KL";
   chart.log_y = true;
-  chart.series.push_back({"one & two", 0, {{3, 0.1, 0.05, 0.2, 0, "p < q"}, {4, 0.01, 0.01, 0.01, 1, "r"}}, {{3, 0.1}, {4, 0.01}}});
+  chart.series.push_back(
+      {"one & two", 0, {{3, 0.1, 0.05, 0.2, 0, "p < q"}, {4, 0.01, 0.01, 0.01, 1, "r"}}, {{3, 0.1}, {4, 0.01}}});
   chart.shapes = {"channel", "block32"};
   chart.notes = {{4, "knee: <b>"}};
   return chart;

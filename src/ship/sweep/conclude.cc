@@ -26,11 +26,11 @@ std::string knee_sentence(const SweepReport& report) {
   const SweepPoint& at = report.points[knee.at];
   const SweepPoint& beyond = report.points[knee.beyond];
   return fmt::format(
-      "The knee is at {:.2f} bits per weight, {} (KL {}): before it every bit saved multiplies KL by {}, beyond it, to "
+      "The knee is at {:.2f} bits per weight, {} (KL {}): before it every bit saved multiplies KL by {}, beyond it by "
       "{} "
-      "at {:.2f} bits (KL {}), by {}.",
-      at.bits_per_weight, at.name, nats_text(at.kl), factor_text(knee.before), beyond.name, beyond.bits_per_weight,
-      nats_text(beyond.kl), factor_text(knee.after));
+      "({} at {:.2f} bits: KL {}).",
+      at.bits_per_weight, at.name, nats_text(at.kl), factor_text(knee.before), factor_text(knee.after), beyond.name,
+      beyond.bits_per_weight, nats_text(beyond.kl));
 }
 
 // How few tensors make half of what all make, each alone.
@@ -44,8 +44,8 @@ std::string cause_sentence(const SweepReport& report, const KneeReport& knee) {
   std::string names;
   for (size_t i = 0; i < std::min(kNamed, knee.causes.size()); ++i)
     names += fmt::format("{}{} ({:.0f} %)", i == 0 ? "" : ", ", knee.causes[i].name, 100 * knee.causes[i].share);
-  return fmt::format("{} of {} tensors cause half of what {} loses, each stored so alone: {}{}.", half,
-                     knee.causes.size(), beyond.name, names, half > kNamed ? ", ..." : "");
+  return fmt::format("{} of {} tensors {} half of what {} loses, each stored so alone: {}{}.", half, knee.causes.size(),
+                     half == 1 ? "makes" : "make", beyond.name, names, half > kNamed ? ", ..." : "");
 }
 
 std::string move_sentence(const SweepReport& report, const KneeReport& knee) {

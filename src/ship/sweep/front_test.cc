@@ -73,7 +73,8 @@ TEST(SweepKnee, DoesNotSeeWhatIsAboveTheEnvelope) {
       const size_t piece = rng.below(5);
       const double part = rng.uniform();
       const double log_loss = std::log(base[piece].loss) + part * std::log(factors[piece]);
-      points.push_back(trade(base[piece].bits - part, std::exp(log_loss + 1e-6 + (i % 2 == 0 ? 0.003 : 2) * rng.uniform())));
+      points.push_back(
+          trade(base[piece].bits - part, std::exp(log_loss + 1e-6 + (i % 2 == 0 ? 0.003 : 2) * rng.uniform())));
     }
     const auto knee = find_knee(points);
     ASSERT_TRUE(knee.has_value());

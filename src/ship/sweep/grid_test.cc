@@ -22,8 +22,9 @@ std::string error_of(const GridOptions& options) {
 TEST(SweepGrid, HasWhatExistsAndSaysWhatDoesNot) {
   const auto grid = make_grid({{3, 4}, {"channel", "block32", "group16", "k32"}, {"nearest", "kmeans"}});
   ASSERT_TRUE(grid.ok()) << grid.status().message();
-  EXPECT_EQ(names_of(*grid), (std::vector<std::string>{"int4_channel-nearest", "int4_block32-nearest", "lut4_group16-kmeans",
-                                                       "int3_block32-nearest", "lut3_group16-kmeans"}));
+  EXPECT_EQ(names_of(*grid),
+            (std::vector<std::string>{"int4_channel-nearest", "int4_block32-nearest", "lut4_group16-kmeans",
+                                      "int3_block32-nearest", "lut3_group16-kmeans"}));
   std::vector<std::string> left;
   for (const LeftOut& one : grid->left_out) left.push_back(one.what + ": " + one.why);
   const auto has = [&](const char* line) { return std::count(left.begin(), left.end(), line); };
@@ -49,9 +50,12 @@ TEST(SweepGrid, APointIsARecipe) {
 }
 
 TEST(SweepGrid, BadInput) {
-  EXPECT_EQ(error_of({{4}, {"block32"}, {"neerest"}}).find("[sweep] --methods: expected values of nearest, search, gptq"), 0u);
+  EXPECT_EQ(
+      error_of({{4}, {"block32"}, {"neerest"}}).find("[sweep] --methods: expected values of nearest, search, gptq"),
+      0u);
   EXPECT_NE(error_of({{4}, {"block32"}, {"neerest"}}).find("got 'neerest'"), std::string::npos);
-  EXPECT_EQ(error_of({{7}, {"block32"}, {"nearest"}}), "[sweep] --bits: expected values of 8, 6, 5, 4, 3, 2, 1, got '7'");
+  EXPECT_EQ(error_of({{7}, {"block32"}, {"nearest"}}),
+            "[sweep] --bits: expected values of 8, 6, 5, 4, 3, 2, 1, got '7'");
   EXPECT_NE(error_of({{4}, {"block33"}, {"nearest"}}).find("got 'block33'"), std::string::npos);
   EXPECT_EQ(error_of({{4, 4}, {"block32"}, {"nearest"}}), "[sweep] --bits: expected each value once, got 4 twice");
   EXPECT_NE(error_of({{4}, {"block32"}, {}}).find("--methods: expected at least one of"), std::string::npos);

@@ -39,8 +39,10 @@ TEST(HeldOut, IsATenthAndNothingIsInBoth) {
   EXPECT_EQ(parts->calibration.size() + tokens + 3, all.size());
   // The last tokens of text 9 end a window; those of text 8 are calibration.
   const std::vector<int>& last = parts->windows[2];
-  EXPECT_TRUE(std::equal(last.begin() + 1, last.end(), all.tokens.begin() + all.end(9) - static_cast<int64_t>(last.size()) + 1));
-  EXPECT_TRUE(std::equal(parts->calibration.tokens.begin(), parts->calibration.tokens.begin() + all.end(8), all.tokens.begin()));
+  EXPECT_TRUE(std::equal(last.begin() + 1, last.end(),
+                         all.tokens.begin() + all.end(9) - static_cast<int64_t>(last.size()) + 1));
+  EXPECT_TRUE(std::equal(parts->calibration.tokens.begin(), parts->calibration.tokens.begin() + all.end(8),
+                         all.tokens.begin()));
 }
 
 TEST(HeldOut, WhatTheCalibrationRepeatsIsLeftOut) {
@@ -48,7 +50,8 @@ TEST(HeldOut, WhatTheCalibrationRepeatsIsLeftOut) {
   std::copy_n(all.tokens.begin() + all.begin(9), 128, all.tokens.begin() + all.begin(4));  // text 9 is held out
   const auto none = hold_out_tenth(all, kBos);
   ASSERT_FALSE(none.ok());
-  EXPECT_NE(none.status().message().find("got 1 windows whose text all stands in the other nine tenths"), std::string::npos)
+  EXPECT_NE(none.status().message().find("got 1 windows whose text all stands in the other nine tenths"),
+            std::string::npos)
       << none.status().message();
   Sequences more = texts(20, 128, false);
   std::copy_n(more.tokens.begin() + more.begin(9), 128, more.tokens.begin() + more.begin(4));

@@ -43,19 +43,21 @@ std::vector<std::string_view> methods_for(const Layout& layout, bool own, bool d
   return wanted;
 }
 
-Status add_alternatives(SweepRun& run, std::vector<SweepPoint>& known, KneeReport& knee) {
-  const SweepPoint beyond = run.report.points[knee.knee.beyond];
+Status measure_alternatives(SweepRun& run, std::vector<SweepPoint>& known, const SweepPoint& beyond) {
   HALFTONE_ASSIGN(const std::vector<GridPoint> wanted, alternatives_to(beyond, known, *run.judge));
   for (size_t i = 0; i < wanted.size(); ++i) {
     HALFTONE_ASSIGN(std::optional<SweepPoint> point, run.obtain(wanted[i], i + 1, wanted.size()));
     if (point) known.push_back(*std::move(point));
   }
+  return {};
+}
+
+void add_alternatives(const std::vector<SweepPoint>& known, const SweepPoint& beyond, KneeReport& knee) {
   for (const SweepPoint& point : known)
     if (point.name != beyond.name && equal_bytes(point.bytes, beyond.bytes))
       knee.alternatives.push_back({point, beyond.kl / std::max(point.kl, kLeastLoss)});
   std::stable_sort(knee.alternatives.begin(), knee.alternatives.end(),
                    [](const SweepAlternative& a, const SweepAlternative& b) { return a.point.kl < b.point.kl; });
-  return {};
 }
 
 }  // namespace
@@ -91,16 +93,19 @@ Status find_knees(SweepRun& run) {
   for (const std::string& method : curves) {
     const std::optional<Knee> knee = knee_of(report.points, method);
     if (!knee) continue;
+    if (!report.knees.empty() && report.knees[0].knee.at == knee->at && report.knees[0].knee.beyond == knee->beyond)
+      continue;  // said already
     KneeReport one;
     one.curve = method.empty() ? "all methods" : method;
     one.knee = *knee;
     report.knees.push_back(std::move(one));
   }
-  if (!run.options.explain) return {};
   std::vector<SweepPoint> known = report.points;
   for (KneeReport& knee : report.knees) {
-    HALFTONE_TRY(add_alternatives(run, known, knee));
-    HALFTONE_TRY(add_causes(run, knee));
+    const SweepPoint& beyond = report.points[knee.knee.beyond];
+    if (run.options.explain) HALFTONE_TRY(measure_alternatives(run, known, beyond));
+    add_alternatives(known, beyond, knee);
+    if (run.options.explain) HALFTONE_TRY(add_causes(run, knee));
     HALFTONE_TRY(run.write_state());
   }
   return {};

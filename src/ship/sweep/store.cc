@@ -11,8 +11,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr int64_t kMostPointBytes = 16 << 20;
 
-// Files of somebody else's are neither mixed with ours nor taken for them.
-Status check_folder(const fs::path& folder) {
+}  // namespace
+
+Status check_sweep_folder(const fs::path& folder) {
   std::error_code error;
   if (!fs::exists(folder, error)) return {};
   if (!fs::is_directory(folder, error))
@@ -30,10 +31,7 @@ Status check_folder(const fs::path& folder) {
       folder.string(), entry->path().filename().string());
 }
 
-}  // namespace
-
 Result<SweepStore> SweepStore::open(const fs::path& folder, bool keep) {
-  HALFTONE_TRY(check_folder(folder));
   std::error_code error;
   fs::create_directories(folder / "points", error);
   if (error) return io_error("[sweep] {}: expected to make the folder, got: {}", folder.string(), error.message());

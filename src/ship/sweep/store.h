@@ -11,9 +11,12 @@
 
 namespace halftone {
 
+// An error when the folder holds files and no sweep: somebody else's are neither mixed with ours nor taken for them.
+Status check_sweep_folder(const std::filesystem::path& folder);
+
 class SweepStore {
  public:
-  // Makes the folder. An error when it holds files and no sweep. REQUIRES: lives no longer than one run.
+  // Makes the folder. REQUIRES: check_sweep_folder; lives no longer than one run.
   static Result<SweepStore> open(const std::filesystem::path& folder, bool keep);
 
   // The point that was measured from the same inputs; with `keep` only where its artifact is there, too.

@@ -46,8 +46,9 @@ Result<std::unique_ptr<SweepRun>> SweepRun::create(const SweepOptions& options, 
           "[sweep] {}: method {} chooses numbers by what the model computes on real text; expected --calibration FILE, "
           "got none",
           point.name, point.method);
-  HALFTONE_ASSIGN(SweepStore store, SweepStore::open(options.output, options.keep));
+  HALFTONE_TRY(check_sweep_folder(options.output));
   HALFTONE_ASSIGN(std::unique_ptr<SweepJudge> judge, SweepJudge::create(options, progress));
+  HALFTONE_ASSIGN(SweepStore store, SweepStore::open(options.output, options.keep));
   std::unique_ptr<SweepRun> run(new SweepRun(options, progress, std::move(store), std::move(judge)));
   SweepReport& report = run->report;
   report.model = model_name(options.model);

@@ -94,7 +94,7 @@ std::string alternatives_html(const KneeReport& knee, const SweepPoint& beyond) 
                {"bits/weight", true},
                {"KL", true},
                {"p99", true},
-               {"KL less by", true}},
+               {"KL divided by", true}},
               "cards");
   for (const SweepAlternative& one : knee.alternatives)
     table.row({fmt::format("<b>{}</b>", escape(one.point.name)), format_bytes(one.point.bytes),
@@ -196,7 +196,7 @@ std::string render_sweep_page(const SweepReport& report) {
   out += page::sweep_headline(report) + "<main>\n" + page::conclusions_html(report);
   out += page::figure_html(
       "surface", "The surface", page::surface_chart(report),
-      "Lower and further left is better; both costs grow towards the corner. Shapes are granularities; a line joins "
+      "Lower is closer to the float model, further left is smaller. Shapes are granularities; a line joins "
       "the points of its method that no other of it beats. The vertical axis is logarithmic.");
   out += page::figure_html(
       "tails", "The tails", page::tail_chart(report),

@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "cli/calibration.h"
 #include "cli/mixed_text.h"
+#include "cli/quantize_sweep.h"
 #include "cli/quantize_text.h"
 #include "cli/shell.h"
 #include "quantize/calibration/coverage.h"
@@ -24,6 +25,7 @@ struct QuantizeArguments {
   CalibrationArguments calibration;
   double target_bits = 0;
   std::string max_bytes;
+  SweepArguments sweep;
   bool replace = false;
 };
 
@@ -33,6 +35,7 @@ constexpr const char* kQuantizeExample = R"(Example:
   f16                 9      2,304  4.61 kB        16.00            -
   int4_block32       29  3,407,872  1.92 MB         4.50        9.6 %
   wrote tinyworld-int4.ht: 1.93 MB, 4.51 bits per weight, in 31 ms
+  $ halftone quantize models/tinyworld --sweep -o sweep --calibration models/tinyworld/calibration.txt   (docs/sweep.md)
 Presets: fp16 bf16 int8 int8-block int6 int5 int4 int4-block64 int4-block128 int4-channel int3;
   codes with a base per group: intB-affineG, B being 2 3 4 5 6 8, G being 32 64 128;
   palettes: lut8 lut6 lut4 lut3 lut2;
@@ -79,6 +82,8 @@ Result<Recipe> recipe_of(Shell& shell, const QuantizeArguments& arguments) {
 }
 
 Result<int> run(Shell& shell, const QuantizeArguments& arguments) {
+  if (arguments.sweep.wanted)
+    return run_sweep(shell, arguments.model, arguments.output, arguments.calibration, arguments.sweep);
   HALFTONE_ASSIGN(const Recipe recipe, recipe_of(shell, arguments));
   HALFTONE_ASSIGN(const auto model, load_language_model(arguments.model));
   ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
@@ -130,6 +135,7 @@ void add_quantize(CLI::App& app, Shell& shell) {
                    "text like what the model will see: says how much of it calibration covers")
       ->needs("--calibration");
   verb->add_flag("--replace", arguments->replace, "replace an existing artifact");
+  add_sweep(verb, arguments->sweep);
 }
 
 }  // namespace halftone::cli

@@ -11,5 +11,7 @@ std::string_view vega_lite_js();
 std::string_view vega_embed_js();
 std::string_view page_css();
 std::string_view charts_js();
+std::string_view chart_css();  // of charts drawn in C++ (chart.h)
+std::string_view sweep_css();
 
 }  // namespace halftone::page

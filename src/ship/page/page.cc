@@ -23,7 +23,8 @@ std::string_view script(std::string_view code) {
 std::string render_page(const nlohmann::ordered_json& report) {
   std::string out;
   out.reserve(1 << 20);
-  out += page::page_head(page::text(report, "results/model/name", "model") + ": halftone evidence", page::page_css());
+  out += page::page_head(page::text(report, "results/model/name", "model") + ": halftone evidence",
+                         std::string(page::page_css()) + std::string(page::chart_css()));
   out += page::headline(report);
   out += "<main>\n<noscript><p class=\"note\">Charts need scripts; every figure is in the tables.</p></noscript>\n";
   out += page::gate_section(report);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/units.h"
+#include "ship/page/chart.h"
 #include "ship/page/sections.h"
 
 namespace halftone::page {
@@ -122,6 +123,40 @@ bool has_slices(const Json& report) {
                      [](const Json& candidate) { return !at(candidate, "quality/slices").empty(); });
 }
 
+// Bytes against the change of the primary metric (or the divergence, where that has no value of its own), with
+// intervals; the float model is where nothing changes.
+std::string change_chart(const Json& report) {
+  const std::string primary = primary_metric(report);
+  const std::string metric = metric_style(primary).own_value ? primary : "kl";
+  const double scale = metric_style(metric).unit == "fraction" ? 100 : 1;
+  Chart chart;
+  chart.id = "change";
+  chart.title = "Change against float by bytes";
+  chart.x_title = "weights on disk, MB";
+  chart.y_title = metric_style(metric).label;
+  if (metric == primary) chart.y_title += scale == 100 ? ", change in points" : ", change";
+  ChartSeries series;
+  for (const Json& candidate : at(report, "results/candidates")) {
+    const Json& row = at(candidate, "quality/metrics/" + metric);
+    const bool base = flag(candidate, "reference");
+    if (!base && !std::isfinite(number(row, "delta"))) continue;
+    ChartMark mark;
+    mark.x = static_cast<double>(integer(candidate, "bytes")) / 1e6;
+    mark.shape = chart.shapes.size();
+    chart.shapes.push_back(text(candidate, "name"));
+    mark.told = chart.shapes.back() + (base ? ": the float model" : ": " + row_text(metric, row));
+    if (!base) {
+      mark.y = number(row, "delta") * scale;
+      mark.low = number(row, "low") * scale;
+      mark.high = number(row, "high") * scale;
+    }
+    chart.description += (chart.description.empty() ? "" : "; ") + mark.told;
+    series.marks.push_back(std::move(mark));
+  }
+  chart.series.push_back(std::move(series));
+  return chart.series[0].marks.size() < 2 ? "" : render_chart(chart);
+}
+
 std::string p_value(double p) { return p < 0.0001 ? "below 0.0001" : fmt::format("{:.4f}", p); }
 
 }  // namespace
@@ -161,6 +196,10 @@ brackets are 95&nbsp;% intervals.</p>)",
   out +=
       R"(<figure><h3>What each byte buys</h3><div class="chart" id="chart-tradeoff"></div><figcaption>Smaller and lower is better; a bigger dot decodes faster.
 The dashed line joins the candidates that no other beats on both bytes and tail.</figcaption></figure>)";
+  if (const std::string drawn = change_chart(report); !drawn.empty())
+    out += fmt::format(
+        R"(<figure><h3>What each byte costs</h3>{}<figcaption>Change against float with 95&nbsp;% intervals.</figcaption></figure>)",
+        drawn);
   if (!has_slices(report)) return out;
   out +=
       R"(<figure><h3>Change against float, by slice</h3><div class="chart" id="chart-forest"></div><figcaption>Points with 95&nbsp;% intervals; left is worse.

@@ -207,13 +207,7 @@ TEST_F(Export, AFloatModelGetsTheCodesThatSearchChooses) {
   const std::pair<const char*, const char*> types[] = {
       {"q4_0", "int4_block32"}, {"q4_1", "uint4_affine32"}, {"q8_0", "int8_block32"}};
   for (const auto& [type, layout] : types) {
-    const ExportReport report = exported(*model, type);
-    EXPECT_EQ(count(report, Fidelity::quantized, type), kMatrices);
-    for (const ExportedTensor& tensor : report.tensors) {
-      if (tensor.type == "q4_0") {
-        EXPECT_NEAR(tensor.relative_rms_error, 0.08, 0.04) << tensor.name;
-      }
-    }
+    EXPECT_EQ(count(exported(*model, type), Fidelity::quantized, type), kMatrices);
     const ReadBack from_float = read_back();
     const std::string direct(from_float.bytes("blk.1.attn_k.weight"));
     const auto recipe = parse_recipe(fmt::format("rules: [{{layout: {}, method: search}}]", layout), "searched");

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/atomic_write.h"
 #include "base/temp_folder.h"
@@ -74,6 +75,44 @@ TEST_F(QuantizeCli, CalibrationIsAskedFor) {
   const auto [without, reason] = quantize("-r int4 --held-out %M/validation.txt");
   EXPECT_EQ(without, 2);
   EXPECT_TRUE(says(reason, "--held-out requires --calibration")) << reason;
+  EXPECT_FALSE(std::filesystem::exists(temp_ / "q.ht"));
+}
+
+TEST_F(QuantizeCli, LayoutsByMeasurement) {
+  ASSERT_TRUE(write_file_atomic(temp_ / "mixed.yaml",
+                                "name: mixed-quick\n"
+                                "mixed: {target_bits: 5, layouts: [int3_block32, int4_block32, int6_block32],\n"
+                                "        method: nearest, tokens: 256, trials: 5}\n")
+                  .ok());
+  const auto [code, output] = quantize(
+      "-r mixed.yaml --target-bits 4.2 --calibration %M/calibration.txt --calibration-tokens 1024 "
+      "--calibration-length 128 --json out.json");
+  ASSERT_EQ(code, 0) << output;
+  EXPECT_TRUE(says(output, "layouts by measurement, KL in millionths of a nat per token on 256 tokens:")) << output;
+  EXPECT_TRUE(says(output, " of 4.200 bits per weight used; the budget cut where a megabyte more saves ")) << output;
+  const Json results = json()["results"];
+  EXPECT_EQ(results["recipe"], "mixed-4.2");
+  EXPECT_LE(results["bits_per_weight"].get<double>(), 4.2);
+  EXPECT_GT(results["bits_per_weight"].get<double>(), 4.15);
+  std::set<std::string> layouts;
+  for (const Json& tensor : results["mixed"]["tensors"]) {
+    layouts.insert(tensor["layout"].get<std::string>());
+    EXPECT_EQ(tensor["candidates"].size(), 3u);
+  }
+  EXPECT_GT(layouts.size(), 1u);
+}
+
+TEST_F(QuantizeCli, TargetsThatCannotBe) {
+  const auto [code, output] = quantize("-r int4 --target-bits 1.5 --calibration %M/calibration.txt");
+  EXPECT_EQ(code, 1);
+  EXPECT_TRUE(says(output, "int4 has no mixed part: in place of its rule for everything, ")) << output;
+  EXPECT_TRUE(says(output, "expected a target that can be reached, got 1.5 bits per weight; the least with "))
+      << output;
+  const auto [without, reason] = quantize("--max-bytes 2MB");
+  EXPECT_EQ(without, 1);
+  EXPECT_TRUE(says(reason, "recipe mixed-2000000-bytes: layouts are chosen by what they cost on real text")) << reason;
+  EXPECT_EQ(quantize("--max-bytes 2MB --target-bits 4").first, 2);
+  EXPECT_EQ(quantize("--target-bits 0.5").first, 2);
   EXPECT_FALSE(std::filesystem::exists(temp_ / "q.ht"));
 }
 

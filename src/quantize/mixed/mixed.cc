@@ -97,6 +97,10 @@ Costs costs_of(const std::vector<CandidateTensor>& tensors, const MixedOptions& 
   return costs;
 }
 
+std::string layout_name(const Candidate& one) {
+  return one.assignment.layout == nullptr ? "keep" : std::string(one.assignment.layout->name);
+}
+
 std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -115,8 +119,7 @@ Result<Recipe> explicit_recipe(const Recipe& recipe, const std::vector<Candidate
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Candidate& one = tensors[i].candidates[selection[i]];
     const std::string method = one.method().empty() ? "" : fmt::format(", method: {}", one.method());
-    yaml += fmt::format("  - {{match: {}, layout: {}{}}}\n", in_quotes(tensors[i].name()),
-                        one.assignment.layout == nullptr ? "keep" : one.assignment.layout->name, method);
+    yaml += fmt::format("  - {{match: {}, layout: {}{}}}\n", in_quotes(tensors[i].name()), layout_name(one), method);
   }
   if (!recipe.transforms.empty()) yaml += fmt::format("transform: [{}]\n", fmt::join(recipe.transforms, ", "));
   if (recipe.tune.steps > 0)
@@ -173,13 +176,15 @@ class Chooser {
       MixedTensor tensor;
       tensor.name = tensors_[i].name();
       tensor.op = one.assignment.op;
-      tensor.layout = one.assignment.layout == nullptr ? "keep" : one.assignment.layout->name;
+      tensor.layout = layout_name(one);
       tensor.method = one.method();
       tensor.elements = one.assignment.source->elements();
       tensor.bytes = one.bytes();
       tensor.kl = one.kl;
       HALFTONE_ASSIGN(tensor.down, step_to(i, step_down(costs_.alone[i], at), refined, kl));
       HALFTONE_ASSIGN(tensor.up, step_to(i, step_up(costs_.alone[i], at), refined, kl));
+      for (const Candidate& other : tensors_[i].candidates)
+        tensor.candidates.push_back({layout_name(other), std::string(other.method()), other.bytes(), other.kl});
       report.bytes += tensor.bytes;
       report.tensors.push_back(std::move(tensor));
     }
@@ -234,7 +239,10 @@ nlohmann::ordered_json MixedReport::to_json() const {
                                  {"refine_trials", refine_trials},
                                  {"seconds", seconds},
                                  {"tensors", nlohmann::ordered_json::array()}};
-  for (const MixedTensor& one : tensors)
+  for (const MixedTensor& one : tensors) {
+    nlohmann::ordered_json all = nlohmann::ordered_json::array();
+    for (const MixedCandidate& other : one.candidates)
+      all.push_back({{"layout", other.layout}, {"method", other.method}, {"bytes", other.bytes}, {"kl", other.kl}});
     json["tensors"].push_back({{"name", one.name},
                                {"op", one.op},
                                {"layout", one.layout},
@@ -243,7 +251,9 @@ nlohmann::ordered_json MixedReport::to_json() const {
                                {"bytes", one.bytes},
                                {"kl", one.kl},
                                {"down", step_json(one.down)},
-                               {"up", step_json(one.up)}});
+                               {"up", step_json(one.up)},
+                               {"candidates", std::move(all)}});
+  }
   return json;
 }
 

@@ -27,11 +27,18 @@ struct MixedStep {
   }  // gained, or lost
 };
 
+struct MixedCandidate {
+  std::string layout, method;
+  int64_t bytes = 0;
+  double kl = 0;  // of the model with only this tensor stored so
+};
+
 struct MixedTensor {
   std::string name, op, layout, method;
   int64_t elements = 0, bytes = 0;
   double kl = 0;  // of the model with only this tensor stored so
   MixedStep down, up;
+  std::vector<MixedCandidate> candidates;  // what it could have got
 };
 
 // KL: mean over the judging tokens, nats per token, before tuning and with the statistics of the float model.

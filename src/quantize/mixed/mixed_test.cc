@@ -190,7 +190,7 @@ TEST(MixedRecipe, IsReadStrictly) {
   EXPECT_TRUE(contains(message("target_bits: 4, layouts: [int3_block32, int4_block32], kl_per_millisecond: 1, "
                                "nanoseconds: {int3_block32: 1}"),
                        "int4_block32"));
-  EXPECT_TRUE(contains(message("target_bits: 4, layout: [int4_block32]"), "did you mean layouts?"))
+  EXPECT_TRUE(contains(message("target_bits: 4, layout: [int4_block32]"), "did you mean 'layouts'?"))
       << message("target_bits: 4, layout: [int4_block32]");
 }
 

@@ -3,13 +3,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <initializer_list>
 
 #include "base/error.h"
 
 namespace halftone {
 namespace {
 
-constexpr size_t kFromFront = 4, kSolutions = 6, kProposals = 24;
+constexpr size_t kFromFront = 4, kSolutions = 6;
+constexpr size_t kOfThree = 24;   // moves up and down that are combined by three
+constexpr size_t kAtLeast = 32;   // proposals of a round are measured, however little is expected of them
+constexpr size_t kTogether = 24;  // proposals of one round that are compared before the best of them is taken
 constexpr double kFrontSlack = 0.002, kLeastGain = 1e-3;
 
 // No other option has fewer bytes for at most the cost, or less cost for the same bytes.
@@ -22,9 +27,18 @@ bool on_front(const std::vector<BudgetOption>& options, size_t i) {
   return true;
 }
 
+// Tensors of the best selection that get another candidate, and what is expected of it.
 struct Proposal {
-  double predicted;
-  Selection selection;
+  double cost;
+  std::vector<std::pair<size_t, size_t>> changes;  // tensor, candidate
+};
+
+// One tensor to another candidate, from the best selection.
+struct Move {
+  size_t tensor, candidate;
+  int64_t bytes;
+  double cost;  // expected, more than now
+  double rate() const { return cost / static_cast<double>(std::abs(bytes) + 1); }
 };
 
 class Refiner {
@@ -37,12 +51,12 @@ class Refiner {
     const BudgetSolution solution = solve_budget(alone_, options_.budget_bytes, kFromFront, kFrontSlack);
     if (solution.choices.empty()) return Refined();
     result_.price = solution.price;
-    std::vector<Proposal> proposals;
-    for (const BudgetChoice& choice : solution.choices) proposals.push_back({choice.cost, choice.options});
-    HALFTONE_ASSIGN(best_cost_, cost_of(proposals[0].selection));
-    best_ = proposals[0].selection;
+    best_ = solution.choices[0].options;
+    HALFTONE_ASSIGN(best_cost_, cost_of(best_));
     HALFTONE_ASSIGN(result_.first_kl, kl_.measure(best_));
-    HALFTONE_ASSIGN(bool better, try_all(proposals));
+    std::vector<Proposal> others;
+    for (const BudgetChoice& choice : solution.choices) others.push_back(proposal_of(choice));
+    HALFTONE_ASSIGN(bool better, try_all(others));
     do {
       HALFTONE_ASSIGN(better, round());
     } while (better && trials() < options_.most_trials);
@@ -64,27 +78,41 @@ class Refiner {
     return cost;
   }
 
-  bool fits(const Selection& selection) const {
-    int64_t bytes = 0;
-    for (size_t i = 0; i < selection.size(); ++i) bytes += alone_[i][selection[i]].bytes;
-    return bytes <= options_.budget_bytes;
+  // From what is best now.
+  Proposal proposal_of(const BudgetChoice& choice) const {
+    Proposal proposal{choice.cost, {}};
+    for (size_t i = 0; i < best_.size(); ++i)
+      if (choice.options[i] != best_[i]) proposal.changes.emplace_back(i, choice.options[i]);
+    return proposal;
   }
 
-  // In the order given, while there are trials; keeps the best.
+  Selection changed(const Proposal& proposal) const {
+    Selection selection = best_;
+    for (const auto& [tensor, candidate] : proposal.changes) selection[tensor] = candidate;
+    return selection;
+  }
+
+  // In the order given; the best of the first few that hold one that is better. After some, ends where expectations are
+  // worse than the best by more than twice what an expectation was too high so far.
   Result<bool> try_all(const std::vector<Proposal>& proposals) {
-    bool better = false;
+    const Selection before = best_;
+    Selection better = best_;
     size_t tried = 0;
+    const double cost_before = best_cost_;
     for (const Proposal& one : proposals) {
-      if (tried == kProposals || trials() >= options_.most_trials) break;
-      if (kl_.knows(one.selection) || !fits(one.selection)) continue;
-      ++tried;
-      HALFTONE_ASSIGN(const double cost, cost_of(one.selection));
+      if (trials() >= options_.most_trials) break;
+      if (tried >= kAtLeast && one.cost > cost_before + 2 * too_high_) break;
+      if (tried >= kTogether && best_cost_ < cost_before) break;
+      const Selection selection = changed(one);
+      if (!kl_.knows(selection)) ++tried;
+      HALFTONE_ASSIGN(const double cost, cost_of(selection));
+      too_high_ = std::max(too_high_, one.cost - cost);
       if (cost >= best_cost_ - kLeastGain * std::abs(best_cost_)) continue;
       best_cost_ = cost;
-      best_ = one.selection;
-      better = true;
+      better = selection;
     }
-    return better;
+    best_ = better;
+    return best_ != before;
   }
 
   Result<bool> round() {
@@ -92,10 +120,11 @@ class Refiner {
     HALFTONE_TRY(kl_.settle(best_));
     HALFTONE_ASSIGN(const BudgetItems here, steps_here());
     std::vector<Proposal> proposals = exchanges(here);
-    for (BudgetChoice& choice : solve_budget(here, options_.budget_bytes, kSolutions, 1).choices)
-      proposals.push_back({choice.cost, std::move(choice.options)});
+    for (const BudgetChoice& choice : solve_budget(here, options_.budget_bytes, kSolutions, 1).choices)
+      proposals.push_back(proposal_of(choice));
+    for (Proposal& one : proposals) one.cost += best_cost_;
     std::stable_sort(proposals.begin(), proposals.end(),
-                     [](const Proposal& a, const Proposal& b) { return a.predicted < b.predicted; });
+                     [](const Proposal& a, const Proposal& b) { return a.cost < b.cost; });
     return try_all(proposals);
   }
 
@@ -110,7 +139,9 @@ class Refiner {
         Selection changed = best_;
         changed[i] = step;
         HALFTONE_ASSIGN(const double cost, cost_of(changed));
-        shift[step == down ? 0 : 1] = cost - best_cost_ - (alone_[i][step].cost - alone_[i][at].cost);
+        double& more = shift[step == down ? 0 : 1];
+        more = cost - best_cost_ - (alone_[i][step].cost - alone_[i][at].cost);
+        too_high_ = std::max(too_high_, -more);
       }
       for (size_t j = 0; j < here[i].size(); ++j) {
         const int64_t more = alone_[i][j].bytes - alone_[i][at].bytes;
@@ -121,24 +152,50 @@ class Refiner {
     return here;
   }
 
-  // One tensor a step up alone, or with another one a step down.
-  std::vector<Proposal> exchanges(const BudgetItems& here) const {
-    std::vector<Proposal> proposals;
-    for (size_t a = 0; a < here.size(); ++a) {
-      const size_t up = step_up(alone_[a], best_[a]);
-      if (up == best_[a]) continue;
-      Selection raised = best_;
-      raised[a] = up;
-      proposals.push_back({here[a][up].cost, raised});
-      for (size_t b = 0; b < here.size(); ++b) {
-        const size_t down = step_down(alone_[b], best_[b]);
-        if (b == a || down == best_[b]) continue;
-        Selection exchanged = raised;
-        exchanged[b] = down;
-        proposals.push_back({here[a][up].cost + here[b][down].cost, std::move(exchanged)});
+  // Every change of one tensor to a candidate of use, the best per byte first.
+  void list_moves(const BudgetItems& here, std::vector<Move>& ups, std::vector<Move>& downs) const {
+    for (size_t i = 0; i < here.size(); ++i) {
+      for (size_t j = 0; j < here[i].size(); ++j) {
+        const int64_t bytes = here[i][j].bytes - here[i][best_[i]].bytes;
+        if (j == best_[i] || !on_front(alone_[i], j)) continue;
+        (bytes > 0 ? ups : downs).push_back({i, j, bytes, here[i][j].cost});
       }
     }
-    std::erase_if(proposals, [&](const Proposal& one) { return !fits(one.selection); });
+    const auto by_rate = [](const Move& a, const Move& b) { return a.rate() < b.rate(); };
+    std::stable_sort(ups.begin(), ups.end(), by_rate);
+    std::stable_sort(downs.begin(), downs.end(), by_rate);
+  }
+
+  // One tensor up; with another one down; and of the moves that are best per byte, three of both kinds.
+  std::vector<Proposal> exchanges(const BudgetItems& here) const {
+    int64_t left = options_.budget_bytes;
+    for (size_t i = 0; i < best_.size(); ++i) left -= alone_[i][best_[i]].bytes;
+    std::vector<Move> ups, downs;
+    list_moves(here, ups, downs);
+    std::vector<Proposal> proposals;
+    const auto propose = [&](std::initializer_list<Move> moves) {
+      Proposal proposal{0, {}};
+      int64_t bytes = 0;
+      for (const Move& move : moves) {
+        for (const auto& [tensor, candidate] : proposal.changes)
+          if (tensor == move.tensor) return;
+        proposal.cost += move.cost;
+        proposal.changes.emplace_back(move.tensor, move.candidate);
+        bytes += move.bytes;
+      }
+      if (bytes <= left) proposals.push_back(std::move(proposal));
+    };
+    for (const Move& up : ups) {
+      propose({up});
+      for (const Move& down : downs) propose({up, down});
+    }
+    const auto few_ups = std::span(ups).first(std::min(kOfThree, ups.size()));
+    const auto few_downs = std::span(downs).first(std::min(kOfThree, downs.size()));
+    for (size_t i = 0; i < few_ups.size(); ++i)
+      for (size_t j = 0; j < few_downs.size(); ++j) {
+        for (size_t k = 0; k < i; ++k) propose({few_ups[i], few_ups[k], few_downs[j]});
+        for (size_t k = 0; k < j; ++k) propose({few_ups[i], few_downs[j], few_downs[k]});
+      }
     return proposals;
   }
 
@@ -150,6 +207,7 @@ class Refiner {
   int64_t first_trial_;
   Selection best_;
   double best_cost_ = 0;
+  double too_high_ = 0;  // the most that an expected cost was above the measured one
   Refined result_;
 };
 

@@ -51,8 +51,9 @@ struct Refined {
 
 // `alone`: bytes and cost (KL of the tensor alone, and what else it costs) of every candidate; `extra`: the part of it
 // that is no KL. Each round measures what one step of each tensor costs at the best selection so far, solves the budget
-// again with these costs, and measures the best solutions and exchanges (one up, one down); it ends when none is better
-// by a thousandth, or the trials are spent. Deterministic. Empty selection: nothing fits the budget.
+// again with these costs, and measures the best solutions and exchanges (one up, one down), as far down their list as
+// the errors of expectations so far say that one could be better; it ends when none is, by a thousandth, or the trials
+// are spent. Deterministic. Empty selection: nothing fits the budget.
 Result<Refined> refine(const BudgetItems& alone, const std::vector<std::vector<double>>& extra, SelectionKl& kl,
                        const RefineOptions& options, Progress& progress);
 

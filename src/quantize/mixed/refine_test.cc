@@ -79,12 +79,12 @@ class Refine : public ::testing::TestWithParam<const char*> {
 TEST_P(Refine, ComesWithinAHundredthOfEverySelection) {
   const auto all = measure_all();
   ASSERT_EQ(all.size(), std::string(GetParam()) == "tiny" ? 729u : 243u);
-  SelectionKl kl(tensors_, *trial_);
   for (const double bits : {3.3, 3.6, 4.0, 4.4, 4.8, 5.5}) {
     const auto budget = static_cast<int64_t>(bits * static_cast<double>(elements_) / 8);
     double best = std::numeric_limits<double>::infinity();
     for (const auto& [bytes, cost] : all)
       if (bytes <= budget) best = std::min(best, cost);
+    SelectionKl kl(tensors_, *trial_);  // that knows nothing yet
     const auto refined = refine(alone_, extra_, kl, {budget, 100}, no_progress());
     ASSERT_TRUE(refined.ok()) << refined.status().message();
     ASSERT_EQ(refined->selection.size(), tensors_.size()) << bits;

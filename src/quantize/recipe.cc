@@ -19,7 +19,7 @@ constexpr int64_t kMaxRecipeBytes = 1'000'000;
 
 struct Preset {
   std::string_view name, layout, method = {};  // no method: the default of the layout
-  bool tune = false;
+  double rate = 0;         // of tuning; 0: nothing is tuned. What fewer bits leave to mend takes larger steps
   double target_bits = 0;  // above 0: layouts by measurement
 };
 
@@ -56,13 +56,13 @@ constexpr Preset kPresets[] = {
     {"int2-affine32", "uint2_affine32"},
     {"int2-affine64", "uint2_affine64"},
     {"int2-affine128", "uint2_affine128"},
-    {"int4-best", "int4_block32", "gptq", true},
-    {"int4-channel-best", "int4_channel", "gptq", true},
-    {"int3-best", "int3_block32", "gptq", true},
-    {"lut4-best", "lut4_group16", "gptq", true},
-    {"mixed-4.5", {}, {}, true, 4.5},
-    {"mixed-4.0", {}, {}, true, 4.0},
-    {"mixed-3.5", {}, {}, true, 3.5},
+    {"int4-best", "int4_block32", "gptq", 0.006},
+    {"int4-channel-best", "int4_channel", "gptq", 0.006},
+    {"int3-best", "int3_block32", "gptq", 0.012},
+    {"lut4-best", "lut4_group16", "gptq", 0.006},
+    {"mixed-4.5", {}, {}, 0.006, 4.5},
+    {"mixed-4.0", {}, {}, 0.006, 4.0},
+    {"mixed-3.5", {}, {}, 0.012, 3.5},
     {"lut8", "lut8_group16"},
     {"lut6", "lut6_group16"},
     {"lut4", "lut4_group16"},
@@ -78,7 +78,7 @@ std::string_view default_method(const Layout* layout) {
 
 // A preset is a recipe that needs no file: what is recorded of it is YAML that anyone can change and use.
 std::string yaml_of(const Preset& preset) {
-  const std::string tune = preset.tune ? "tune: {steps: 60}\n" : "";
+  const std::string tune = preset.rate > 0 ? fmt::format("tune: {{steps: 60, rate: {}}}\n", preset.rate) : "";
   if (preset.target_bits > 0) {
     MixedOptions mixed = default_mixed();
     mixed.target_bits = preset.target_bits;

@@ -7,7 +7,7 @@
 //     - {match: "*", layout: int4_block32}
 //   allow_float: ["lm_head.weight"]   # may stay as they are when their rule cannot be applied
 //   transform: [awq]               # scales folded into the model first: awq, smooth, equalize, rotate
-//   tune: {steps: 60}              # distil scales against the float model; rate: 0.003, batch_tokens: 2048
+//   tune: {steps: 60}              # distil scales against the float model; rate: 0.006, batch_tokens: 2048
 //   mixed: {target_bits: 4.5, layouts: [int3_block32, int4_block32, int6_block32]}   # what no rule takes: by
 //   measurement
 // `layout: keep` leaves a tensor as found. Vectors (norms, biases) are always kept; a rule that asks only for vectors

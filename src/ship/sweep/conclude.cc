@@ -27,8 +27,7 @@ std::string knee_sentence(const SweepReport& report) {
   const SweepPoint& beyond = report.points[knee.beyond];
   return fmt::format(
       "The knee is at {:.2f} bits per weight, {} (KL {}): before it every bit saved multiplies KL by {}, beyond it by "
-      "{} "
-      "({} at {:.2f} bits: KL {}).",
+      "{} ({} at {:.2f} bits: KL {}).",
       at.bits_per_weight, at.name, nats_text(at.kl), factor_text(knee.before), factor_text(knee.after), beyond.name,
       beyond.bits_per_weight, nats_text(beyond.kl));
 }

@@ -26,7 +26,7 @@ struct SweepOptions {
   CalibrationOptions calibration_options;
   // Task divergence; a greedy answer is not asked for. Empty: a tenth of the calibration, which then no method sees.
   std::vector<std::string> suites;
-  int64_t windows = 64;  // of each suite that says no max_samples; 0: all
+  int64_t windows = 32;  // of each suite that says no max_samples; 0: all
   bool keep = false;     // the artifacts, in points/
   bool explain = true;   // measure causes and alternatives of the knees
   int threads = 0;

@@ -272,7 +272,7 @@ TEST(SweepConclusions, ComeFromTheFigures) {
   EXPECT_EQ(
       report.conclusions[0],
       "The knee is at 4.50 bits per weight, int4_block32-gptq (KL 0.0128): before it every bit saved multiplies KL by "
-      "4.0, beyond it, to int3_block32-nearest at 3.50 bits (KL 0.400), by 31.");
+      "4.0, beyond it by 31 (int3_block32-nearest at 3.50 bits: KL 0.400).");
   EXPECT_EQ(report.conclusions[1],
             "1 of 3 tensors makes half of what int3_block32-nearest loses, each stored so alone: a (60 %), b (20 %), c "
             "(20 %).");

@@ -68,8 +68,7 @@ std::string causes_html(const KneeReport& knee, const SweepPoint& beyond) {
     return knee.causes_missing.empty() ? "" : fmt::format("<p class=\"note\">{}</p>\n", escape(knee.causes_missing));
   std::string out = fmt::format(
       "<h3>Tensors that make {} fall</h3><p class=\"note\">Each tensor alone stored so ({}), everything else float: "
-      "mean KL on {} "
-      "held-out calibration tokens, and its share of the sum.</p><ol class=\"causes\">\n",
+      "mean KL on {} held-out tokens, and its share of the sum.</p><ol class=\"causes\">\n",
       escape(beyond.name), escape(knee.cause_method), format_count(knee.cause_tokens));
   const double most = std::max(knee.causes.front().share, 1e-12);
   for (size_t i = 0; i < std::min(kCausesShown, knee.causes.size()); ++i) {

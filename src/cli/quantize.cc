@@ -40,7 +40,7 @@ Presets: fp16 bf16 int8 int8-block int6 int5 int4 int4-block64 int4-block128 int
   codes with a base per group: intB-affineG, B being 2 3 4 5 6 8, G being 32 64 128;
   palettes: lut8 lut6 lut4 lut3 lut2;
   by data, with --calibration FILE: int4-best int4-channel-best int3-best lut4-best;
-  layouts per tensor, by data: mixed-4.5 mixed-4.0 mixed-3.5, or --target-bits, --max-bytes;
+  layouts per tensor, by data: mixed-4.5 mixed-4.0, or --target-bits, --max-bytes;
   or a YAML recipe (docs/adding/recipe.md).)";
 
 Result<std::optional<Calibration>> read_calibration_of(const QuantizeArguments& arguments, const LanguageModel& model) {

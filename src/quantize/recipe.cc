@@ -62,7 +62,6 @@ constexpr Preset kPresets[] = {
     {"lut4-best", "lut4_group16", "gptq", 0.006},
     {"mixed-4.5", {}, {}, 0.006, 4.5},
     {"mixed-4.0", {}, {}, 0.006, 4.0},
-    {"mixed-3.5", {}, {}, 0.012, 3.5},
     {"lut8", "lut8_group16"},
     {"lut6", "lut6_group16"},
     {"lut4", "lut4_group16"},

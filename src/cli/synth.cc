@@ -25,7 +25,7 @@ constexpr const char* kSynthExample = R"(Example:
   wrote /tmp/llama-1b: llama-3.2-1b, 1,235,814,400 random weights, 2.47 GB
 Random weights: memory and speed only; what such a model says means nothing.
   $ halftone synth models/tinyworld --outliers 0.005 -o stressed
-  wrote stressed: 10 groups, 12 channels scaled by 32, 6.82 MB
+  wrote stressed: 16 groups, 16 channels scaled by 32, 11.3 MB
 The same function with outlier channels, which round-to-nearest does badly at: a test of methods, never evidence.)";
 
 std::string shape_names() {

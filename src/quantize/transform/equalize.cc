@@ -3,6 +3,7 @@
 // and consumer of a channel get the same range, s = sqrt(range of its row / range of its column). Groups share
 // matrices, so the model is swept until nothing changes. No data.
 #include <algorithm>
+#include <map>
 
 #include "quantize/transform/group_walk.h"
 #include "quantize/transform/transforms.h"

@@ -15,7 +15,7 @@
 namespace halftone {
 namespace {
 
-Status check_options(const LanguageModel& model, const OutlierOptions& options) {
+Status check_outliers(const LanguageModel& model, const OutlierOptions& options) {
   if (!(options.fraction > 0 && options.fraction <= 0.5))
     return invalid_input("[synth] expected a fraction of outlier channels above 0, at most 0.5, got {}",
                          options.fraction);
@@ -29,7 +29,7 @@ Status check_options(const LanguageModel& model, const OutlierOptions& options) 
 }
 
 // Which channels become outliers: a draw without repetition.
-Eighths draw(const ScaleGroup& group, const OutlierOptions& options, int eighths, Rng& rng) {
+Eighths draw_channels(const ScaleGroup& group, const OutlierOptions& options, int eighths, Rng& rng) {
   Eighths drawn(static_cast<size_t>(group.channels));
   const auto wanted = std::llround(options.fraction * static_cast<double>(group.channels));
   for (int64_t left = std::max<int64_t>(1, wanted); left > 0;) {
@@ -88,7 +88,7 @@ Status write_weights(const ModelFile& found, const ModelFile& rewritten, const s
 
 Result<OutlierReport> write_outliers(const LanguageModel& model, const std::filesystem::path& target,
                                      const OutlierOptions& options, ThreadPool& pool, Progress& progress) {
-  HALFTONE_TRY(check_options(model, options));
+  HALFTONE_TRY(check_outliers(model, options));
   const int eighths = 8 * ((eighths_of(log2_of(options.factor)) + 4) / 8);
   const Graph& graph = model.model->graph();
   ScaleGroups found = scale_groups(graph);
@@ -97,7 +97,7 @@ Result<OutlierReport> write_outliers(const LanguageModel& model, const std::file
   Rewrites rewrites;
   for (const ScaleGroup& group : found.groups) {
     if (group.kind == GroupKind::up) continue;
-    const Eighths drawn = draw(group, options, eighths, rng);
+    const Eighths drawn = draw_channels(group, options, eighths, rng);
     report.groups += 1;
     report.channels += std::count_if(drawn.begin(), drawn.end(), [](int16_t one) { return one != 0; });
     add_scaling(group, drawn, rewrites);

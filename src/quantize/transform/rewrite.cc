@@ -39,9 +39,9 @@ Rewrite scaling_of(const ScaledPart& part, const Eighths& eighths, int sign) {
 }
 
 // Rows of the new tensor, decoded and changed, piece by piece.
-class Writer {
+class TensorRewriter {
  public:
-  Writer(const StoredTensor& source, const WeightRef& ref, const std::vector<Rewrite>& rewrites)
+  TensorRewriter(const StoredTensor& source, const WeightRef& ref, const std::vector<Rewrite>& rewrites)
       : source_(source), ref_(ref), rewrites_(rewrites) {
     for (const Rewrite& one : rewrites) block_ = std::lcm(block_, one.block == 0 ? ref.rows : one.block);
     block_ = std::min(block_, ref.rows);
@@ -134,7 +134,7 @@ Result<RewrittenModel> rewrite_model(const RewrittenModel& from, const Graph& gr
     status = file.pad_to(kAlignment);
     if (status.ok()) {
       moved.emplace_back(&*tensor, file.position());
-      status = Writer(*tensor, ref, list).write(file, pool, progress);
+      status = TensorRewriter(*tensor, ref, list).write(file, pool, progress);
     }
     if (!status.ok()) break;
   }

@@ -2,6 +2,9 @@
 // Ashkboos et al., "QuaRot: Outlier-Free 4-Bit Inference in Rotated LLMs", arXiv:2404.00456, its parts that cost
 // nothing at run time: values are rotated per head and what reads them back; the residual stream is rotated where every
 // norm is an RMS norm whose gain goes into the matrices behind it, and the head is a matrix of its own.
+#include <algorithm>
+#include <memory>
+
 #include "base/error.h"
 #include "quantize/transform/residual.h"
 #include "quantize/transform/rotation.h"

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 #include <optional>
 
@@ -35,7 +36,7 @@ struct PairMap {
 };
 
 // Rows [first, first + width) of a matrix, which produce a value that nothing else reads.
-struct Source {
+struct RowSource {
   size_t node;    // the Linear
   int64_t first;  // of its rows
   int64_t width;
@@ -113,11 +114,11 @@ class GroupFinder {
   }
 
   // The rows that produce a value: of a matrix, or of a part of a fused one. None where others read them, too.
-  std::optional<Source> source_of(ValueId value) const {
+  std::optional<RowSource> source_of(ValueId value) const {
     if (readers(value).size() != 1 || value == graph_.logits) return {};
     const Node& node = producer(value);
     if (std::holds_alternative<Linear>(node.op))
-      return Source{producers_[static_cast<size_t>(value)], 0, width(value), node.name};
+      return RowSource{producers_[static_cast<size_t>(value)], 0, width(value), node.name};
     const auto* columns = std::get_if<Columns>(&node.op);
     if (columns == nullptr || !std::holds_alternative<Linear>(producer(node.inputs[0]).op)) return {};
     for (const size_t reader : readers(node.inputs[0])) {
@@ -127,10 +128,10 @@ class GroupFinder {
           other->first >= columns->first + columns->width || columns->first >= other->first + other->width;
       if (&graph_.nodes[reader] != &node && !apart) return {};
     }
-    return Source{producers_[static_cast<size_t>(node.inputs[0])], columns->first, columns->width, node.name};
+    return RowSource{producers_[static_cast<size_t>(node.inputs[0])], columns->first, columns->width, node.name};
   }
 
-  void add_rows(const Source& source, const std::vector<int32_t>& channels, std::vector<ScaledPart>& parts) const {
+  void add_rows(const RowSource& source, const std::vector<int32_t>& channels, std::vector<ScaledPart>& parts) const {
     const auto& linear = std::get<Linear>(graph_.nodes[source.node].op);
     parts.push_back({linear.weight, true, source.first, channels});
     if (linear.bias != kNoWeight) parts.push_back({linear.bias, false, source.first, channels});
@@ -168,7 +169,7 @@ class GroupFinder {
   struct Side {
     const Rope* rope = nullptr;
     const RmsNorm* norm = nullptr;
-    std::optional<Source> source = {};
+    std::optional<RowSource> source = {};
     std::string name = {};
   };
   std::optional<Side> side_of(ValueId value) const {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <optional>
 
 #include "base/error.h"
 #include "quantize/test_model.h"
@@ -11,14 +12,14 @@
 namespace halftone {
 namespace {
 
-std::vector<int32_t> counted(int32_t count) {
+std::vector<int32_t> channels_up_to(int32_t count) {
   std::vector<int32_t> result(static_cast<size_t>(count));
   std::iota(result.begin(), result.end(), 0);
   return result;
 }
 
 // "weight[rows 16+8]" of every part.
-std::string text_of(const Graph& graph, const std::vector<ScaledPart>& parts) {
+std::string parts_text(const Graph& graph, const std::vector<ScaledPart>& parts) {
   std::string text;
   for (const ScaledPart& part : parts)
     text += fmt::format("{}{}[{} {}+{}]", text.empty() ? "" : " ", graph.weight(part.weight).name,
@@ -38,10 +39,10 @@ class Groups : public ::testing::Test {
     return nullptr;
   }
   std::string producers(std::string_view name) const {
-    return find(name) == nullptr ? "none" : text_of(model_->graph(), find(name)->producers);
+    return find(name) == nullptr ? "none" : parts_text(model_->graph(), find(name)->producers);
   }
   std::string consumers(std::string_view name) const {
-    return find(name) == nullptr ? "none" : text_of(model_->graph(), find(name)->consumers);
+    return find(name) == nullptr ? "none" : parts_text(model_->graph(), find(name)->consumers);
   }
   std::vector<std::string> names() const {
     std::vector<std::string> result;
@@ -71,7 +72,7 @@ TEST_F(Groups, LlamaWithSharedKeyAndValueHeads) {
   EXPECT_EQ(find("layers.0.v_proj")->consumers[0].channels, columns);
   EXPECT_EQ(producers("layers.0.up_proj"), m + "up_proj.weight[rows 0+172]");
   EXPECT_EQ(consumers("layers.0.up_proj"), m + "down_proj.weight[columns 0+172]");
-  EXPECT_EQ(find("layers.0.up_proj")->consumers[0].channels, counted(172));
+  EXPECT_EQ(find("layers.0.up_proj")->consumers[0].channels, channels_up_to(172));
   const ScaleGroup& pairs = *find("layers.0.q_proj and layers.0.k_proj");
   EXPECT_EQ(pairs.channels, 2 * 8);  // two key heads of eight pairs
   std::vector<int32_t> queries, keys;
@@ -171,9 +172,9 @@ TEST(GroupsByHand, PostNormEncoder) {
   const ScaleGroups found = scale_groups(*graph);
   ASSERT_EQ(found.groups.size(), 2u);
   EXPECT_EQ(found.groups[0].name, "q and k");
-  EXPECT_EQ(found.groups[0].producers[0].channels, counted(8));  // no rope: each dimension is its own
+  EXPECT_EQ(found.groups[0].producers[0].channels, channels_up_to(8));  // no rope: each dimension is its own
   EXPECT_EQ(found.groups[1].name, "v");
-  EXPECT_EQ(text_of(*graph, found.groups[1].producers), "v.w[rows 0+8] v.b[columns 0+8]");
+  EXPECT_EQ(parts_text(*graph, found.groups[1].producers), "v.w[rows 0+8] v.b[columns 0+8]");
   EXPECT_TRUE(found.left_out.empty());
 }
 

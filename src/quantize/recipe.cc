@@ -18,6 +18,7 @@ constexpr int64_t kMaxRecipeBytes = 1'000'000;
 struct Preset {
   std::string_view name, layout, method = {};  // no method: the default of the layout
   bool tune = false;
+  std::string_view how = "steps: 60";
 };
 
 constexpr Preset kPresets[] = {
@@ -56,7 +57,7 @@ constexpr Preset kPresets[] = {
     {"int4-best", "int4_block32", "gptq", true},
     {"int4-channel-best", "int4_channel", "gptq", true},
     {"int3-best", "int3_block32", "gptq", true},
-    {"lut4-best", "lut4_group16", "gptq", true},
+    {"lut4-best", "lut4_group16", "gptq", true, "steps: 100, rate: 0.004"},
     {"lut8", "lut8_group16"},
     {"lut6", "lut6_group16"},
     {"lut4", "lut4_group16"},
@@ -77,7 +78,7 @@ std::string yaml_of(const Preset& preset) {
       layout->is_float() ? ""
                          : fmt::format(", method: {}", preset.method.empty() ? default_method(layout) : preset.method);
   return fmt::format("name: {}\nrules:\n  - {{match: \"*\", layout: {}{}}}\n{}", preset.name, preset.layout, method,
-                     preset.tune ? "tune: {steps: 60}\n" : "");
+                     preset.tune ? fmt::format("tune: {{{}}}\n", preset.how) : "");
 }
 
 std::string with_underscores(std::string_view text) {

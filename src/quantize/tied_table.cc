@@ -26,7 +26,7 @@ Sequences next_batch(const Sequences& all, int64_t& next) {
 }
 
 // d (-log p of a token drawn from p) / d logits, p = softmax(logits), in the place of the logits. Adds p to `said`.
-void draw(const VectorKernels& kernels, double at, std::span<float> logits, std::vector<double>& said) {
+void draw_token(const VectorKernels& kernels, double at, std::span<float> logits, std::vector<double>& said) {
   const auto vocabulary = static_cast<int64_t>(logits.size());
   const float most = kernels.maximum(logits.data(), vocabulary);
   const double sum = kernels.sum_of_exp(logits.data(), vocabulary, most, logits.data());
@@ -85,7 +85,8 @@ Result<TableFisher> fisher_of(const TiedTable& table, const Graph& graph, const 
     std::vector<float> d_logits(logits.begin(), logits.end());
     said.resize(static_cast<size_t>(vocabulary));
     for (int64_t t = 0; t < batch.size(); ++t)
-      draw(kernels, rng.uniform(), std::span(d_logits).subspan(static_cast<size_t>(t * vocabulary), said.size()), said);
+      draw_token(kernels, rng.uniform(), std::span(d_logits).subspan(static_cast<size_t>(t * vocabulary), said.size()),
+                 said);
     HALFTONE_TRY(gradients.add(*evaluator, graph.logits, d_logits));
     const std::vector<float> rows =
         scaled_by_length(evaluator->value(x), columns, gradients.value(last.output), evaluator->width(last.output));

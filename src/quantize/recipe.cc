@@ -57,7 +57,7 @@ constexpr Preset kPresets[] = {
     {"int4-best", "int4_block32", "gptq", true},
     {"int4-channel-best", "int4_channel", "gptq", true},
     {"int3-best", "int3_block32", "gptq", true},
-    {"lut4-best", "lut4_group16", "gptq", true, "steps: 100, rate: 0.004"},
+    {"lut4-best", "lut4_group16", "gptq", true, "steps: 80, rate: 0.005"},
     {"lut8", "lut8_group16"},
     {"lut6", "lut6_group16"},
     {"lut4", "lut4_group16"},

@@ -54,31 +54,42 @@ void write_decoded(const LanguageModel& model, const fs::path& folder) {
   write_safetensors(folder / "model.safetensors", tensors);
 }
 
+// The squared difference, relative to what is expected.
+double relative_squares(const std::vector<float>& got, const std::vector<float>& expected) {
+  double off = 0, whole = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    off += std::pow(static_cast<double>(got[i] - expected[i]), 2);
+    whole += std::pow(static_cast<double>(expected[i]), 2);
+  }
+  return off / whole;
+}
+
 TEST(Palettes, AModelComputesWhatItsDecodedWeightsGiveOnEveryIsa) {
   const TempFolder folder;
   const auto source = loaded(kTinyworld);
   ThreadPool pool(2);
   std::string used;
   const std::vector<float> original = logits_of(source, Activations::exact, used);
-  for (const std::string layout : {"lut4_group16", "lut3_group4", "lut6_tensor_scaled"}) {
+  for (const std::string layout : {"lut4_group16", "lut3_group4", "lut6_tensor_scaled", "lut8_group16"}) {
     const auto recipe = parse_recipe("rules: [{layout: " + layout + "}]", "r.yaml").value();
     const auto report = quantize(*source, recipe, folder / "m.ht", {true}, pool, no_progress());
     ASSERT_TRUE(report.ok()) << report.status().message();
     const auto palettes = loaded(folder / "m.ht");
     write_decoded(*palettes, folder / "decoded");
     const std::vector<float> expected = logits_of(loaded(folder / "decoded"), Activations::exact, used);
+    const bool many_entries = layout == "lut8_group16";  // no integer products, and the program says so
+    std::vector<float> with_bytes;
     for (const Isa isa : supported_isas()) {
       ASSERT_TRUE(force_isa(isa).ok());
-      EXPECT_EQ(logits_of(palettes, Activations::int8, used), expected) << layout << ' ' << name_of(isa);
-      EXPECT_EQ(used, "exact") << layout;  // palettes have no integer products, and the program says so
+      EXPECT_EQ(logits_of(palettes, Activations::exact, used), expected) << layout << ' ' << name_of(isa);
+      const std::vector<float> got = logits_of(palettes, Activations::int8, used);
+      EXPECT_EQ(used, many_entries ? "exact" : "int8") << layout;
+      if (with_bytes.empty()) with_bytes = many_entries ? expected : got;
+      EXPECT_EQ(got, with_bytes) << layout << ' ' << name_of(isa);
     }
     ASSERT_TRUE(force_isa(supported_isas().back()).ok());
-    double off = 0, whole = 0;
-    for (size_t i = 0; i < original.size(); ++i) {
-      off += std::pow(static_cast<double>(expected[i] - original[i]), 2);
-      whole += std::pow(static_cast<double>(original[i]), 2);
-    }
-    EXPECT_LT(off / whole, layout.starts_with("lut3") ? 0.1 : 0.03) << layout;
+    EXPECT_LT(relative_squares(expected, original), layout.starts_with("lut3") ? 0.1 : 0.03) << layout;
+    EXPECT_LT(relative_squares(with_bytes, expected), 0.01) << layout;
   }
 }
 

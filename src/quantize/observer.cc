@@ -8,6 +8,7 @@
 #include "quantize/calibration/statistics.h"
 #include "quantize/evaluate/evaluator.h"
 #include "quantize/evaluate/weight_table.h"
+#include "quantize/tied_table.h"
 
 namespace halftone {
 namespace {
@@ -17,18 +18,16 @@ constexpr size_t kNoNode = static_cast<size_t>(-1);
 }  // namespace
 
 struct Observer::State {
-  // Where a weight is read: its first Linear, and whether an embedding reads it before.
+  // Where a weight is read: its first Linear, and an embedding before.
   struct Readers {
     WeightId id = kNoWeight;
-    size_t linear = kNoNode;
-    bool embedding = false;
+    size_t linear = kNoNode, embedding = kNoNode;
   };
 
   // Means over the tokens of x (tokens, columns): of x_k squared, and of x x^T.
   struct Moments {
     ValueId value = -1;
-    bool float_model = false;  // taken before anything was quantized
-    std::vector<float> second = {}, hessian = {};
+    std::vector<float> second = {}, hessian = {}, row_weights = {};
   };
 
   const Graph& graph;
@@ -50,14 +49,14 @@ struct Observer::State {
       } else if (const auto* embedding = std::get_if<Embedding>(&op)) {
         Readers& of = readers[graph.weight(embedding->table).name];
         of.id = embedding->table;
-        of.embedding = true;
+        of.embedding = node;
       }
     }
   }
 
   Status take(ValueId value, Data wanted, std::string_view name) {
     const int64_t columns = evaluator->width(value);
-    if (moments.value != value || moments.float_model) moments = Moments{.value = value};
+    if (moments.value != value) moments = Moments{.value = value};
     const bool second = moments.second.empty(), hessian = wanted == Data::hessian && moments.hessian.empty();
     if (!second && !hessian) return {};
     ChannelStatistics statistics(columns);
@@ -74,12 +73,13 @@ struct Observer::State {
     return {};
   }
 
-  // Of a tied table: the whole float model is run once, and then forgotten.
-  Status take_of_float_model(size_t node, Data wanted, std::string_view name) {
-    HALFTONE_TRY(evaluator->run(0, node));
-    HALFTONE_TRY(take(graph.nodes[node].inputs[0], wanted, name));
-    moments.float_model = true;
-    return evaluator->reset(sequences);
+  // The float model's: nothing is quantized yet.
+  Status take_of_tied(const Readers& table) {
+    HALFTONE_ASSIGN(TableFisher fisher, fisher_of({table.embedding, table.linear}, graph, weights, sequences, pool));
+    moments = Moments{.hessian = std::move(fisher.hessian), .row_weights = std::move(fisher.row_weights)};
+    const auto columns = static_cast<size_t>(weights.ref(table.id).columns);
+    for (size_t k = 0; k < columns; ++k) moments.second.push_back(moments.hessian[k * columns + k]);
+    return {};
   }
 };
 
@@ -102,15 +102,15 @@ bool Observer::has_inputs(std::string_view name) const {
 
 Result<InputStatistics> Observer::observe(std::string_view name, Data wanted) {
   const State::Readers& readers = state_->readers.find(name)->second;
-  if (readers.embedding && state_->next == 0) {
-    HALFTONE_TRY(state_->take_of_float_model(readers.linear, wanted, name));
+  if (readers.embedding != kNoNode && state_->next == 0) {
+    HALFTONE_TRY(state_->take_of_tied(readers));
   } else {
     HALFTONE_TRY(state_->evaluator->run(state_->next, readers.linear));
     state_->next = std::max(state_->next, readers.linear);
     HALFTONE_TRY(state_->take(state_->graph.nodes[readers.linear].inputs[0], wanted, name));
   }
   const State::Moments& moments = state_->moments;
-  return InputStatistics{state_->evaluator->tokens(), moments.second, moments.hessian};
+  return InputStatistics{state_->evaluator->tokens(), moments.second, moments.hessian, moments.row_weights};
 }
 
 void Observer::settle(std::string_view name, const Layout& layout, AlignedBuffer<std::byte> panels) {

@@ -18,7 +18,7 @@ namespace halftone {
 // Statistics of what enters each matrix while a model is quantized front to back: the graph is computed up to the
 // matrix, and everything before it already has the numbers it was given. Matrices that read one value share its
 // statistics. A table that is embedding and last matrix at once comes first and is read last: its statistics are those
-// of the float model.
+// of tied_table.h, of the float model.
 // Memory: the values of the evaluator (evaluate/evaluator.h), the packed matrices given so far, and one Hessian.
 class Observer {
  public:

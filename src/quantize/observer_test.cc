@@ -9,6 +9,7 @@
 
 #include "quantize/evaluate/evaluator.h"
 #include "quantize/test_model.h"
+#include "quantize/tied_table.h"
 
 namespace halftone {
 namespace {
@@ -152,14 +153,24 @@ TEST_P(ObserverOf, KnowsWhatIsMultipliedWith) {
 class ObserverTied : public ObserverOf {};
 INSTANTIATE_TEST_SUITE_P(Tied, ObserverTied, testing::Values("tiny"));
 
-// The embedding must be stored before anything is computed, yet its inputs as last matrix come from the whole model.
+// The embedding must be stored before anything is computed, yet what its errors cost depends on the whole model.
 TEST_P(ObserverTied, TheTableTakesStatisticsOfTheFloatModel) {
   const auto observer = this->observer();
   const auto [name, node] = matrices().back();
   ASSERT_EQ(name, "model.embed_tokens.weight");
   const auto got = observer->observe(name, Data::hessian);
   ASSERT_TRUE(got.ok()) << got.status().message();
-  EXPECT_LE(difference(*got, plain(node, float_weights())), 1e-5);
+  const WeightTable weights = float_weights();
+  const auto expected = fisher_of({0, node}, graph(), weights, texts_, pool_);
+  ASSERT_TRUE(expected.ok()) << expected.status().message();
+  EXPECT_TRUE(std::equal(got->hessian.begin(), got->hessian.end(), expected->hessian.begin()));
+  EXPECT_TRUE(std::equal(got->row_weights.begin(), got->row_weights.end(), expected->row_weights.begin()));
+  const size_t columns = got->second_moment.size();
+  for (size_t k = 0; k < columns; ++k) EXPECT_EQ(got->second_moment[k], got->hessian[k * columns + k]);
+  const auto other = observer->observe(matrices()[0].first, Data::hessian);  // the next matrix has its own
+  ASSERT_TRUE(other.ok());
+  EXPECT_TRUE(other->row_weights.empty());
+  EXPECT_LE(difference(*other, plain(matrices()[0].second, weights)), 1e-5);
 }
 
 }  // namespace

@@ -19,7 +19,8 @@ constexpr int64_t kMaxRecipeBytes = 1'000'000;
 
 struct Preset {
   std::string_view name, layout, method = {};  // no method: the default of the layout
-  double rate = 0;         // of tuning; 0: nothing is tuned. What fewer bits leave to mend takes larger steps
+  // Keys of `tune`; empty: nothing is tuned. What fewer bits leave to mend takes larger steps.
+  std::string_view tune = {};
   double target_bits = 0;  // above 0: layouts by measurement
 };
 
@@ -56,12 +57,12 @@ constexpr Preset kPresets[] = {
     {"int2-affine32", "uint2_affine32"},
     {"int2-affine64", "uint2_affine64"},
     {"int2-affine128", "uint2_affine128"},
-    {"int4-best", "int4_block32", "gptq", 0.006},
-    {"int4-channel-best", "int4_channel", "gptq", 0.006},
-    {"int3-best", "int3_block32", "gptq", 0.012},
-    {"lut4-best", "lut4_group16", "gptq", 0.006},
-    {"mixed-4.5", {}, {}, 0.006, 4.5},
-    {"mixed-4.0", {}, {}, 0.006, 4.0},
+    {"int4-best", "int4_block32", "gptq", "steps: 60, rate: 0.006"},
+    {"int4-channel-best", "int4_channel", "gptq", "steps: 60, rate: 0.006"},
+    {"int3-best", "int3_block32", "gptq", "steps: 60, rate: 0.012"},
+    {"lut4-best", "lut4_group16", "gptq", "steps: 80, rate: 0.005"},
+    {"mixed-4.5", {}, {}, "steps: 60, rate: 0.006", 4.5},
+    {"mixed-4.0", {}, {}, "steps: 60, rate: 0.006", 4.0},
     {"lut8", "lut8_group16"},
     {"lut6", "lut6_group16"},
     {"lut4", "lut4_group16"},
@@ -77,7 +78,7 @@ std::string_view default_method(const Layout* layout) {
 
 // A preset is a recipe that needs no file: what is recorded of it is YAML that anyone can change and use.
 std::string yaml_of(const Preset& preset) {
-  const std::string tune = preset.rate > 0 ? fmt::format("tune: {{steps: 60, rate: {}}}\n", preset.rate) : "";
+  const std::string tune = preset.tune.empty() ? "" : fmt::format("tune: {{{}}}\n", preset.tune);
   if (preset.target_bits > 0) {
     MixedOptions mixed = default_mixed();
     mixed.target_bits = preset.target_bits;

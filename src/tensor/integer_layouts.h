@@ -46,24 +46,30 @@
 //   plain   weight = palette[u]
 //   scaled  weight = palette[u] * scale, with a scale for each row
 // A scale pays where rows of different size share few numbers.
-#define HALFTONE_PLAIN_PALETTES(ROW, with, bits)  \
+#define HALFTONE_SHARED_PALETTES(ROW, with, bits) \
   ROW(with, lut##bits##_tensor, bits, 0, plain)   \
   ROW(with, lut##bits##_group32, bits, 32, plain) \
   ROW(with, lut##bits##_group16, bits, 16, plain) \
   ROW(with, lut##bits##_group8, bits, 8, plain)   \
-  ROW(with, lut##bits##_group4, bits, 4, plain)   \
+  ROW(with, lut##bits##_group4, bits, 4, plain)
+#define HALFTONE_PLAIN_PALETTES(ROW, with, bits) \
+  HALFTONE_SHARED_PALETTES(ROW, with, bits)      \
   ROW(with, lut##bits##_group1, bits, 1, plain)
 #define HALFTONE_SCALED_PALETTES(ROW, with, bits)       \
   ROW(with, lut##bits##_tensor_scaled, bits, 0, scaled) \
   ROW(with, lut##bits##_group16_scaled, bits, 16, scaled)
-#define HALFTONE_PALETTE_LAYOUTS(ROW, with) \
-  HALFTONE_PLAIN_PALETTES(ROW, with, 1)     \
-  HALFTONE_PLAIN_PALETTES(ROW, with, 2)     \
-  HALFTONE_PLAIN_PALETTES(ROW, with, 3)     \
-  HALFTONE_PLAIN_PALETTES(ROW, with, 4)     \
-  HALFTONE_PLAIN_PALETTES(ROW, with, 6)     \
-  HALFTONE_PLAIN_PALETTES(ROW, with, 8)     \
-  HALFTONE_SCALED_PALETTES(ROW, with, 2)    \
-  HALFTONE_SCALED_PALETTES(ROW, with, 3)    \
-  HALFTONE_SCALED_PALETTES(ROW, with, 4)    \
+// Those whose entries, as bytes, registers look up: at most 64 for four rows. They have the int8 contract, too.
+#define HALFTONE_BYTE_PALETTES(ROW, with) \
+  HALFTONE_PLAIN_PALETTES(ROW, with, 1)   \
+  HALFTONE_PLAIN_PALETTES(ROW, with, 2)   \
+  HALFTONE_PLAIN_PALETTES(ROW, with, 3)   \
+  HALFTONE_PLAIN_PALETTES(ROW, with, 4)   \
+  HALFTONE_SHARED_PALETTES(ROW, with, 6)  \
+  HALFTONE_SCALED_PALETTES(ROW, with, 2)  \
+  HALFTONE_SCALED_PALETTES(ROW, with, 3)  \
+  HALFTONE_SCALED_PALETTES(ROW, with, 4)  \
   HALFTONE_SCALED_PALETTES(ROW, with, 6)
+#define HALFTONE_PALETTE_LAYOUTS(ROW, with) \
+  HALFTONE_BYTE_PALETTES(ROW, with)         \
+  ROW(with, lut6_group1, 6, 1, plain)       \
+  HALFTONE_PLAIN_PALETTES(ROW, with, 8)

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 
 #include "kernels/linear/linear_args.h"
+#include "kernels/linear/palette_bytes.h"
 #include "kernels/linear/scales_avx2.h"
 #include "kernels/linear/unroll.h"
 
@@ -25,15 +26,66 @@ inline int32_t sum_of_16(const int8_t* x) {
   return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_unpackhi_epi64(sums, sums))) - 16 * 128;
 }
 
+// What the codes of half a panel stand for: themselves, or bytes of palettes.
+template <class Panel, bool kPalette = Panel::kPalette>
+struct Meaning {
+  static constexpr bool kBytes = Panel::kBits == 8;
+  void load(const std::byte*, int) {}
+  __m256i at(__m256i codes) const { return codes; }
+  static __m256 row_scales(const std::byte* panel, int half) { return load_halves(panel + 16 * half); }
+};
+
+template <class Panel>
+struct Meaning<Panel, true> {
+  static constexpr bool kBytes = true;
+  __m256i tables[Panel::kTables];
+
+  static void bytes_of(const std::byte* panel, PaletteBytes<Panel>& out) {
+    alignas(32) float numbers[(Panel::kNumbers + 15) / 16 * 16], row_scales[16];
+    for (int i = 0; i < Panel::kNumbers; i += 8) _mm256_store_ps(numbers + i, load_halves(panel + 2 * i));
+    for (int i = 0; Panel::kScaled && i < 16; i += 8)
+      _mm256_store_ps(row_scales + i, load_halves(panel + Panel::kScaleAt + 2 * i));
+    make_palette_bytes<Panel>(numbers, row_scales, out);
+  }
+  void load(const std::byte* panel, int half) {
+    PaletteBytes<Panel> bytes;
+    bytes_of(panel, bytes);
+    for (int i = 0; i < Panel::kTables; ++i)
+      tables[i] = _mm256_load_si256(reinterpret_cast<const __m256i*>(bytes.tables[i] + 32 * half));
+  }
+  static __m256 row_scales(const std::byte* panel, int half) {
+    PaletteBytes<Panel> bytes;
+    bytes_of(panel, bytes);
+    return _mm256_load_ps(bytes.scales + 8 * half);
+  }
+  // A shuffle reads 4 bits of an index; the fifth and sixth, moved to the top of their byte, choose between tables.
+  __m256i at(__m256i codes) const {
+    if constexpr (Panel::kRows == 1) {
+      constexpr int kNext = Panel::kEntries * 0x01010101;
+      codes = _mm256_or_si256(codes, _mm256_setr_epi32(0, kNext, 2 * kNext, 3 * kNext, 0, kNext, 2 * kNext, 3 * kNext));
+    }
+    __m256i bytes[Panel::kTables];
+    for (int i = 0; i < Panel::kTables; ++i) bytes[i] = _mm256_shuffle_epi8(tables[i], codes);
+    if constexpr (Panel::kTables == 1) return bytes[0];
+    const __m256i fifth = _mm256_slli_epi16(codes, 3), sixth = _mm256_slli_epi16(codes, 2);
+    const __m256i low = _mm256_blendv_epi8(bytes[0], bytes[1 % Panel::kTables], fifth);
+    if constexpr (Panel::kTables == 2) return low;
+    const __m256i high = _mm256_blendv_epi8(bytes[2 % Panel::kTables], bytes[3 % Panel::kTables], fifth);
+    return _mm256_blendv_epi8(low, high, sixth);
+  }
+};
+
 // What add_columns takes from each code.
-template <int kBits>
-constexpr int kTaken = kBits == 8 ? 128 : 0;
+template <class Panel>
+constexpr int kTaken = Meaning<Panel>::kBytes ? 128 : 0;
 
 // isum += (code - kTaken) * x over up to 32 columns of 8 rows.
-template <int kBits>
-inline void add_columns(const std::byte* codes, const int8_t* x, int64_t columns, __m256i& isum) {
-  constexpr int kQuads = Codes<kBits>::kQuads, kVectors = Codes<kBits>::kVectors;
-  constexpr int kFit = kBits == 8 ? 1 : kBits == 6 ? 2 : kBits == 5 ? 4 : 8;  // quads whose products add up in words
+template <class Panel>
+inline void add_columns(const Meaning<Panel>& meaning, const std::byte* codes, const int8_t* x, int64_t columns,
+                        __m256i& isum) {
+  constexpr int kBits = Panel::kBits, kQuads = Codes<kBits>::kQuads, kVectors = Codes<kBits>::kVectors;
+  constexpr bool kBytes = Meaning<Panel>::kBytes;
+  constexpr int kFit = kBytes ? 1 : kBits == 6 ? 2 : kBits == 5 ? 4 : 8;  // quads whose products add up in words
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i words = _mm256_setzero_si256();
   for (int64_t k = 0; k < columns; k += 4 * kQuads, codes += 64 * kVectors) {
@@ -42,8 +94,8 @@ inline void add_columns(const std::byte* codes, const int8_t* x, int64_t columns
     Codes<kBits>::template unpack<BytesAvx2>(bytes, quads);
     unroll<kQuads>([&](auto quad) {
       const __m256i four = broadcast4(x + k + 4 * quad);
-      if constexpr (kBits == 8) {
-        const __m256i q = _mm256_xor_si256(quads[quad], _mm256_set1_epi8(-128));
+      if constexpr (kBytes) {
+        const __m256i q = _mm256_xor_si256(meaning.at(quads[quad]), _mm256_set1_epi8(-128));
         words = _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(four, q));
       } else {
         words = _mm256_add_epi16(words, _mm256_maddubs_epi16(quads[quad], four));
@@ -73,13 +125,15 @@ template <class Panel, int kTokens>
 inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
   constexpr int64_t kColumnsAhead = 256;
   constexpr int kSums = 2 * kTokens;  // number 2 t + h: token t, half h of the panel
-  constexpr int kLeft = kTaken<Panel::kBits> - Panel::kOffset;
+  constexpr int kLeft = kTaken<Panel> - Panel::kOffset;
   const int64_t padded = Panel::padded(args.columns);
   const std::byte* scales = args.weights + panel * Panel::bytes(args.columns);
   const std::byte* codes = scales + Panel::head(args.columns);
   const int8_t* x = args.q.codes + token * args.q.code_stride;
   const int32_t* sums = args.q.sums + token * args.q.sum_stride;
   const float* x_scales = args.q.scales + token * args.q.scale_stride;
+  Meaning<Panel> meaning[2];
+  for (int half = 0; half < 2; ++half) meaning[half].load(scales, half);
   __m256 acc[kSums];
   unroll<kSums>([&](auto i) { acc[i] = _mm256_setzero_ps(); });
   for (int64_t block = 0; block < args.columns; block += kActivationBlock) {
@@ -105,8 +159,8 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
       });
       unroll<kSums>([&](auto i) {
         constexpr int kToken = i.kValue / 2, kHalf = i.kValue % 2;
-        add_columns<Panel::kBits>(codes + k * Panel::kColumnBytes + kHalf * 32, x + kToken * args.q.code_stride + k,
-                                  next - k, isum[i]);
+        add_columns<Panel>(meaning[kHalf], codes + k * Panel::kColumnBytes + kHalf * 32,
+                           x + kToken * args.q.code_stride + k, next - k, isum[i]);
         if (!ends) return;
         const __m256i left = _mm256_set1_epi32(kLeft * xsum[kToken]);
         const __m256 w_scale = of_half[kHalf].scale(scales, k, kHalf);
@@ -127,8 +181,8 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token) {
   unroll<kTokens>([&](auto t) {
     __m256 low = acc[2 * t], high = acc[2 * t + 1];
     if (!Panel::kBlock) {
-      low = _mm256_mul_ps(low, load_halves(scales));
-      high = _mm256_mul_ps(high, load_halves(scales + 16));
+      low = _mm256_mul_ps(low, Meaning<Panel>::row_scales(scales, 0));
+      high = _mm256_mul_ps(high, Meaning<Panel>::row_scales(scales, 1));
     }
     store_results(args.y + (token + t) * args.y_stride + panel * 16, args.rows - panel * 16, low, high);
   });
@@ -150,5 +204,11 @@ inline void linear(const LinearArgs& args) {
     linear<PackedPanel<bits, group, CodeKind::kind>>(args);        \
   }
 HALFTONE_INTEGER_LAYOUTS(LINEAR_INT8, )
+
+#define LINEAR_BYTES(with, name, bits, rows, kind)                  \
+  void linear_##name##_panel16_int8_avx2(const LinearArgs& args) {  \
+    linear<BytePaletteOfRows<bits, rows, PaletteKind::kind>>(args); \
+  }
+HALFTONE_BYTE_PALETTES(LINEAR_BYTES, )
 
 }  // namespace halftone

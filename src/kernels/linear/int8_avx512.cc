@@ -44,11 +44,12 @@ inline __attribute__((always_inline)) Ahead ahead_of(const std::byte* scales, in
 // Two codes of 4 bits in a byte: with registers to spare, the high one is multiplied where it lies, as 16 times its
 // value, and summed apart.
 template <class Panel, int kTokens>
-constexpr bool kHighApart = Panel::kBits == 4 && kTokens == 1;
+constexpr bool kHighApart = Panel::kBits == 4 && kTokens == 1 && !Panel::kPalette;
 
 // One unit of columns from k. Units of many quads go panel by panel: the registers would not hold those of all.
 template <class Panel, int kPanels, int kTokens>
-inline __attribute__((always_inline)) void add_unit(const std::byte* const (&codes)[kPanels], const int8_t* x,
+inline __attribute__((always_inline)) void add_unit(const std::byte* const (&codes)[kPanels],
+                                                    const Meaning<Panel> (&meaning)[kPanels], const int8_t* x,
                                                     int64_t stride, int64_t k, const Ahead& ahead, int64_t group,
                                                     __m512i (&isum)[kPanels][kTokens],
                                                     __m512i (&high)[kPanels][kTokens]) {
@@ -68,6 +69,7 @@ inline __attribute__((always_inline)) void add_unit(const std::byte* const (&cod
         quads[p][1] = _mm512_andnot_si512(low, bytes);
       } else {
         load_unit<Panel::kBits>(at, quads[p]);
+        meaning[first + p].apply(quads[p]);
       }
     }
 #pragma GCC unroll 8
@@ -94,6 +96,8 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fres
   const int64_t padded = Panel::padded(args.columns);
   const std::byte *scales = args.weights + panel * panel_bytes, *codes[kPanels];
   for (int p = 0; p < kPanels; ++p) codes[p] = scales + p * panel_bytes + head;
+  Meaning<Panel> meaning[kPanels];
+  for (int p = 0; p < kPanels; ++p) meaning[p].load(scales + p * panel_bytes);
   const int8_t* x = args.q.codes + token * args.q.code_stride;
   const int32_t* sums = args.q.sums + token * args.q.sum_stride;
   const float* x_scales = args.q.scales + token * args.q.scale_stride;
@@ -128,10 +132,10 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fres
       if (group + kStep <= padded) {
 #pragma GCC unroll 4
         for (int k = 0; k < kStep; k += Panel::kUnit)
-          add_unit<Panel>(codes, x, args.q.code_stride, group + k, ahead, group, isum, high);
+          add_unit<Panel>(codes, meaning, x, args.q.code_stride, group + k, ahead, group, isum, high);
       } else {
         for (int64_t k = group; k < padded; k += Panel::kUnit) {
-          add_unit<Panel>(codes, x, args.q.code_stride, k, ahead, group, isum, high);
+          add_unit<Panel>(codes, meaning, x, args.q.code_stride, k, ahead, group, isum, high);
         }
       }
       for (int p = 0; kHighApart<Panel, kTokens> && whole && p < kPanels; ++p) {
@@ -158,8 +162,9 @@ inline void tile(const LinearArgs& args, int64_t panel, int64_t token, bool fres
   }
   for (int p = 0; p < kPanels; ++p) {
     const __mmask16 lanes = lanes_of(args.rows, panel + p);
+    const __m512 row_scales = kBlock ? _mm512_setzero_ps() : Meaning<Panel>::row_scales(scales + p * panel_bytes);
     for (int t = 0; t < kTokens; ++t) {
-      const __m512 y = kBlock ? acc[p][t] : _mm512_mul_ps(acc[p][t], load_halves(scales + p * panel_bytes));
+      const __m512 y = kBlock ? acc[p][t] : _mm512_mul_ps(acc[p][t], row_scales);
       _mm512_mask_storeu_ps(args.y + (token + t) * args.y_stride + (panel + p) * 16, lanes, y);
     }
   }
@@ -209,5 +214,11 @@ inline void linear(const LinearArgs& args) {
     linear<PackedPanel<bits, group, CodeKind::kind>>(args);          \
   }
 HALFTONE_INTEGER_LAYOUTS(LINEAR_INT8, )
+
+#define LINEAR_BYTES(with, name, bits, rows, kind)                   \
+  void linear_##name##_panel16_int8_avx512(const LinearArgs& args) { \
+    linear<BytePaletteOfRows<bits, rows, PaletteKind::kind>>(args);  \
+  }
+HALFTONE_BYTE_PALETTES(LINEAR_BYTES, )
 
 }  // namespace halftone

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/linear/linear_args.h"
+#include "kernels/linear/palette_bytes.h"
 #include "kernels/linear/panels_avx512.h"
 
 namespace halftone {
@@ -17,6 +18,60 @@ inline __attribute__((always_inline)) void load_unit(const std::byte* at, __m512
   for (int i = 0; i < kVectors; ++i) bytes[i] = load_codes(at + 64 * i);
   Codes<kBits>::template unpack<BytesAvx512>(bytes, quads);
 }
+
+// What the codes of a panel stand for: themselves, or bytes of palettes.
+template <class Panel, bool kPalette = Panel::kPalette>
+struct Meaning {
+  void load(const std::byte*) {}
+  template <int kQuads>
+  void apply(__m512i (&)[kQuads]) const {}
+  static __m512 row_scales(const std::byte* panel) { return load_halves(panel); }  // channel layouts
+};
+
+template <class Panel>
+struct Meaning<Panel, true> {
+  __m512i tables[Panel::kTables];
+
+  static void bytes_of(const std::byte* panel, PaletteBytes<Panel>& out) {
+    alignas(64) float numbers[(Panel::kNumbers + 15) / 16 * 16], row_scales[16];
+    for (int i = 0; i < Panel::kNumbers; i += 16) _mm512_store_ps(numbers + i, load_halves(panel + 2 * i));
+    if (Panel::kScaled) _mm512_store_ps(row_scales, load_halves(panel + Panel::kScaleAt));
+    make_palette_bytes<Panel>(numbers, row_scales, out);
+  }
+  void load(const std::byte* panel) {
+    PaletteBytes<Panel> bytes;
+    bytes_of(panel, bytes);
+    for (int i = 0; i < Panel::kTables; ++i) tables[i] = _mm512_load_si512(bytes.tables[i]);
+  }
+  static __m512 row_scales(const std::byte* panel) {
+    PaletteBytes<Panel> bytes;
+    bytes_of(panel, bytes);
+    return _mm512_load_ps(bytes.scales);
+  }
+  // A shuffle reads 4 bits of an index; the fifth and sixth choose between tables.
+  inline __attribute__((always_inline)) __m512i at(__m512i codes) const {
+    if constexpr (Panel::kRows == 1) {
+      constexpr int kNext = Panel::kEntries * 0x01010101;
+      codes = _mm512_or_si512(codes, _mm512_broadcast_i32x4(_mm_setr_epi32(0, kNext, 2 * kNext, 3 * kNext)));
+    }
+    __m512i bytes = _mm512_shuffle_epi8(tables[0], codes);
+    if constexpr (Panel::kTables >= 2) {
+      const __mmask64 odd = _mm512_test_epi8_mask(codes, _mm512_set1_epi8(16));
+      bytes = _mm512_mask_shuffle_epi8(bytes, odd, tables[1], codes);
+      if constexpr (Panel::kTables == 4) {
+        const __mmask64 upper = _mm512_test_epi8_mask(codes, _mm512_set1_epi8(32));
+        bytes = _mm512_mask_shuffle_epi8(bytes, upper, tables[2], codes);
+        bytes = _mm512_mask_shuffle_epi8(bytes, upper & odd, tables[3], codes);
+      }
+    }
+    return bytes;
+  }
+  template <int kQuads>
+  inline __attribute__((always_inline)) void apply(__m512i (&quads)[kQuads]) const {
+#pragma GCC unroll 8
+    for (int i = 0; i < kQuads; ++i) quads[i] = at(quads[i]);
+  }
+};
 
 inline __m512i broadcast4(const int8_t* at) {
   int32_t four;

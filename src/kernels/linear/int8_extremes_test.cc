@@ -13,14 +13,17 @@ namespace {
 
 constexpr int64_t kHigh = 32, kWide = 160, kBatch = 7;
 
-// Both panels hold the code `code` everywhere.
+// Both panels hold the code `code` everywhere. Entries of palettes become the largest bytes.
 std::vector<std::byte> panels_of(const Layout& layout, int8_t code) {
   RandomWeights w(layout, Order::panel16, kPanelRows, kWide, 5);
   std::fill(w.codes.begin(), w.codes.end(), code);
+  for (size_t i = 0; i < w.palettes.size(); ++i)
+    w.palettes[i] =
+        f32_to_f16(i % static_cast<size_t>(layout.entries()) < static_cast<size_t>(layout.offset) ? -0.5f : 0.5f);
   std::vector<std::byte> panel(static_cast<size_t>(layout.panel_bytes(kWide)));
-  layout.pack_panel(
-      {kWide, nullptr, w.codes.data(), w.scales.data(), w.bases.data(), w.sub_scales.data(), w.sub_bases.data()},
-      panel);
+  layout.pack_panel({kWide, nullptr, w.codes.data(), w.scales.data(), w.bases.data(), w.sub_scales.data(),
+                     w.sub_bases.data(), w.palettes.data()},
+                    panel);
   std::vector<std::byte> both = panel;
   both.insert(both.end(), panel.begin(), panel.end());
   return both;

@@ -211,9 +211,14 @@ inline void unpack(const std::byte* panel, int64_t columns, int64_t column, int6
   const int64_t groups = Panel::kBlock ? (end - column + Panel::kSumColumns - 1) / Panel::kSumColumns : 1;
   for (int64_t g = 0; g < groups; ++g) {
     const int64_t k = column + g * Panel::kWidth;
-    _mm512_store_ps(m.scales[p][g], load_scale<Panel>(panel, k));
-    if (Panel::kAffine) _mm512_store_ps(m.scales[p][kStripGroups + g], load_base<Panel>(panel, k));
+    if constexpr (Panel::kBlock)
+      _mm512_store_ps(m.scales[p][g], load_scale<Panel>(panel, k));
+    else
+      _mm512_store_ps(m.scales[p][g], Meaning<Panel>::row_scales(panel));
+    if constexpr (Panel::kAffine) _mm512_store_ps(m.scales[p][kStripGroups + g], load_base<Panel>(panel, k));
   }
+  Meaning<Panel> meaning;
+  meaning.load(panel);
   strip.codes[p] = from;
   if (Panel::kBits == 8 && (end - column) % kActivationGroup == 0) return;
   std::byte* to = m.codes[p];
@@ -221,6 +226,7 @@ inline void unpack(const std::byte* panel, int64_t columns, int64_t column, int6
   for (int64_t k = column; k < end; k += Panel::kUnit, from += Panel::kUnitBytes) {
     __m512i quads[Panel::kUnit / 4];
     load_unit<Panel::kBits>(from, quads);
+    meaning.apply(quads);
 #pragma GCC unroll 8
     for (int quad = 0; quad < Panel::kUnit / 4; ++quad, to += 64) _mm512_store_si512(to, quads[quad]);
   }

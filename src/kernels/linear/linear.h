@@ -15,6 +15,9 @@
 //                              s = fma(float(isum), w_scale, s); s = fma(float(xsum), w_base, s)
 //            nested layouts:   as those, with w_scale = d * sub and w_base = -(dmin * sub_base), which are exact
 //            channel layouts:  acc = fma(float(isum), x_scale, acc); at the end y = acc * w_scale
+//            palettes:         as channel layouts. An entry e of a palette becomes q = e / scale, rounded to nearest
+//                              even, with scale = max|e| / 127; w_scale is scale or, where rows have one, its product
+//                              with that of the row. A palette with an infinity or NaN has the scale NaN and q of 0.
 //   bf16   approximate, for bf16 panels: x is rounded to bf16, to nearest even, and for each pair of columns (k, k +
 //   1):
 //          acc = f(x[k + 1], w[k + 1], acc); acc = f(x[k], w[k], acc), f being a fma that takes subnormal inputs for
@@ -45,9 +48,10 @@ struct LinearKernel {
 };
 
 const LinearKernel* const* linear_kernels(int* count);
-// The first row that fits. Never null for exact; null for int8 on float layouts and palettes (which always compute
-// exactly), for integer layouts and palettes in Order::rows, which do not exist, and for bf16 unless the layout is a
-// bf16 panel and the machine has the instruction, or the scalar ISA is active.
+// The first row that fits. Never null for exact; null for int8 on float layouts and palettes of many entries (all that
+// are not HALFTONE_BYTE_PALETTES), which always compute exactly, for integer layouts and palettes in Order::rows, which
+// do not exist, and for bf16 unless the layout is a bf16 panel and the machine has the instruction, or the scalar ISA is
+// active.
 const LinearKernel* select_linear(LayoutId layout, Order order, Activations activations, Isa active);
 // May the row be chosen on this machine when `active` is?
 bool runs_here(const LinearKernel& kernel, Isa active);

@@ -2,6 +2,9 @@
 // Random matrices and batches for the tests and benchmarks of the linear kernels.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <span>
 #include <vector>
 
 #include "base/aligned.h"
@@ -162,6 +165,27 @@ inline RandomTokens::RandomTokens(int64_t tokens, int64_t columns, uint64_t seed
     quantize_activations(x.data() + t * columns, columns, 0, codes.data() + t * code_stride,
                          scales.data() + t * scale_stride, sums.data() + t * sum_stride);
   }
+}
+
+// One result of the int8 contract for palettes, whose entries become bytes: from the numbers that were packed.
+inline float expected_from_bytes(const RandomWeights& w, const RandomTokens& in, int64_t t, int64_t r) {
+  const int64_t shared = w.layout->palette_rows == 0 ? 16 : std::min(w.layout->palette_rows, 16);
+  const auto entries =
+      std::span(w.palettes).subspan(static_cast<size_t>(r / shared) << w.layout->bits, size_t{1} << w.layout->bits);
+  float most = 0;
+  for (const uint16_t entry : entries) most = std::max(most, std::fabs(f16_to_f32(entry)));
+  const float scale = most / 127;
+  float acc = 0;
+  for (int64_t b = 0; b < w.columns; b += kActivationBlock) {
+    int32_t isum = 0;
+    for (int64_t k = b; k < std::min(b + kActivationBlock, w.columns); ++k) {
+      const int code = w.codes[static_cast<size_t>(r * w.columns + k)] + w.layout->offset;
+      const float byte = std::rint(f16_to_f32(entries[static_cast<size_t>(code)]) / scale);
+      isum += static_cast<int32_t>(byte) * in.codes.data()[t * in.code_stride + k];
+    }
+    acc = std::fma(static_cast<float>(isum), in.scales[static_cast<size_t>(t * in.scale_stride + b / 128)], acc);
+  }
+  return acc * (w.layout->scaled ? scale * f16_to_f32(w.scales[static_cast<size_t>(r)]) : scale);
 }
 
 }  // namespace halftone

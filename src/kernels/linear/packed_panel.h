@@ -20,6 +20,7 @@ struct PackedPanel {
   static constexpr bool kBlock = kGroup != 0;
   static constexpr bool kNested = kKind == CodeKind::nested_symmetric || kKind == CodeKind::nested_affine;
   static constexpr bool kAffine = kKind == CodeKind::affine || kKind == CodeKind::nested_affine;
+  static constexpr bool kPalette = false;
   static constexpr int64_t kWidth = kBlock ? kGroup : 1;          // to divide by
   static constexpr int kOffset = kAffine ? 0 : 1 << (kBits - 1);  // weight = (code - kOffset) * scale
   static constexpr int64_t kUnit = kBits % 2 == 1 ? 32 : kBits == 4 || kBits == 8 ? 8 : 16;  // columns, padded to it

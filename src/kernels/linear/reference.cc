@@ -41,7 +41,8 @@ struct GroupScales {
   const Layout& layout;
   std::span<const std::byte> panel;
   int r;
-  float scale(int64_t group) const { return layout.scale_of(panel, group, r); }
+  float of_palette = 0;  // what its bytes are multiplied with
+  float scale(int64_t group) const { return layout.is_palette() ? of_palette : layout.scale_of(panel, group, r); }
   float base(int64_t group) const { return layout.base_of(panel, group, r); }
 };
 
@@ -66,14 +67,31 @@ float int8_dot(const int8_t* q, const GroupScales& row, const int8_t* x, const f
   return layout.group == 0 ? acc * row.scale(0) : acc;
 }
 
+// Codes become the bytes of their entries.
+void take_palette(GroupScales& row, int64_t columns, int8_t* codes) {
+  const Layout& layout = row.layout;
+  const auto entry = [&](int u) { return half_at(row.panel, layout.entry_at(u, row.r)); };
+  float most = 0;
+  bool finite = true;
+  for (int u = 0; u < layout.entries(); ++u) {
+    finite = finite && std::isfinite(entry(u));
+    most = std::fmax(most, std::fabs(entry(u)));
+  }
+  const float scale = finite ? most / 127.0f : std::numeric_limits<float>::quiet_NaN();
+  for (int64_t k = 0; k < columns; ++k)
+    codes[k] = static_cast<int8_t>(scale > 0 ? std::nearbyint(entry(codes[k] + layout.offset) / scale) : 0.0f);
+  row.of_palette = layout.scaled ? scale * half_at(row.panel, layout.scale_at(0, row.r)) : scale;
+}
+
 void int8_reference(const LinearArgs& args, LayoutId id, Order) {
   const Layout& layout = layout_of(id);
   const auto panel_bytes = static_cast<size_t>(layout.panel_bytes(args.columns));
   auto* codes = reinterpret_cast<int8_t*>(args.scratch);
   for (int64_t r = args.panel_begin * kPanelRows; r < end_row(args); ++r) {
     const std::byte* panel = args.weights + static_cast<size_t>(r / kPanelRows) * panel_bytes;
-    const GroupScales row = {layout, {panel, panel_bytes}, static_cast<int>(r % kPanelRows)};
+    GroupScales row = {layout, {panel, panel_bytes}, static_cast<int>(r % kPanelRows)};
     layout.unpack_codes(row.panel, row.r, args.columns, codes);
+    if (layout.is_palette()) take_palette(row, args.columns, codes);
     for (int64_t t = 0; t < args.tokens; ++t) {
       const int8_t* x = args.q.codes + t * args.q.code_stride;
       args.y[t * args.y_stride + r] = int8_dot(codes, row, x, args.q.scales + t * args.q.scale_stride, args.columns);

@@ -75,6 +75,12 @@ std::span<const float> Gradients::weight(WeightId id) const {
   return {sum.data(), sum.size()};
 }
 
+std::span<const float> Gradients::value(ValueId id) const {
+  const auto found = std::find(kept_.begin(), kept_.end(), id);
+  HALFTONE_CHECK(found != kept_.end());
+  return kept_values_[static_cast<size_t>(found - kept_.begin())];
+}
+
 void Gradients::clear() {
   for (AlignedBuffer<float>& sum : sums_) std::fill_n(sum.data(), sum.size(), 0.0f);
 }
@@ -102,6 +108,7 @@ void Gradients::mark_needed(size_t begin) {
       needed = needed || (id != kNoWeight && wanted_[static_cast<size_t>(id)]);
     }
     for (const ValueId input : node.inputs) needed = needed || needed_[static_cast<size_t>(input)];
+    needed = needed || std::find(kept_.begin(), kept_.end(), node.output) != kept_.end();
     needed_[static_cast<size_t>(node.output)] = needed;
   }
 }
@@ -111,6 +118,7 @@ Status Gradients::add(Evaluator& evaluator, ValueId output, std::span<const floa
   mark_needed(begin);
   if (!needed_[static_cast<size_t>(output)]) return {};
   Flow flow{*this, evaluator};
+  kept_values_.assign(kept_.size(), {});
   AlignedBuffer<float>& seed = values_[static_cast<size_t>(output)];
   seed = flow.take(evaluator.width(output));
   std::copy(d_output.begin(), d_output.end(), seed.data());
@@ -119,6 +127,9 @@ Status Gradients::add(Evaluator& evaluator, ValueId output, std::span<const floa
     const Node& node = graph_.nodes[i];
     AlignedBuffer<float>& d_y = values_[static_cast<size_t>(node.output)];
     if (d_y.size() == 0) continue;
+    for (size_t k = 0; k < kept_.size(); ++k)
+      if (kept_[k] == node.output)
+        kept_values_[k].assign(d_y.data(), d_y.data() + flow.tokens() * evaluator.width(node.output));
     flow.node = &node;
     flow.d_y = d_y.data();
     std::visit(

@@ -32,6 +32,11 @@ class Gradients {
   std::span<const float> weight(WeightId id) const;
   void clear();
 
+  // From here on add() leaves d loss / d these values behind, each (tokens, width), until the next call.
+  void keep(std::vector<ValueId> ids) { kept_ = std::move(ids); }
+  // REQUIRES: kept, and on the way from the last call's output
+  std::span<const float> value(ValueId id) const;
+
  private:
   struct Flow;  // one call of add
   void mark_needed(size_t begin);
@@ -41,6 +46,8 @@ class Gradients {
   std::vector<bool> needed_;                  // by value: some wanted weight lies before it
   std::vector<AlignedBuffer<float>> sums_;    // by weight; empty: not wanted
   std::vector<AlignedBuffer<float>> values_;  // d loss / d value, while they are waited for
+  std::vector<ValueId> kept_;
+  std::vector<std::vector<float>> kept_values_;  // as kept_
   FloatBuffers spare_;
 };
 

@@ -94,7 +94,8 @@ Result<std::unique_ptr<Preparation>> prepare_gptq(const Layout& layout, const Ma
     if (layout.is_palette()) {  // columns count as they do for the grids of panels
       std::vector<float> weights(static_cast<size_t>(n));
       for (size_t j = 0; j < weights.size(); ++j) weights[static_cast<size_t>(order[j])] = result->pivots[j];
-      HALFTONE_ASSIGN(result->palettes, prepare_kmeans(layout, matrix, {statistics.tokens, weights, {}}, pool));
+      HALFTONE_ASSIGN(result->palettes,
+                      prepare_kmeans(layout, matrix, {statistics.tokens, weights, {}, statistics.row_weights}, pool));
     }
     return std::unique_ptr<Preparation>(std::move(result));
   }

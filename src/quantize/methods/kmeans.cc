@@ -3,6 +3,7 @@
 // mean square of its column, where calibration saw any. Entries are the means rounded to f16, then moved while that
 // lowers the error of what is stored.
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "quantize/methods/methods.h"
@@ -26,7 +27,8 @@ void choose_palettes(const Layout& layout, const MethodInput& input, const Metho
       std::copy(own.begin(), own.end(), palette.begin());
     } else {
       GatheredRows gathered(layout, columns, counts);
-      for (int64_t row = begin; row < end; ++row) gathered.add(input.values.data() + row * columns);
+      for (int64_t row = begin; row < end; ++row)
+        gathered.add(input.values.data() + row * columns, row_weight(input.statistics, input.first_row + row));
       const std::vector<uint16_t> found = gathered.entries(layout.entries(), search);
       std::copy(found.begin(), found.end(), palette.begin());
     }
@@ -45,8 +47,10 @@ void choose_palettes(const Layout& layout, const MethodInput& input, const Metho
 
 // All rows of a matrix, counted in one pass.
 std::vector<uint16_t> entries_of_matrix(const Layout& layout, const MatrixReader& matrix,
-                                        std::span<const uint32_t> counts, ThreadPool& pool, PaletteSearch search) {
-  std::vector<float> sizes(layout.scaled ? static_cast<size_t>(matrix.rows) : 0);
+                                        const InputStatistics& statistics, ThreadPool& pool, PaletteSearch search) {
+  const std::vector<uint32_t> counts = column_counts(statistics.second_moment);
+  const bool rows_differ = layout.scaled || !statistics.row_weights.empty();
+  std::vector<float> sizes(static_cast<size_t>(matrix.rows), 1.0f), shares;
   std::vector<Histogram> histograms(static_cast<size_t>(pool.threads()));
   std::vector<std::vector<float>> rows(histograms.size(), std::vector<float>(static_cast<size_t>(matrix.columns)));
   const auto for_each_row = [&](const auto& body) {
@@ -63,11 +67,13 @@ std::vector<uint16_t> entries_of_matrix(const Layout& layout, const MatrixReader
       const float size = size_of_row(row.data(), matrix.columns);
       sizes[static_cast<size_t>(r)] = size > kGreatestHalf ? 0 : size;
     });
-  const float greatest = sizes.empty() ? 0 : *std::max_element(sizes.begin(), sizes.end());
+  for (int64_t r = 0; r < matrix.rows; ++r)
+    shares.push_back(sizes[static_cast<size_t>(r)] * std::sqrt(row_weight(statistics, r)));
+  const float greatest = *std::max_element(shares.begin(), shares.end());
   for_each_row([&](int64_t r, const std::vector<float>& row, Histogram& histogram) {
-    const float size = layout.scaled ? sizes[static_cast<size_t>(r)] : 1.0f;
+    const float size = sizes[static_cast<size_t>(r)];
     if (!(size > 0)) return;
-    const uint64_t steps = layout.scaled ? count_of_size(size, greatest) : 1;
+    const uint64_t steps = rows_differ ? count_of_size(shares[static_cast<size_t>(r)], greatest) : 1;
     for (size_t k = 0; k < row.size(); ++k) histogram.add(row[k] / size, steps * (counts.empty() ? 1 : counts[k]));
   });
   for (size_t i = 1; i < histograms.size(); ++i) histograms[0].add(histograms[i]);
@@ -76,12 +82,13 @@ std::vector<uint16_t> entries_of_matrix(const Layout& layout, const MatrixReader
 }
 
 std::vector<uint16_t> entries_of_group(const Layout& layout, const MatrixReader& matrix, int64_t first,
-                                       std::span<const uint32_t> counts, PaletteSearch search) {
+                                       const InputStatistics& statistics, PaletteSearch search) {
+  const std::vector<uint32_t> counts = column_counts(statistics.second_moment);
   GatheredRows gathered(layout, matrix.columns, counts);
   std::vector<float> row(static_cast<size_t>(matrix.columns));
   for (int64_t r = first; r < std::min(matrix.rows, first + layout.palette_rows); ++r) {
     matrix.read(r, row.data());
-    gathered.add(row.data());
+    gathered.add(row.data(), row_weight(statistics, r));
   }
   return gathered.entries(layout.entries(), search);
 }
@@ -90,17 +97,17 @@ Result<std::unique_ptr<Preparation>> prepare_palettes(const Layout& layout, cons
                                                       const InputStatistics& statistics, ThreadPool& pool,
                                                       PaletteSearch search) {
   if (!layout.is_palette() || !shares_beyond_panels(layout)) return std::unique_ptr<Preparation>();
-  const std::vector<uint32_t> counts = column_counts(statistics.second_moment);
   auto shared = std::make_unique<SharedPalettes>();
   if (layout.palette_rows == 0) {
-    shared->bits = entries_of_matrix(layout, matrix, counts, pool, search);
+    shared->bits = entries_of_matrix(layout, matrix, statistics, pool, search);
     return std::unique_ptr<Preparation>(std::move(shared));
   }
   const int64_t groups = (matrix.rows + layout.palette_rows - 1) / layout.palette_rows;
   shared->bits.resize(static_cast<size_t>(groups * layout.entries()));
   pool.parallel_for(groups, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t group = begin; group < end; ++group) {
-      const std::vector<uint16_t> found = entries_of_group(layout, matrix, group * layout.palette_rows, counts, search);
+      const std::vector<uint16_t> found =
+          entries_of_group(layout, matrix, group * layout.palette_rows, statistics, search);
       std::copy(found.begin(), found.end(), shared->bits.begin() + group * layout.entries());
     }
   });

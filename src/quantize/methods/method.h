@@ -17,10 +17,15 @@ namespace halftone {
 
 // What calibration saw of the inputs x of one matrix, y = W x. Borrowed; empty where the method does not ask for it.
 struct InputStatistics {
-  int64_t tokens = 0;                    // 0: there was no calibration
-  std::span<const float> second_moment;  // (columns): mean of x_k squared, the Hessian's diagonal
-  std::span<const float> hessian;        // (columns, columns): mean of x x^T, symmetric
+  int64_t tokens = 0;                       // 0: there was no calibration
+  std::span<const float> second_moment;     // (columns): mean of x_k squared, the Hessian's diagonal
+  std::span<const float> hessian;           // (columns, columns): mean of x x^T, symmetric
+  std::span<const float> row_weights = {};  // (rows): how much the errors of a row count; empty: all alike
 };
+
+inline float row_weight(const InputStatistics& statistics, int64_t row) {
+  return statistics.row_weights.empty() ? 1.0f : statistics.row_weights[static_cast<size_t>(row)];
+}
 
 // The matrix that is to be quantized, row by row. read: row → (columns) finite floats; safe from several threads.
 struct MatrixReader {

@@ -18,7 +18,8 @@ PaletteGrid::PaletteGrid(const Layout& layout, const MethodInput& input, const S
       values_(entries()),
       steps_(entries()) {
   std::fill_n(scale_.at, kPanelRows, 1.0f);
-  inverse_ = scale_;
+  inverse_ = weight_ = scale_;
+  for (int64_t lane = 0; lane < rows_; ++lane) weight_.at[lane] = row_weight(input.statistics, first_row_ + lane);
 }
 
 void PaletteGrid::set_entries(int lane, std::span<const uint16_t> bits) {
@@ -57,7 +58,7 @@ void PaletteGrid::fit(const Lanes* values, const float* weights) {
       GatheredRows gathered(layout_, columns_, counts);
       for (int64_t lane = begin; lane < end; ++lane) {
         row_of(lane, row);
-        gathered.add(row.data());
+        gathered.add(row.data(), weight_.at[lane]);
       }
       bits = gathered.entries(layout_.entries(), PaletteSearch::exact);
     }

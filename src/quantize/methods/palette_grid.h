@@ -49,7 +49,7 @@ class PaletteGrid final : public Grid {
   int64_t first_row_;
   std::vector<Lanes> values_;  // by code
   std::vector<Step> steps_;
-  Lanes scale_ = {}, inverse_ = {};
+  Lanes scale_ = {}, inverse_ = {}, weight_ = {};  // weight: how much the errors of a row count
 };
 
 }  // namespace halftone

@@ -51,6 +51,34 @@ TEST(PaletteGrid, RefitsNeverRaiseTheLoss) {
   }
 }
 
+// Rows that share a palette and count differently: what counts gets nearer.
+TEST(PaletteGrid, WeightsOfRowsMoveEntries) {
+  TestMatrix matrix = test_matrix(32, 200, 5), heavy{16, 200, {}, matrix.hessian, matrix.second_moment};
+  std::vector<float> weights;
+  for (size_t row = 0; row < 32; ++row) {
+    weights.push_back(row % 2 == 0 ? 50.0f : 1.0f);
+    for (size_t k = 0; k < 200; ++k) matrix.values[row * 200 + k] *= row % 2 == 0 ? 0.3f : 1.0f;
+  }
+  const auto loss_of_heavy = [&](std::string_view method, std::string_view layout, std::span<const float> of_rows) {
+    InputStatistics statistics = matrix.statistics();
+    statistics.row_weights = of_rows;
+    const TestChoice all = choose_all(method, *find_layout(layout), matrix, statistics);
+    std::vector<float> decoded;
+    heavy.values.clear();
+    for (int64_t row = 0; row < 32; row += 2) {
+      heavy.values.insert(heavy.values.end(), matrix.values.begin() + row * 200,
+                          matrix.values.begin() + (row + 1) * 200);
+      decoded.insert(decoded.end(), all.decoded.begin() + row * 200, all.decoded.begin() + (row + 1) * 200);
+    }
+    return proxy_loss(heavy, decoded, method != "gptq");
+  };
+  for (const char* method : {"gptq", "kmeans_weighted"})
+    for (const char* layout : {"lut4_group16", "lut3_group4", "lut4_group32", "lut4_tensor", "lut3_group16_scaled"})
+      EXPECT_LT(loss_of_heavy(method, layout, weights),
+                (std::string_view(layout).ends_with("scaled") ? 1.0 : 0.6) * loss_of_heavy(method, layout, {}))
+          << method << ' ' << layout;
+}
+
 TEST(PaletteGrid, ThreadsDoNotChangeTheResult) {
   const TestMatrix matrix = test_matrix(40, 150, 17);
   for (const char* name : {"lut4_group16", "lut4_tensor_scaled", "lut3_group32"}) {

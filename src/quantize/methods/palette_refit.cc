@@ -16,7 +16,7 @@ constexpr int64_t kProductRows = 64;  // of H at a time
 
 }  // namespace
 
-// S^T (H + damping) x, the rows of x as vectors: [16][columns].
+// S^T (H + damping) x, the rows of x as vectors, each times its weight: [16][columns].
 PaletteGrid::Entries PaletteGrid::gather(const HessianFactor& shared, const float* vectors, const Lanes* codes) const {
   Entries sums(static_cast<size_t>(kPanelRows) * entries());  // by lane
   alignas(64) float products[kPanelRows * kProductRows];
@@ -30,7 +30,8 @@ PaletteGrid::Entries PaletteGrid::gather(const HessianFactor& shared, const floa
       for (int64_t j = 0; j < count; ++j) {
         const float moved = products[lane * kProductRows + j] + damping * vectors[lane * columns_ + first + j];
         const auto u = static_cast<size_t>(codes[first + j].at[lane]);
-        sums[static_cast<size_t>(lane) * entries() + u] += static_cast<double>(moved * scale_.at[lane]);
+        sums[static_cast<size_t>(lane) * entries() + u] +=
+            static_cast<double>(moved * scale_.at[lane] * weight_.at[lane]);
       }
   }
   Entries result(static_cast<size_t>(layout_.panel_palettes()) * entries());
@@ -49,7 +50,8 @@ PaletteGrid::Entries PaletteGrid::curvature(const HessianFactor& shared, const L
     for (int64_t lane = 0; lane < rows_; ++lane) {
       const auto scale = static_cast<double>(scale_.at[lane]);
       const auto u = static_cast<size_t>(codes[k].at[lane]);
-      result[static_cast<size_t>(lane / lanes_of_palette()) * entries() + u] += own * scale * scale;
+      result[static_cast<size_t>(lane / lanes_of_palette()) * entries() + u] +=
+          own * scale * scale * static_cast<double>(weight_.at[lane]);
     }
   }
   for (double& one : result) one = one > 0 ? one : 1;

@@ -159,22 +159,23 @@ uint16_t encode_scaled(const PaletteCoder& coder, const float* values, int64_t c
   return f32_to_f16(scale);
 }
 
-void GatheredRows::add(const float* row) {
+void GatheredRows::add(const float* row, float weight) {
   const float size = scaled_ ? size_of_row(row, columns_) : 1.0f;
   if (!(size > 0) || size > kGreatestHalf) return;
-  sizes_.push_back(size);
+  sizes_.push_back(size * std::sqrt(weight));
   for (int64_t k = 0; k < columns_; ++k)
     values_.push_back({row[k] / size, counts_.empty() ? uint64_t{1} : counts_[static_cast<size_t>(k)]});
 }
 
 std::vector<uint16_t> GatheredRows::entries(int count, PaletteSearch search) {
   if (values_.empty()) values_.push_back({0, 1});
-  if (scaled_ && !sizes_.empty()) count_sizes();
+  if (!sizes_.empty()) count_sizes();
   return entries_of(Population(std::move(values_)), count, search);
 }
 
 void GatheredRows::count_sizes() {
   const float greatest = *std::max_element(sizes_.begin(), sizes_.end());
+  if (*std::min_element(sizes_.begin(), sizes_.end()) == greatest) return;  // all alike
   for (size_t i = 0; i < values_.size(); ++i)
     values_[i].count *= count_of_size(sizes_[i / static_cast<size_t>(columns_)], greatest);
 }

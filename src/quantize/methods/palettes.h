@@ -46,13 +46,14 @@ float size_of_row(const float* values, int64_t count);
 // How much a row counts after it was divided by its size: with the square of that, in steps.
 uint64_t count_of_size(float size, float greatest);
 
-// What rows that share a palette add to it. Scaled rows are divided by their size, and count with its square.
+// What rows that share a palette add to it. Scaled rows are divided by their size, and count with its square. A row may
+// count more than others.
 class GatheredRows {
  public:
   GatheredRows(const Layout& layout, int64_t columns, std::span<const uint32_t> counts)
       : scaled_(layout.scaled), columns_(columns), counts_(counts) {}
 
-  void add(const float* row);
+  void add(const float* row, float weight = 1);
   // Zeros where there are none.
   std::vector<uint16_t> entries(int count, PaletteSearch search);
 

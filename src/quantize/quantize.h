@@ -14,6 +14,7 @@
 #include "graph/graph.h"
 #include "halftone/status.h"
 #include "models/language_model.h"
+#include "quantize/activations/ranges.h"
 #include "quantize/evaluate/sequences.h"
 #include "quantize/recipe.h"
 #include "quantize/tune/tune.h"
@@ -38,6 +39,7 @@ struct QuantizeReport {
   int64_t weights_bytes = 0;   // of weights.safetensors
   double bits_per_weight = 0;  // of all tensors, scales and padding counted
   std::optional<TuneReport> tuned;
+  std::optional<RangesReport> activations;
   double seconds = 0;
   nlohmann::ordered_json to_json() const;
 };
@@ -47,6 +49,7 @@ struct QuantizeOptions {
   int64_t tile_bytes = 64 << 20;  // source rows, counted as floats, that one step takes
   // What methods that use data see; an error where one asks and there is none. Borrowed.
   const Sequences* calibration = nullptr;
+  const Sequences* held_out = nullptr;  // how much of it static ranges hold goes to the report; borrowed
 };
 
 // Streams the source's tensors through the recipe into an artifact folder, which appears complete or not at all. The

@@ -18,6 +18,7 @@ constexpr int64_t kMaxRecipeBytes = 1'000'000;
 struct Preset {
   std::string_view name, layout, method = {};  // no method: the default of the layout
   bool tune = false;
+  std::string_view activations = {};
 };
 
 constexpr Preset kPresets[] = {
@@ -57,6 +58,8 @@ constexpr Preset kPresets[] = {
     {"int4-channel-best", "int4_channel", "gptq", true},
     {"int3-best", "int3_block32", "gptq", true},
     {"lut4-best", "lut4_group16", "gptq", true},
+    {"w8a8", "int8_channel", "nearest", false, "{bits: 8, range: error}"},
+    {"w8a16", "int8_channel", "nearest", false, "{bits: 16, range: max}"},
     {"lut8", "lut8_group16"},
     {"lut6", "lut6_group16"},
     {"lut4", "lut4_group16"},
@@ -76,8 +79,9 @@ std::string yaml_of(const Preset& preset) {
   const std::string method =
       layout->is_float() ? ""
                          : fmt::format(", method: {}", preset.method.empty() ? default_method(layout) : preset.method);
-  return fmt::format("name: {}\nrules:\n  - {{match: \"*\", layout: {}{}}}\n{}", preset.name, preset.layout, method,
-                     preset.tune ? "tune: {steps: 60}\n" : "");
+  return fmt::format("name: {}\nrules:\n  - {{match: \"*\", layout: {}{}}}\n{}{}", preset.name, preset.layout, method,
+                     preset.tune ? "tune: {steps: 60}\n" : "",
+                     preset.activations.empty() ? "" : fmt::format("activations: {}\n", preset.activations));
 }
 
 std::string with_underscores(std::string_view text) {
@@ -179,6 +183,7 @@ Result<Recipe> parse_recipe(std::string_view yaml, std::string_view name) {
   }
   HALFTONE_ASSIGN(recipe.allow_float, map.texts("allow_float"));
   HALFTONE_ASSIGN(recipe.tune, read_tune(map));
+  HALFTONE_ASSIGN(recipe.activations, read_activation_options(map));
   HALFTONE_TRY(map.finish());
   return recipe;
 }

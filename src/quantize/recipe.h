@@ -6,6 +6,7 @@
 //     - {op: embedding, layout: int8_block32}
 //     - {match: "*", layout: int4_block32}
 //   allow_float: ["lm_head.weight"]   # may stay as they are when their rule cannot be applied
+//   activations: {bits: 8, range: error}   # static ranges of what matrices read: error, percentile (: 99.99) or max
 //   tune: {steps: 60}              # distil scales against the float model; rate: 0.003, batch_tokens: 2048
 // `layout: keep` leaves a tensor as found. Vectors (norms, biases) are always kept; a rule that asks only for vectors
 // to be packed, and a rule or allow_float entry that hits no tensor, are errors.
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "halftone/status.h"
+#include "quantize/activations/options.h"
 #include "quantize/tune/tune_options.h"
 #include "tensor/layout.h"
 
@@ -35,6 +37,7 @@ struct Recipe {
   std::vector<Rule> rules;
   std::vector<std::string> allow_float;  // globs
   TuneOptions tune;
+  ActivationOptions activations;
   std::string text;  // the YAML that says all this
 };
 

@@ -59,7 +59,7 @@ int64_t linear_scratch_bytes(int64_t columns);
 // so that the result shows it. codes and sums must hold columns rounded up to 32 (and / 32). The same bits from every
 // row of quantize_kernels().
 using QuantizeFn = void (*)(const float* x, int64_t columns, float fixed_scale, int8_t* codes, float* scales,
-                               int32_t* sums);
+                            int32_t* sums);
 struct QuantizeKernel {
   const char* name;
   Isa isa;

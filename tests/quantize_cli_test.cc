@@ -60,6 +60,24 @@ TEST_F(QuantizeCli, ByDataAndTuned) {
   EXPECT_EQ(verified.first, 0) << verified.second;
 }
 
+TEST_F(QuantizeCli, StaticRangesRunAndAreCovered) {
+  const auto [code, output] = quantize(
+      "-r w8a8 --calibration %M/calibration.txt --calibration-tokens 4096 --held-out %M/validation.txt --json "
+      "out.json");
+  ASSERT_EQ(code, 0) << output;
+  EXPECT_TRUE(says(output, "static 8-bit ranges by error: 99.")) << output;
+  const Json ranges = json()["results"]["activations"];
+  EXPECT_EQ(ranges["bits"], 8);
+  EXPECT_EQ(ranges["inputs"].size(), 17u);  // 4 layers of 4 values, and what the output reads
+  EXPECT_EQ(ranges["inputs"][0]["matrices"].size(), 3u);
+  EXPECT_GT(ranges["held_out_inside"].get<double>(), 0.99);
+  const auto [ran, text] =
+      run_command(fmt::format("cd '{}' && '{}/halftone' run q.ht -p 'Question: ' --max-tokens 3 --json -",
+                              temp_.path().string(), HALFTONE_BINARY_DIR));
+  ASSERT_EQ(ran, 0) << text;
+  EXPECT_TRUE(says(text, "\"activations\": \"static8\"")) << text;
+}
+
 TEST_F(QuantizeCli, TextThatIsAlsoCalibrationIsNotHeldOut) {
   const auto [code, output] =
       quantize("-r best.yaml --calibration %M/calibration.txt --calibration-tokens 2048 --held-out %M/calibration.txt");

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <set>
+
 #include "base/atomic_write.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
@@ -68,6 +70,14 @@ Result<int> print_tokens(Shell& shell, const LanguageModel& model, const Inspect
 
 std::string bytes_or_dash(int64_t bytes) { return bytes > 0 ? format_bytes(bytes) : "-"; }
 
+// The widths of static ranges that the model has.
+std::set<int32_t> ranges_of(const LanguageModel& model) {
+  std::set<int32_t> bits;
+  for (const StoredTensor& tensor : model.file.tensors)
+    if (tensor.input.exists()) bits.insert(tensor.input.bits);
+  return bits;
+}
+
 std::string describe(const LanguageModel& model, const WeightSummary& weights, bool colour) {
   const ModelConfig& config = model.config;
   std::string out =
@@ -78,6 +88,8 @@ std::string describe(const LanguageModel& model, const WeightSummary& weights, b
   out += fmt::format("task: next token; context {} tokens, KV cache {} per token, vocabulary {}, tokenizer {}\n",
                      format_count(config.context), format_bytes(model.model->kv_bytes_per_token()),
                      format_count(config.vocabulary), model.tokenizer ? model.tokenizer->kind() : "none");
+  if (const auto ranges = ranges_of(model); !ranges.empty())
+    out += fmt::format("static ranges of what matrices read: {} bits\n", fmt::join(ranges, " and "));
   Table table({"part", "layout", ">tensors", ">parameters", ">bytes", ">scales", ">padding", ">bits/weight"});
   for (const WeightItem& item : weights.items)
     table.row({{item.part},
@@ -123,6 +135,7 @@ nlohmann::ordered_json results_json(const LanguageModel& model, const WeightSumm
                                  {"weights", to_json(weights)},
                                  {"ignored", model.ignored},
                                  {"checked_finite", checked}};
+  if (const auto ranges = ranges_of(model); !ranges.empty()) json["static_range_bits"] = ranges;
   if (model.file.import) json["import"] = import_json(*model.file.import);
   return json;
 }

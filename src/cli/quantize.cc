@@ -41,6 +41,7 @@ Presets: fp16 bf16 int8 int8-block int6 int5 int4 int4-block64 int4-block128 int
   palettes: lut8 lut6 lut4 lut3 lut2;
   by data, with --calibration FILE: int4-best int4-channel-best int3-best lut4-best;
   layouts per tensor, by data: mixed-4.5 mixed-4.0, or --target-bits, --max-bytes;
+  static ranges for NPUs, with --calibration FILE: w8a8 w8a16;
   or a YAML recipe (docs/adding/recipe.md).)";
 
 Result<std::optional<Calibration>> read_calibration_of(const QuantizeArguments& arguments, const LanguageModel& model) {
@@ -52,9 +53,8 @@ Result<std::optional<Calibration>> read_calibration_of(const QuantizeArguments& 
 
 // How much of a text that was held out lies in what calibration saw.
 Result<nlohmann::ordered_json> cover(Shell& shell, const QuantizeArguments& arguments, const LanguageModel& model,
-                                     const Calibration& calibration, ThreadPool& pool) {
-  HALFTONE_ASSIGN(const Calibration held_out,
-                  load_calibration(arguments.held_out, reader_of(model), arguments.calibration.options));
+                                     const Calibration& calibration, Calibration& held_out, ThreadPool& pool) {
+  HALFTONE_ASSIGN(held_out, load_calibration(arguments.held_out, reader_of(model), arguments.calibration.options));
   HALFTONE_TRY(refuse_leakage(find_leakage(calibration.sequences, held_out.sequences),
                               arguments.calibration.file.string(), arguments.held_out));
   const Graph& graph = model.model->graph();
@@ -92,8 +92,10 @@ Result<int> run(Shell& shell, const QuantizeArguments& arguments) {
   HALFTONE_ASSIGN(const auto calibration, read_calibration_of(arguments, *model));
   if (calibration) options.calibration = &calibration->sequences;
   nlohmann::ordered_json coverage;
+  Calibration held_out;
   if (!arguments.held_out.empty()) {
-    HALFTONE_ASSIGN(coverage, cover(shell, arguments, *model, *calibration, pool));
+    HALFTONE_ASSIGN(coverage, cover(shell, arguments, *model, *calibration, held_out, pool));
+    options.held_out = &held_out.sequences;
   }
   HALFTONE_ASSIGN(const QuantizeReport report,
                   quantize(*model, recipe, arguments.output, options, pool, shell.progress()));
@@ -101,6 +103,7 @@ Result<int> run(Shell& shell, const QuantizeArguments& arguments) {
   shell.print(quantize_table(report, shell.colour()));
   if (report.mixed) shell.print(mixed_text(*report.mixed, shell.colour()));
   if (report.tuned) shell.print(tuned_text(*report.tuned));
+  if (report.activations) shell.print(ranges_text(*report.activations));
   shell.print(fmt::format("wrote {}: {}, {:.2f} bits per weight, in {}\n", arguments.output,
                           format_bytes(report.weights_bytes), report.bits_per_weight, format_seconds(report.seconds)));
   nlohmann::ordered_json results = report.to_json();

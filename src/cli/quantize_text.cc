@@ -47,6 +47,22 @@ std::string tuned_text(const TuneReport& tuned) {
                      tuned.kept ? "" : ", no gain: left as it was");
 }
 
+std::string ranges_text(const RangesReport& report) {
+  constexpr size_t kShown = 5;
+  const auto inside = [](const InputRange& input) { return input.held_out.value_or(input.calibration).inside; };
+  std::vector<const InputRange*> inputs;
+  for (const InputRange& one : report.inputs) inputs.push_back(&one);
+  std::stable_sort(inputs.begin(), inputs.end(), [&](const auto* a, const auto* b) { return inside(*a) < inside(*b); });
+  std::string text = fmt::format("static {}-bit ranges by {}: {:.4f} % of the calibrated values inside",
+                                 report.options.bits, name_of(report.options.rule), 100 * report.inside);
+  if (report.held_out_inside) text += fmt::format(", {:.4f} % of the held-out ones", 100 * *report.held_out_inside);
+  text += "\n";
+  for (size_t i = 0; i < std::min(kShown, inputs.size()); ++i)
+    text += fmt::format("  {:<40} {:8.4f} %  rounding error {:.2f} %\n", inputs[i]->matrices.front(),
+                        100 * inside(*inputs[i]), 100 * inputs[i]->relative_rms_error);
+  return text;
+}
+
 std::string coverage_text(const CoverageReport& report) {
   constexpr size_t kShown = 3;
   std::vector<const TensorCoverage*> tensors;

@@ -11,6 +11,7 @@ namespace halftone::cli {
 
 std::string quantize_table(const QuantizeReport& report, bool colour);  // a row per layout
 std::string tuned_text(const TuneReport& tuned);
+std::string ranges_text(const RangesReport& report);      // and the inputs that they hold least
 std::string coverage_text(const CoverageReport& report);  // of the inputs least covered
 
 }  // namespace halftone::cli

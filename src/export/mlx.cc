@@ -8,6 +8,7 @@
 
 #include "base/atomic_write.h"
 #include "base/error.h"
+#include "export/lost_ranges.h"
 #include "export/mlx_rows.h"
 #include "export/mlx_verify.h"
 #include "formats/mlx/rows.h"
@@ -185,6 +186,7 @@ class MlxExporter {
       parameters_ += planned.rows() * planned.columns();
       tensors_.push_back(std::move(planned));
     }
+    note_lost_ranges(model_.file, report.notes);
     return {};
   }
 

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "export/architecture.h"
 #include "export/blocks.h"
+#include "export/lost_ranges.h"
 
 namespace halftone {
 namespace {
@@ -68,6 +69,7 @@ class Planner {
       HALFTONE_TRY(add(*source, ref.offset));
     }
     add_rope_factors();
+    note_lost_ranges(model_.file, plan_.notes);
     return std::move(plan_);
   }
 

@@ -62,6 +62,7 @@ nlohmann::ordered_json provenance_of(const ModelFile& source, const Recipe& reci
   const nlohmann::ordered_json json = report.to_json();
   for (const char* part : {"transforms", "tuned"})
     if (json.contains(part)) provenance[part] = json[part];
+  if (report.activations) provenance["activations"] = report.activations->summary();
   provenance["tensors"] = json["tensors"];
   return provenance;
 }
@@ -84,6 +85,7 @@ nlohmann::ordered_json QuantizeReport::to_json() const {
   for (const TransformReport& transform : transforms) json["transforms"].push_back(transform.to_json());
   if (tuned) json["tuned"] = tuned_json(*tuned);
   if (mixed) json["mixed"] = mixed->to_json();
+  if (activations) json["activations"] = activations->to_json();
   for (const SourceFile& file : source_files)
     json["source_files"].push_back({{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}});
   for (const TensorReport& tensor : tensors)
@@ -136,6 +138,11 @@ class Run {
           "[quantize] recipe {}: tuning compares with the float model on real text; expected --calibration FILE, got "
           "none",
           recipe_.name);
+    if (recipe_.activations.bits > 0 && options_.calibration == nullptr)
+      return invalid_input(
+          "[quantize] recipe {}: static ranges of activations follow from what the model computes on real text; "
+          "expected --calibration FILE, got none",
+          recipe_.name);
     HALFTONE_ASSIGN(observer_, make_observer(assignments_, source_, graph_, recipe_, options_.calibration, pool_));
     std::vector<ArtifactTensor> stored;
     for (const Assignment& one : assignments_) stored.push_back(stored_as(one, tuned()));
@@ -173,6 +180,17 @@ class Run {
       if (report_.tuned->kept && assignments_[i].method != nullptr) totals_[i] = measure(assignments_[i], bytes);
       HALFTONE_TRY(writer_->write(bytes));
     }
+    return {};
+  }
+
+  // On the bytes that were written: the inputs are those that the quantized matrices give.
+  Status fix_ranges() {
+    HALFTONE_ASSIGN(const ModelFile stored, writer_->stage());
+    HALFTONE_ASSIGN(report_.activations,
+                    find_ranges(stored, graph_, *options_.calibration, recipe_.activations, pool_, progress_));
+    if (options_.held_out != nullptr)
+      HALFTONE_TRY(cover_held_out(stored, graph_, *options_.held_out, *report_.activations, pool_, progress_));
+    writer_->set_inputs(report_.activations->by_matrix());
     return {};
   }
 
@@ -243,6 +261,7 @@ Result<QuantizeReport> quantize_file(const ModelFile& source, const Graph& graph
   HALFTONE_TRY(run.begin(target));
   HALFTONE_TRY(run.pack());
   if (run.tuned()) HALFTONE_TRY(run.tune_and_write());
+  if (recipe.activations.bits > 0) HALFTONE_TRY(run.fix_ranges());
   HALFTONE_ASSIGN(QuantizeReport report, run.finish(std::move(transformed.reports)));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;

@@ -14,6 +14,7 @@
 #include "graph/graph.h"
 #include "halftone/status.h"
 #include "models/language_model.h"
+#include "quantize/activations/ranges.h"
 #include "quantize/evaluate/sequences.h"
 #include "quantize/mixed/mixed.h"
 #include "quantize/recipe.h"
@@ -42,6 +43,7 @@ struct QuantizeReport {
   std::vector<TransformReport> transforms;
   std::optional<TuneReport> tuned;
   std::optional<MixedReport> mixed;  // where the recipe left layouts to measurement
+  std::optional<RangesReport> activations;
   double seconds = 0;
   nlohmann::ordered_json to_json() const;
 };
@@ -51,6 +53,7 @@ struct QuantizeOptions {
   int64_t tile_bytes = 64 << 20;  // source rows, counted as floats, that one step takes
   // What methods that use data see; an error where one asks and there is none. Borrowed.
   const Sequences* calibration = nullptr;
+  const Sequences* held_out = nullptr;  // how much of it static ranges hold goes to the report; borrowed
 };
 
 // Streams the source's tensors through the recipe into an artifact folder, which appears complete or not at all. The

@@ -22,6 +22,7 @@ struct Preset {
   // Keys of `tune`; empty: nothing is tuned. What fewer bits leave to mend takes larger steps.
   std::string_view tune = {};
   double target_bits = 0;  // above 0: layouts by measurement
+  std::string_view activations = {};
 };
 
 constexpr Preset kPresets[] = {
@@ -63,6 +64,8 @@ constexpr Preset kPresets[] = {
     {"lut4-best", "lut4_group16", "gptq", "steps: 80, rate: 0.005"},
     {"mixed-4.5", {}, {}, "steps: 60, rate: 0.006", 4.5},
     {"mixed-4.0", {}, {}, "steps: 60, rate: 0.006", 4.0},
+    {"w8a8", "int8_channel", "nearest", {}, 0, "{bits: 8, range: error}"},
+    {"w8a16", "int8_channel", "nearest", {}, 0, "{bits: 16, range: max}"},
     {"lut8", "lut8_group16"},
     {"lut6", "lut6_group16"},
     {"lut4", "lut4_group16"},
@@ -88,8 +91,8 @@ std::string yaml_of(const Preset& preset) {
   const std::string method =
       layout->is_float() ? ""
                          : fmt::format(", method: {}", preset.method.empty() ? default_method(layout) : preset.method);
-  return fmt::format("name: {}\nrules:\n  - {{match: \"*\", layout: {}{}}}\n{}", preset.name, preset.layout, method,
-                     tune);
+  return fmt::format("name: {}\nrules:\n  - {{match: \"*\", layout: {}{}}}\n{}{}", preset.name, preset.layout, method,
+                     tune, preset.activations.empty() ? "" : fmt::format("activations: {}\n", preset.activations));
 }
 
 std::string with_underscores(std::string_view text) {
@@ -203,6 +206,7 @@ Result<Recipe> parse_recipe(std::string_view yaml, std::string_view name) {
   HALFTONE_ASSIGN(recipe.allow_float, map.texts("allow_float"));
   HALFTONE_TRY(read_transforms(map, recipe));
   HALFTONE_ASSIGN(recipe.tune, read_tune(map));
+  HALFTONE_ASSIGN(recipe.activations, read_activation_options(map));
   HALFTONE_TRY(map.finish());
   return recipe;
 }

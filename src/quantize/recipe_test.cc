@@ -38,7 +38,8 @@ TEST(Recipe, EveryIntegerLayoutThatMethodsChooseHasAPreset) {
     int found = 0;  // beside those that need data
     for (const std::string& name : preset_names()) {
       const auto recipe = load_recipe(name);
-      found += !recipe->mixed && recipe->rules[0].layout == layout && recipe->tune.steps == 0 ? 1 : 0;
+      const bool plain = !recipe->mixed && recipe->tune.steps + recipe->activations.bits == 0;
+      found += plain && recipe->rules[0].layout == layout ? 1 : 0;
     }
     EXPECT_EQ(found, 1) << layout->name;
   }
@@ -65,6 +66,32 @@ TEST(Recipe, TunesAsTold) {
   EXPECT_TRUE(contains(refused("{steps: 5, batch_tokens: 1}"), "batch_tokens: expected 64 to"));
   EXPECT_TRUE(contains(refused("{steps: 5, pace: 1}"), "pace")) << refused("{steps: 5, pace: 1}");
   EXPECT_TRUE(contains(refused("{rate: 0.01}"), "steps"));
+}
+
+TEST(Recipe, Activations) {
+  EXPECT_EQ(load_recipe("int8")->activations.bits, 0);
+  EXPECT_EQ(load_recipe("w8a8")->activations.bits, 8);
+  EXPECT_EQ(load_recipe("w8a16")->activations.bits, 16);
+  EXPECT_EQ(load_recipe("w8a8")->rules[0].layout->name, "int8_channel");
+  const std::string rules = "rules: [{layout: int8_channel}]\n";
+  const auto read = [&](const std::string& activations) {
+    return parse_recipe(rules + "activations: " + activations, "r.yaml");
+  };
+  EXPECT_EQ(read("{bits: 8}")->activations.rule, RangeRule::error);
+  EXPECT_EQ(read("{bits: 8, range: max}")->activations.rule, RangeRule::max);
+  EXPECT_EQ(read("{bits: 8, range: percentile}")->activations.percentile, 99.99);
+  EXPECT_EQ(read("{bits: 16, range: percentile, percentile: 99}")->activations.percentile, 99);
+  const auto refused = [&](const std::string& activations) {
+    return message_of(rules + "activations: " + activations);
+  };
+  EXPECT_TRUE(contains(refused("{range: max}"), "bits")) << refused("{range: max}");
+  EXPECT_TRUE(contains(refused("{bits: 4}"), "r.yaml:2: bits: expected 8 or 16 bits, got 4")) << refused("{bits: 4}");
+  EXPECT_TRUE(contains(refused("{bits: 8, range: most}"), "range: expected error, percentile or max, got 'most'"));
+  EXPECT_TRUE(contains(refused("{bits: 8, percentile: 99}"), "expected it with range: percentile only"));
+  EXPECT_TRUE(contains(refused("{bits: 8, range: percentile, percentile: 101}"), "expected 50 to 100, got 101"));
+  EXPECT_TRUE(contains(refused("{bits: 8, range: percentile, percentile: .nan}"), "expected"));
+  EXPECT_TRUE(contains(refused("{bits: 8, rnage: max}"), "rnage: unknown key; did you mean 'range'?"))
+      << refused("{bits: 8, rnage: max}");
 }
 
 TEST(Recipe, PalettesGetMethodsOfTheirOwn) {

@@ -121,7 +121,7 @@ const QuantizeKernel* const* quantize_kernels(int* count) {
   return kQuantizePointers.items;
 }
 
-QuantizeRowFn select_quantize(Isa active) {
+QuantizeFn select_quantize(Isa active) {
   for (const QuantizeKernel& kernel : kQuantize) {
     if (isa_runs(kernel.isa, active)) return kernel.run;
   }

@@ -62,15 +62,15 @@ int64_t linear_scratch_bytes(int64_t columns);
 // and what lies beyond 127 of it becomes 127. A block with an infinity or NaN gets the scale NaN and codes of zero,
 // so that the result shows it. codes and sums must hold columns rounded up to 32 (and / 32). The same bits from every
 // row of quantize_kernels().
-using QuantizeRowFn = void (*)(const float* x, int64_t columns, float fixed_scale, int8_t* codes, float* scales,
-                               int32_t* sums);
+using QuantizeFn = void (*)(const float* x, int64_t columns, float fixed_scale, int8_t* codes, float* scales,
+                            int32_t* sums);
 struct QuantizeKernel {
   const char* name;
   Isa isa;
-  QuantizeRowFn run;
+  QuantizeFn run;
 };
 const QuantizeKernel* const* quantize_kernels(int* count);
-QuantizeRowFn select_quantize(Isa active);
+QuantizeFn select_quantize(Isa active);
 // With the active ISA's kernel (scalar when HALFTONE_ISA is in error: callers report that when they select).
 void quantize_activations(const float* x, int64_t columns, float fixed_scale, int8_t* codes, float* scales,
                           int32_t* sums);

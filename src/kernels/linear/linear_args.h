@@ -42,6 +42,5 @@ struct LinearArgs {
 };
 
 using LinearFn = void (*)(const LinearArgs&);
-using QuantizeFn = void (*)(const float* x, int64_t columns, int8_t* codes, float* scales, int32_t* sums);
 
 }  // namespace halftone

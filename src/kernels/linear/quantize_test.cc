@@ -21,7 +21,7 @@ struct Quantized {
   std::vector<int32_t> sums;
 };
 
-Quantized quantize(QuantizeRowFn run, const std::vector<float>& x, float fixed_scale = 0) {
+Quantized quantize(QuantizeFn run, const std::vector<float>& x, float fixed_scale = 0) {
   const size_t groups = (x.size() + 31) / 32;
   Quantized q = {std::vector<int8_t>(groups * 32 + 1, kGarbage), std::vector<float>((x.size() + 127) / 128 + 1, -1.0f),
                  std::vector<int32_t>(groups + 1, 77)};
@@ -45,8 +45,8 @@ void for_each_kernel(const Body& body) {
 }
 
 TEST(QuantizeActivations, KernelsAgreeBitForBit) {
-  const QuantizeRowFn reference = select_quantize(Isa::scalar);
-  for_each_kernel([&](QuantizeRowFn run) {
+  const QuantizeFn reference = select_quantize(Isa::scalar);
+  for_each_kernel([&](QuantizeFn run) {
     Rng rng(31);
     for (size_t n = 1; n < 420; n += n < 140 ? 1 : 37) {
       for (const float magnitude : {1.0f, 1e-30f, 1e-38f, 1e-44f, 1e30f}) {
@@ -64,7 +64,7 @@ TEST(QuantizeActivations, KernelsAgreeBitForBit) {
 }
 
 TEST(QuantizeActivations, RoundsToNearestEvenAndSums) {
-  for_each_kernel([](QuantizeRowFn run) {
+  for_each_kernel([](QuantizeFn run) {
     std::vector<float> x(33, 0.0f);  // scale 1
     x[0] = -127;
     x[1] = 0.5f, x[2] = 1.5f, x[3] = 2.5f, x[4] = -0.5f, x[5] = -1.5f, x[6] = 126.5f, x[32] = 3.0f;
@@ -96,7 +96,7 @@ Quantized plainly(const std::vector<float>& x, float scale) {
 }
 
 TEST(QuantizeActivations, AFixedScaleCutsWhatLiesBeyond) {
-  for_each_kernel([](QuantizeRowFn run) {
+  for_each_kernel([](QuantizeFn run) {
     Rng rng(32);
     int64_t cut = 0;
     for (size_t n = 1; n < 420; n += n < 140 ? 1 : 37) {
@@ -116,7 +116,7 @@ TEST(QuantizeActivations, AFixedScaleCutsWhatLiesBeyond) {
 }
 
 TEST(QuantizeActivations, AFixedScaleHidesNoInfinity) {
-  for_each_kernel([](QuantizeRowFn run) {
+  for_each_kernel([](QuantizeFn run) {
     std::vector<float> x(300, 1.0f);
     x[130] = std::numeric_limits<float>::infinity();
     const Quantized q = quantize(run, x, 0.5f);
@@ -129,7 +129,7 @@ TEST(QuantizeActivations, AFixedScaleHidesNoInfinity) {
 }
 
 TEST(QuantizeActivations, ZeroAndNonFiniteBlocks) {
-  for_each_kernel([](QuantizeRowFn run) {
+  for_each_kernel([](QuantizeFn run) {
     for (const float bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::quiet_NaN()}) {
       std::vector<float> x(384, 0.0f);
       x[130] = bad, x[131] = 5.0f;

@@ -92,7 +92,7 @@ TEST(Layout, TableAgreesWithIds) {
       EXPECT_EQ(layout->unit * kPanelRows * layout->bits % (8 * 64), 0) << layout->name;  // units are whole vectors
     }
   }
-  EXPECT_EQ(index, static_cast<int>(LayoutId::lut6_group1) + 1);
+  EXPECT_EQ(index, static_cast<int>(LayoutId::lut8_group1) + 1);
   EXPECT_EQ(find_layout("int4-block32"), &layout_of(LayoutId::int4_block32));
   EXPECT_EQ(find_layout("int4_block3"), nullptr);
   EXPECT_EQ(find_layout(""), nullptr);

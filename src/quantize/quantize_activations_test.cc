@@ -140,10 +140,10 @@ TEST_F(QuantizeActivations, FollowTuningAndMethodsByData) {
 
 TEST_F(QuantizeActivations, WithoutCalibrationIsAnError) {
   calibration_ = nullptr;
-  const auto report = run("w8a8");
+  const auto report = run("w8a16");
   ASSERT_FALSE(report.ok());
   EXPECT_TRUE(contains(std::string(report.status().message()),
-                       "recipe w8a8: static ranges of activations follow from what the model computes on real text; "
+                       "recipe w8a16: static ranges of activations follow from what the model computes on real text; "
                        "expected --calibration FILE, got none"));
   EXPECT_FALSE(std::filesystem::exists(out_));
 }

@@ -22,7 +22,7 @@ struct Preset {
   // Keys of `tune`; empty: nothing is tuned. What fewer bits leave to mend takes larger steps.
   std::string_view tune = {};
   double target_bits = 0;  // above 0: layouts by measurement
-  std::string_view activations = {};
+  std::string_view activations = {}, transform = {};
 };
 
 constexpr Preset kPresets[] = {
@@ -64,7 +64,7 @@ constexpr Preset kPresets[] = {
     {"lut4-best", "lut4_group16", "gptq", "steps: 80, rate: 0.005"},
     {"mixed-4.5", {}, {}, "steps: 60, rate: 0.006", 4.5},
     {"mixed-4.0", {}, {}, "steps: 60, rate: 0.006", 4.0},
-    {"w8a8", "int8_channel", "nearest", {}, 0, "{bits: 8, range: error}"},
+    {"w8a8", "int8_channel", "nearest", {}, 0, "{bits: 8, range: error}", "smooth"},
     {"w8a16", "int8_channel", "nearest", {}, 0, "{bits: 16, range: max}"},
     {"lut8", "lut8_group16"},
     {"lut6", "lut6_group16"},
@@ -91,8 +91,11 @@ std::string yaml_of(const Preset& preset) {
   const std::string method =
       layout->is_float() ? ""
                          : fmt::format(", method: {}", preset.method.empty() ? default_method(layout) : preset.method);
-  return fmt::format("name: {}\nrules:\n  - {{match: \"*\", layout: {}{}}}\n{}{}", preset.name, preset.layout, method,
-                     tune, preset.activations.empty() ? "" : fmt::format("activations: {}\n", preset.activations));
+  const std::string transform = preset.transform.empty() ? "" : fmt::format("transform: [{}]\n", preset.transform);
+  const std::string activations =
+      preset.activations.empty() ? "" : fmt::format("activations: {}\n", preset.activations);
+  return fmt::format("name: {}\nrules:\n  - {{match: \"*\", layout: {}{}}}\n{}{}{}", preset.name, preset.layout, method,
+                     transform, tune, activations);
 }
 
 std::string with_underscores(std::string_view text) {

@@ -11,6 +11,7 @@
 #include "base/temp_folder.h"
 #include "formats/import/test_cache.h"
 #include "models/synth.h"
+#include "models/test_families.h"
 #include "program.h"
 
 namespace halftone {
@@ -163,11 +164,7 @@ std::vector<std::string> tiny_shapes() {
   return names;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ContainersCli, testing::ValuesIn(tiny_shapes()), [](const auto& info) {
-  std::string name = info.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(All, ContainersCli, testing::ValuesIn(tiny_shapes()), shape_name);
 
 }  // namespace
 }  // namespace halftone

@@ -16,6 +16,7 @@
 #include "formats/import/test_cache.h"
 #include "generate/generator.h"
 #include "models/synth.h"
+#include "models/test_families.h"
 
 namespace halftone {
 namespace {
@@ -167,11 +168,7 @@ TEST_P(LlamaCpp, GreedyTokensAreTheSame) {
 INSTANTIATE_TEST_SUITE_P(All, LlamaCpp,
                          testing::Values("tiny", "tiny-mistral", "tiny-qwen2", "tiny-qwen3", "tiny-phi", "tiny-phi3",
                                          "tiny-phi3_changed", "tiny-gemma", "tiny-gemma2", "tiny-gemma3"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         shape_name);
 
 }  // namespace
 }  // namespace halftone

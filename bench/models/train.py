@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Trains a small language model on a text file and writes it as a Hugging Face folder: plain trained models of several families, on
-which docs/quality.md judges methods. Needs torch (1.13 or later) and numpy. Ten minutes to an hour on one core.
+"""Trains a small language model on a text file and writes it as a Hugging Face folder: plain trained models of other families to
+judge methods on (tools/update_quality). Needs torch (1.13 or later) and numpy. Ten minutes to an hour on one core.
 
     python3 train.py --family qwen3 --text tinyshakespeare.txt --out DIR
 

@@ -44,13 +44,6 @@ Presets: fp16 bf16 int8 int8-block int6 int5 int4 int4-block64 int4-block128 int
   static ranges for NPUs, with --calibration FILE: w8a8 w8a16;
   or a YAML recipe (docs/adding/recipe.md).)";
 
-Result<std::optional<Calibration>> read_calibration_of(const QuantizeArguments& arguments, const LanguageModel& model) {
-  if (arguments.calibration.file.empty()) return std::optional<Calibration>();
-  HALFTONE_ASSIGN(Calibration calibration,
-                  load_calibration(arguments.calibration.file, reader_of(model), arguments.calibration.options));
-  return std::optional<Calibration>(std::move(calibration));
-}
-
 // How much of a text that was held out lies in what calibration saw.
 Result<nlohmann::ordered_json> cover(Shell& shell, const QuantizeArguments& arguments, const LanguageModel& model,
                                      const Calibration& calibration, Calibration& held_out, ThreadPool& pool) {
@@ -89,7 +82,7 @@ Result<int> run(Shell& shell, const QuantizeArguments& arguments) {
   ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
   QuantizeOptions options;
   options.replace = arguments.replace;
-  HALFTONE_ASSIGN(const auto calibration, read_calibration_of(arguments, *model));
+  HALFTONE_ASSIGN(const auto calibration, calibration_of(*model, arguments.calibration.file, arguments.calibration.options));
   if (calibration) options.calibration = &calibration->sequences;
   nlohmann::ordered_json coverage;
   Calibration held_out;

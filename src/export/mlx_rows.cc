@@ -43,13 +43,6 @@ void put_codes(const std::vector<int8_t>& codes, int bits, std::byte* out, int64
   }
 }
 
-// Every packing that can be written has a layout.
-const Layout& layout_like(const MlxPacking& packing) {
-  const Layout* layout = find_layout(fmt::format("uint{}_affine{}", packing.bits, packing.group));
-  HALFTONE_CHECK(layout != nullptr);
-  return *layout;
-}
-
 bool finite_half(uint16_t bits) { return (bits & kHalfInfinity) != kHalfInfinity; }
 
 }  // namespace
@@ -77,6 +70,7 @@ Result<MlxPlanned> plan_mlx_tensor(const StoredTensor& source, const MlxExportOp
         source.file.string(), source.name, layout.name, layout.is_palette() ? ", a palette" : "");
   planned.packed = true;
   planned.packing = options.bits == 0 ? *stored : MlxPacking{MlxMode::affine, options.bits, options.group};
+  planned.like = find_layout(fmt::format("uint{}_affine{}", planned.packing.bits, planned.packing.group));
   if (planned.columns() % planned.packing.group != 0) {
     if (!layout.is_float() && !options.allow_float)
       return unsupported(
@@ -161,13 +155,9 @@ Status MlxRowEncoder::choose(const MlxPlanned& tensor, int64_t row, uint16_t* sc
     if (!std::isfinite(values_[k]))
       return invalid_input("[export] {}: tensor '{}': expected finite weights, got {} at row {}, column {}",
                            tensor.source->file.string(), tensor.source->name, values_[k], row, k);
-  const auto read = [&](int64_t from, float* out) {
-    decode_row(tensor.source->view(), from, out);
-    // A row with a problem of its own has its error when its turn comes.
-    for (int64_t k = 0; k < tensor.columns(); ++k) out[k] = std::isfinite(out[k]) ? out[k] : 0;
-  };
+  const auto read = [&](int64_t from, float* out) { decode_row(tensor.source->view(), from, out); };
   const SearchedRows::Row chosen =
-      searched_.row(&tensor, layout_like(tensor.packing), tensor.rows(), tensor.columns(), row, read);
+      searched_.row(&tensor, *tensor.like, tensor.rows(), tensor.columns(), row, read);
   codes_.assign(chosen.codes.begin(), chosen.codes.end());
   std::copy(chosen.scales.begin(), chosen.scales.end(), scales);
   std::copy(chosen.bases.begin(), chosen.bases.end(), biases);

@@ -16,6 +16,7 @@ struct MlxPlanned {
   const StoredTensor* source = nullptr;
   bool packed = false;
   MlxPacking packing;       // where packed
+  const Layout* like = nullptr;  // whose codes the packing has, where they are chosen now
   DType type = DType::f16;  // of floats
   Fidelity intent = Fidelity::bit_exact;
 

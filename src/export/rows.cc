@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "export/rows.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -44,8 +45,7 @@ Status RowEncoder::choose(const PlannedTensor& tensor, int64_t row) {
           place_of(tensor), values_[k], tensor.source_row(row), k);
   const auto read = [&](int64_t from, float* out) {
     source_values(tensor, from);
-    // A row with a problem of its own has its error when its turn comes.
-    for (size_t k = 0; k < values_.size(); ++k) out[k] = std::isfinite(values_[k]) ? values_[k] : 0;
+    std::copy(values_.begin(), values_.end(), out);
   };
   return take_row(tensor, row,
                   searched_.row(&tensor, layout_like(*tensor.type), tensor.rows(), tensor.columns(), row, read),

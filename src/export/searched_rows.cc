@@ -2,6 +2,7 @@
 #include "export/searched_rows.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "quantize/methods/method.h"
 
@@ -16,6 +17,7 @@ SearchedRows::Row SearchedRows::row(const void* key, const Layout& layout, int64
     const auto high = static_cast<size_t>(count);
     values_.resize(high * static_cast<size_t>(columns));
     for (int64_t i = 0; i < count; ++i) read(first + i, values_.data() + i * columns);
+    for (float& value : values_) value = std::isfinite(value) ? value : 0;
     codes_.resize(values_.size());
     scales_.resize(high * scale_count);
     bases_.resize(layout.affine ? scales_.size() : 0);

@@ -245,8 +245,9 @@ Result<QuantizeReport> quantize_file(const ModelFile& source, const Graph& graph
                                      const std::filesystem::path& target, const QuantizeOptions& options,
                                      ThreadPool& pool, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
-  if (recipe.mixed) {
+  if (recipe.mixed || !recipe.transforms.empty())
     HALFTONE_TRY(AtomicFolder::create(target, options.replace).status());  // what is in the way is told before minutes
+  if (recipe.mixed) {
     HALFTONE_ASSIGN(MixedChoice choice, choose_mixed(source, graph, recipe, options.calibration, pool, progress));
     HALFTONE_ASSIGN(QuantizeReport report,
                     quantize_file(source, graph, choice.recipe, target, options, pool, progress));
@@ -254,7 +255,6 @@ Result<QuantizeReport> quantize_file(const ModelFile& source, const Graph& graph
     report.mixed = std::move(choice.report);
     return report;
   }
-  if (!recipe.transforms.empty()) HALFTONE_TRY(AtomicFolder::create(target, options.replace).status());  // while cheap
   HALFTONE_ASSIGN(TransformedModel transformed,
                   transform_model(source, graph, recipe, target, options.calibration, pool, progress));
   Run run(transformed.model.file, graph, recipe, options, pool, progress);

@@ -31,15 +31,6 @@ std::string model_hash(const std::vector<SourceFile>& files) {
   return sha256_hex(lines);
 }
 
-// A choice of numbers that saw the questions would be judged on what it was fitted to.
-Result<std::optional<Calibration>> read_calibration_of(const ShipJob& job, const LanguageModel& source) {
-  if (job.options.calibration.empty()) return std::optional<Calibration>();
-  HALFTONE_ASSIGN(Calibration calibration,
-                  load_calibration(job.options.calibration, reader_of(source), job.options.calibration_options));
-  HALFTONE_TRY(check_leakage(job, calibration.sequences));
-  return std::optional<Calibration>(std::move(calibration));
-}
-
 }  // namespace
 
 Status make_candidates(ShipJob& job, const std::filesystem::path& work) {
@@ -52,8 +43,13 @@ Status make_candidates(ShipJob& job, const std::filesystem::path& work) {
   reference.family = source->config.family;
   reference.context = source->config.context;
   reference.bytes = source->file.bytes_on_disk;
-  HALFTONE_ASSIGN(const auto calibration, read_calibration_of(job, *source));
-  if (calibration) job.calibration = calibration->to_json();
+  HALFTONE_ASSIGN(const auto calibration,
+                  calibration_of(*source, job.options.calibration, job.options.calibration_options));
+  if (calibration) {
+    // A choice of numbers that saw the questions would be judged on what it was fitted to.
+    HALFTONE_TRY(check_leakage(job, calibration->sequences));
+    job.calibration = calibration->to_json();
+  }
   const QuantizeOptions with_data{.calibration = calibration ? &calibration->sequences : nullptr};
   for (ShipCandidate& candidate : job.candidates) {
     candidate.path = work / (candidate.contender.name + ".ht");

@@ -10,6 +10,7 @@
 #include "base/temp_folder.h"
 #include "models/language_model.h"
 #include "models/synth.h"
+#include "models/test_families.h"
 #include "runtime/session.h"
 
 namespace halftone {
@@ -95,13 +96,8 @@ TEST_P(FamilyLogits, DoNotDependOnHowTheTokensCome) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FamilyLogits,
-                         testing::Values("tiny", "tiny-mistral", "tiny-qwen2", "tiny-qwen3", "tiny-phi", "tiny-phi3",
-                                         "tiny-gemma", "tiny-gemma2", "tiny-gemma3"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         every_tiny_family(),
+                         shape_name);
 
 class LongRope : public FamilyLogits {
  protected:

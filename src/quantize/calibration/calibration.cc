@@ -209,6 +209,13 @@ Result<Calibration> read_calibration(std::string_view bytes, const std::filesyst
   return CalibrationLoader(path.string(), reader, options).run(bytes);
 }
 
+Result<std::optional<Calibration>> calibration_of(const LanguageModel& model, const std::filesystem::path& path,
+                                                  const CalibrationOptions& options) {
+  if (path.empty()) return std::optional<Calibration>();
+  HALFTONE_ASSIGN(Calibration calibration, load_calibration(path, reader_of(model), options));
+  return std::optional<Calibration>(std::move(calibration));
+}
+
 Result<Calibration> load_calibration(const std::filesystem::path& path, const CalibrationReader& reader,
                                      const CalibrationOptions& options) {
   HALFTONE_ASSIGN(const std::shared_ptr<const FileMap> map, FileMap::open(path));

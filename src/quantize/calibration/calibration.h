@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -43,6 +44,9 @@ struct Calibration {
 // JSON, ids that the model does not have, nothing but one sample repeated.
 Result<Calibration> load_calibration(const std::filesystem::path& path, const CalibrationReader& reader,
                                      const CalibrationOptions& options = {});
+// What a user named for a model; an empty path: nothing was named.
+Result<std::optional<Calibration>> calibration_of(const LanguageModel& model, const std::filesystem::path& path,
+                                                  const CalibrationOptions& options = {});
 // The same of a file's bytes; `path` stands for it.
 Result<Calibration> read_calibration(std::string_view bytes, const std::filesystem::path& path,
                                      const CalibrationReader& reader, const CalibrationOptions& options = {});

@@ -11,6 +11,7 @@
 #include "base/temp_folder.h"
 #include "models/language_model.h"
 #include "models/synth.h"
+#include "models/test_families.h"
 #include "runtime/session.h"
 
 namespace halftone {
@@ -175,13 +176,8 @@ TEST_P(EvaluatorFamilies, TheTailComesInPieces) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EvaluatorFamilies,
-                         testing::Values("tiny", "tiny-mistral", "tiny-qwen2", "tiny-qwen3", "tiny-phi", "tiny-phi3",
-                                         "tiny-gemma", "tiny-gemma2", "tiny-gemma3"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         every_tiny_family(),
+                         shape_name);
 
 class EvaluatorOne : public EvaluatorFamilies {};
 INSTANTIATE_TEST_SUITE_P(Tiny, EvaluatorOne, testing::Values("tiny"));

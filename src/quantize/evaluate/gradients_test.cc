@@ -11,6 +11,7 @@
 #include "base/temp_folder.h"
 #include "models/language_model.h"
 #include "models/synth.h"
+#include "models/test_families.h"
 
 namespace halftone {
 namespace {
@@ -326,13 +327,8 @@ TEST_P(FamilyGradients, OfAPartAreThoseOfTheWhole) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FamilyGradients,
-                         testing::Values("tiny", "tiny-mistral", "tiny-qwen2", "tiny-qwen3", "tiny-phi", "tiny-phi3",
-                                         "tiny-gemma", "tiny-gemma2", "tiny-gemma3"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         every_tiny_family(),
+                         shape_name);
 
 TEST(Gradients, AddUpUntilCleared) {
   Small small = graph_of([](GraphBuilder& builder, ValueId x) { return project(builder, "up", kWidth, x); });

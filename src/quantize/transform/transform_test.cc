@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "formats/test_files.h"
+#include "models/test_families.h"
 #include "quantize/evaluate/evaluator.h"
 #include "quantize/quantize.h"
 #include "quantize/test_model.h"
@@ -97,13 +98,8 @@ TEST_P(Transforms, EachKeepsTheFunction) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Transforms,
-                         testing::Values("tiny", "tiny-mistral", "tiny-qwen2", "tiny-qwen3", "tiny-phi", "tiny-phi3",
-                                         "tiny-gemma", "tiny-gemma2", "tiny-gemma3"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         every_tiny_family(),
+                         shape_name);
 
 class TransformsOfTiny : public Transforms {};
 INSTANTIATE_TEST_SUITE_P(Tiny, TransformsOfTiny, testing::Values("tiny-mistral"));

@@ -37,6 +37,16 @@ ChartSeries series_of(const SweepReport& report, const std::string& method, size
   return series;
 }
 
+Chart chart_over_bits(std::string id, std::string title, std::string y_title) {
+  Chart chart;
+  chart.id = std::move(id);
+  chart.title = std::move(title);
+  chart.x_title = "bits per weight, everything counted";
+  chart.y_title = std::move(y_title);
+  chart.log_y = true;
+  return chart;
+}
+
 void note_knee(const SweepReport& report, Chart& chart) {
   if (report.knees.empty()) return;
   const SweepPoint& at = report.points[report.knees[0].knee.at];
@@ -46,12 +56,7 @@ void note_knee(const SweepReport& report, Chart& chart) {
 }  // namespace
 
 Chart surface_chart(const SweepReport& report) {
-  Chart chart;
-  chart.id = "surface";
-  chart.title = "Divergence from the float model against bits per weight";
-  chart.x_title = "bits per weight, everything counted";
-  chart.y_title = "mean KL, nats per token";
-  chart.log_y = true;
+  Chart chart = chart_over_bits("surface", "Divergence from the float model against bits per weight", "mean KL, nats per token");
   for (const SweepPoint& point : report.points)
     if (std::find(chart.shapes.begin(), chart.shapes.end(), point.granularity) == chart.shapes.end())
       chart.shapes.push_back(point.granularity);
@@ -64,12 +69,7 @@ Chart surface_chart(const SweepReport& report) {
 }
 
 Chart tail_chart(const SweepReport& report) {
-  Chart chart;
-  chart.id = "tails";
-  chart.title = "Mean and tails of the divergence along the front";
-  chart.x_title = "bits per weight, everything counted";
-  chart.y_title = "KL, nats per token";
-  chart.log_y = true;
+  Chart chart = chart_over_bits("tails", "Mean and tails of the divergence along the front", "KL, nats per token");
   const auto add = [&](const char* name, size_t style, auto value_of) {
     ChartSeries series;
     series.name = name;

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/network/runner.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "runtime/network/op_context.h"
+
+namespace halftone::network {
+
+const Tensor& OpContext::input(size_t i) const {
+  static const Tensor kAbsent;
+  return i < inputs.size() ? inputs[i] : kAbsent;
+}
+
+Runner::Runner(std::shared_ptr<const Network> network, ThreadPool& pool) : network_(std::move(network)), pool_(pool) {
+  const Network& graph = *network_;
+  constexpr size_t kNever = SIZE_MAX;
+  std::vector<size_t> last(graph.values.size(), kNever);
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    for (const ValueId id : graph.nodes[i].outputs)
+      if (id != kNoValue) last[static_cast<size_t>(id)] = i;  // what nobody reads dies where it is written
+    for (const ValueId id : graph.nodes[i].inputs)
+      if (id != kNoValue) last[static_cast<size_t>(id)] = i;
+  }
+  for (const Port& port : graph.outputs) last[static_cast<size_t>(port.value)] = kNever;
+  dies_after_.resize(graph.nodes.size());
+  for (size_t id = 0; id < last.size(); ++id)
+    if (last[id] != kNever) dies_after_[last[id]].push_back(static_cast<ValueId>(id));
+}
+
+Status Runner::check_inputs(std::span<const Tensor> inputs) const {
+  const Network& graph = *network_;
+  if (inputs.size() != graph.inputs.size())
+    return invalid_input("[network] expected {} inputs, got {}", graph.inputs.size(), inputs.size());
+  std::map<std::string, int64_t> symbols;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Port& port = graph.inputs[i];
+    const Tensor& given = inputs[i];
+    const std::string& name = graph.name_of(port.value);
+    if (!given.present() || given.type() != port.type)
+      return invalid_input("[network] input {}: expected {}, got {}", name, halftone::name_of(port.type),
+                           given.present() ? halftone::name_of(given.type()) : "nothing");
+    if (!port.has_shape) continue;
+    bool fits = given.rank() == static_cast<int64_t>(port.shape.size());
+    for (size_t axis = 0; fits && axis < port.shape.size(); ++axis) {
+      const Dimension& wanted = port.shape[axis];
+      int64_t size = wanted.size;
+      if (size < 0 && !wanted.symbol.empty())
+        size = symbols.try_emplace(wanted.symbol, given.shape()[axis]).first->second;
+      fits = size < 0 || size == given.shape()[axis];
+    }
+    if (fits) continue;
+    std::string expected;
+    for (const Dimension& wanted : port.shape)
+      expected += (expected.empty() ? "" : ", ") + (wanted.size >= 0        ? std::to_string(wanted.size)
+                                                    : wanted.symbol.empty() ? "any"
+                                                                            : wanted.symbol);
+    return invalid_input("[network] input {}: expected shape [{}], got {}", name, expected, text_of(given.shape()));
+  }
+  return {};
+}
+
+Result<std::vector<Tensor>> Runner::run(std::span<const Tensor> inputs) {
+  HALFTONE_TRY(check_inputs(inputs));
+  const Network& graph = *network_;
+  std::vector<Tensor> values(graph.values.size());
+  for (size_t i = 0; i < inputs.size(); ++i) values[static_cast<size_t>(graph.inputs[i].value)] = inputs[i];
+  for (const auto& [id, tensor] : graph.constants) values[static_cast<size_t>(id)] = tensor;
+  std::vector<Tensor> read, written;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    read.clear();
+    for (const ValueId id : node.inputs) read.push_back(id == kNoValue ? Tensor() : values[static_cast<size_t>(id)]);
+    written.assign(node.outputs.size(), Tensor());
+    OpContext context{read, written, pool_};
+    if (const Status status = run_op(node.op, context); !status.ok())
+      return Status(status.code(),
+                    fmt::format("[network] node {} ({}): {}", node.name, name_of(node.op), status.message()));
+    for (size_t k = 0; k < written.size(); ++k)
+      if (node.outputs[k] != kNoValue) values[static_cast<size_t>(node.outputs[k])] = std::move(written[k]);
+    for (const ValueId id : dies_after_[i]) values[static_cast<size_t>(id)] = Tensor();
+  }
+  std::vector<Tensor> outputs;
+  for (const Port& port : graph.outputs) outputs.push_back(values[static_cast<size_t>(port.value)]);
+  return outputs;
+}
+
+}  // namespace halftone::network

@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "cli/shell.h"
 #include "models/language_model.h"
+#include "models/shapes/shapes.h"
 #include "quantize/transform/outliers.h"
 
 namespace halftone::cli {
@@ -18,6 +19,7 @@ struct SynthArguments {
   SynthOptions options;
   OutlierOptions outliers;
   bool stress = false;  // SHAPE is a model folder that gets outliers
+  int64_t samples = 4000;
 };
 
 constexpr const char* kSynthExample = R"(Example:
@@ -26,7 +28,10 @@ constexpr const char* kSynthExample = R"(Example:
 Random weights: memory and speed only; what such a model says means nothing.
   $ halftone synth models/tinyworld --outliers 0.005 -o stressed
   wrote stressed: 16 groups, 16 channels scaled by 32, 11.3 MB
-The same function with outlier channels, which round-to-nearest does badly at: a test of methods, never evidence.)";
+The same function with outlier channels, which round-to-nearest does badly at: a test of methods, never evidence.
+  $ halftone synth shapes --samples 4000 --seed 2 -o pictures
+  wrote pictures: 4,000 pictures of 64 classes, 19.2 MB
+Pictures of the task that models/shapes was trained on, drawn from the seed.)";
 
 std::string shape_names() {
   std::string names;
@@ -57,7 +62,21 @@ Result<int> run_outliers(Shell& shell, const SynthArguments& arguments) {
   return kDone;
 }
 
+Result<int> run_shapes(Shell& shell, const SynthArguments& arguments) {
+  ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
+  HALFTONE_ASSIGN(const shapes::SetReport report,
+                  shapes::write_set(arguments.output, arguments.samples, arguments.options.seed,
+                                    arguments.options.replace, pool, shell.progress()));
+  shell.print(fmt::format("wrote {}: {} pictures of {} classes, {}\n", report.path.string(),
+                          format_count(report.pictures), shapes::kClasses, format_bytes(report.bytes)));
+  HALFTONE_TRY(
+      shell.write_json({{"output", arguments.output}, {"samples", report.pictures}, {"seed", arguments.options.seed}},
+                       {{"pictures", report.pictures}, {"classes", shapes::kClasses}, {"bytes", report.bytes}}));
+  return kDone;
+}
+
 Result<int> run(Shell& shell, const SynthArguments& arguments) {
+  if (arguments.shape == "shapes") return run_shapes(shell, arguments);
   if (arguments.stress) return run_outliers(shell, arguments);
   SynthOptions options = arguments.options;
   options.threads = shell.threads;
@@ -78,7 +97,9 @@ void add_synth(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<SynthArguments>();
   CLI::App* verb = shell.verb(app, "synth", "a model folder of a real shape with random weights", kSynthExample,
                               [&shell, arguments] { return run(shell, *arguments); });
-  verb->add_option("SHAPE", arguments->shape, shape_names() + "; with --outliers a model folder")->required();
+  verb->add_option("SHAPE", arguments->shape,
+                   shape_names() + "; shapes: pictures with labels; with --outliers a model folder")
+      ->required();
   verb->add_option("-o,--output", arguments->output, "folder to write")->required();
   CLI::Option* type = verb->add_option("--type", arguments->type, "f16, bf16 or f32")
                           ->check(CLI::IsMember({"f16", "bf16", "f32"}))
@@ -95,6 +116,7 @@ void add_synth(CLI::App& app, Shell& shell) {
   verb->add_option("--factor", arguments->outliers.factor, "of outliers; the nearest power of two is taken")
       ->needs(outliers)
       ->capture_default_str();
+  verb->add_option("--samples", arguments->samples, "pictures of shapes")->capture_default_str();
   verb->add_option("--seed", arguments->options.seed, "the same seed gives the same bytes")->capture_default_str();
   verb->add_flag("--replace", arguments->options.replace, "replace an existing folder");
 }

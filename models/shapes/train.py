@@ -103,8 +103,13 @@ def layers(model):
 
 def export(model, path):
     model.eval()
-    graph = onnx_writer.Graph("shapes", [("picture", ["n", 3, 40, 40])], [("scores", ["n", 64])])
-    value = "picture"
+    graph = onnx_writer.Graph("shapes", [("picture", ["n", 40, 40, 3])], [("scores", ["n", 64])])
+    # What a byte means is part of the model, so that nobody has to guess it.
+    graph.constant("mean", numpy.array([MEAN], "f"))
+    graph.constant("deviation", numpy.array([DEVIATION], "f"))
+    value = graph.node("Sub", ["picture", "mean"], "centred")
+    value = graph.node("Div", [value, "deviation"], "scaled")
+    value = graph.node("Transpose", [value], "channels_first", perm=[0, 3, 1, 2])
     half = lambda tensor: tensor.detach().half().float().numpy()
     for i, (convolution, norm) in enumerate(layers(model)):
         weight, bias = folded(convolution, norm)

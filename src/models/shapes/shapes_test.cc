@@ -77,7 +77,7 @@ TEST(Shapes, ASetHoldsWhatIsDrawn) {
   EXPECT_EQ(0, std::memcmp(array->data() + header + 1234 * kPictureBytes, pixels.data(), pixels.size()));
   const auto csv = read_text_file(folder.path() / "set" / "labels.csv");
   ASSERT_TRUE(csv.ok());
-  EXPECT_NE(csv->find("\n1234," + std::to_string(label.id()) + ","), std::string::npos);
+  EXPECT_NE(csv->find("\npictures.npy#1234," + std::to_string(label.id()) + ","), std::string::npos);
   EXPECT_FALSE(
       write_set(folder.path() / "set", 1, 9, false, pool, no_progress()).ok());  // never over a folder that is there
 }

@@ -27,7 +27,7 @@ std::string csv_line(int64_t row, const Label& label) {
   std::string boxes;
   for (const Box& box : label.boxes)
     boxes += fmt::format("{}{} {} {} {}", boxes.empty() ? "" : ";", box.left, box.top, box.right, box.bottom);
-  return fmt::format("{},{},{},{},{},{},{}\n", row, label.id(), kFigures[static_cast<size_t>(label.figure)],
+  return fmt::format("pictures.npy#{},{},{},{},{},{},{}\n", row, label.id(), kFigures[static_cast<size_t>(label.figure)],
                      kTextures[static_cast<size_t>(label.texture)], kCounts[static_cast<size_t>(label.count)],
                      label.clutter, boxes);
 }
@@ -40,7 +40,7 @@ Result<SetReport> write_set(const std::filesystem::path& out, int64_t pictures, 
   HALFTONE_ASSIGN(AtomicFolder folder, AtomicFolder::create(out, replace));
   HALFTONE_ASSIGN(FileWriter file, FileWriter::create(folder.path() / "pictures.npy"));
   HALFTONE_TRY(file.write(npy_header(pictures)));
-  std::string csv = "row,label,figure,texture,count,clutter,boxes\n";
+  std::string csv = "path,label,figure,texture,count,clutter,boxes\n";
   std::vector<uint8_t> pixels(static_cast<size_t>(std::min(pictures, kBatch) * kPictureBytes));
   std::vector<std::string> lines(static_cast<size_t>(std::min(pictures, kBatch)));
   progress.begin("drawing", pictures, "pictures");

@@ -18,6 +18,7 @@ std::string_view safetensors_name(DType type);
 // IEEE binary16 and bfloat16, round to nearest even; NaN stays NaN. Exhaustively tested.
 float f16_to_f32(uint16_t bits);
 uint16_t f32_to_f16(float value);  // overflow gives infinity
+inline float rounded_to_f16(float value) { return f16_to_f32(f32_to_f16(value)); }
 float bf16_to_f32(uint16_t bits);
 uint16_t f32_to_bf16(float value);
 

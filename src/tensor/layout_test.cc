@@ -58,7 +58,7 @@ Panel random_panel(const Layout& layout, int64_t columns, Rng& rng) {
 float stored_value(const Layout& layout, const Panel& panel, int64_t columns, int r, int64_t k) {
   const auto at = static_cast<size_t>(r * columns + k);
   if (layout.id == LayoutId::f32) return panel.values[at];
-  if (layout.id == LayoutId::f16) return f16_to_f32(f32_to_f16(panel.values[at]));
+  if (layout.id == LayoutId::f16) return rounded_to_f16(panel.values[at]);
   if (layout.id == LayoutId::bf16) return bf16_to_f32(f32_to_bf16(panel.values[at]));
   if (layout.is_palette()) {
     const int shared = layout.palette_rows == 0 || layout.palette_rows == 32 ? 16 : layout.palette_rows;

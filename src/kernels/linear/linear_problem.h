@@ -66,7 +66,7 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
   if (layout.is_nested() && layout.affine) sub_bases.resize(sub_scales.size());
   for (size_t i = 0; layout.is_float() && i < static_cast<size_t>(rows * columns); ++i) {
     const float value = static_cast<float>(rng.uniform()) - 0.5f;
-    values[i] = layout.id == LayoutId::f16    ? f16_to_f32(f32_to_f16(value))
+    values[i] = layout.id == LayoutId::f16    ? rounded_to_f16(value)
                 : layout.id == LayoutId::bf16 ? bf16_to_f32(f32_to_bf16(value))
                                               : value;
   }

@@ -21,7 +21,7 @@ float embedding_scale(JsonReader& reader, int64_t hidden) {
   const auto root = static_cast<float>(std::sqrt(static_cast<double>(hidden)));
   const std::string type = reader.text("torch_dtype", reader.text("dtype", "bfloat16"));
   if (type == "float32") return root;
-  return type == "float16" ? f16_to_f32(f32_to_f16(root)) : bf16_to_f32(f32_to_bf16(root));
+  return type == "float16" ? rounded_to_f16(root) : bf16_to_f32(f32_to_bf16(root));
 }
 
 void configure_gemma(JsonReader& reader, ModelConfig& config) {

@@ -49,8 +49,8 @@ void NestedGrid::choose_upper() {
   }
   for (Upper& upper : upper_) {
     for (int lane = 0; lane < kPanelRows; ++lane) {
-      upper.scale.at[lane] = f16_to_f32(f32_to_f16(upper.scale.at[lane] / (layout_.affine ? most_byte_ : least_byte_)));
-      upper.base.at[lane] = f16_to_f32(f32_to_f16(upper.base.at[lane] / most_byte_));
+      upper.scale.at[lane] = rounded_to_f16(upper.scale.at[lane] / (layout_.affine ? most_byte_ : least_byte_));
+      upper.base.at[lane] = rounded_to_f16(upper.base.at[lane] / most_byte_);
     }
   }
 }

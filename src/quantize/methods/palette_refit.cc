@@ -98,7 +98,7 @@ bool PaletteGrid::refit_entries(const HessianFactor& shared, const float* errors
   std::vector<float> stored(pull.size());
   for (size_t i = 0; i < palettes * count; ++i) {
     const float now = values_[i % count].at[i / count * static_cast<size_t>(lanes_of_palette())];
-    stored[i] = f16_to_f32(f32_to_f16(now + static_cast<float>(move[i])));
+    stored[i] = rounded_to_f16(now + static_cast<float>(move[i]));
     move[i] = static_cast<double>(stored[i]) - static_cast<double>(now);
   }
   spread(move, codes, vectors.data());

@@ -127,7 +127,7 @@ void PaletteCoder::encode(const float* values, int64_t count, float factor, int8
 float size_of_row(const float* values, int64_t count) {
   double sum = 0;
   for (int64_t k = 0; k < count; ++k) sum += static_cast<double>(values[k]) * static_cast<double>(values[k]);
-  return f16_to_f32(f32_to_f16(static_cast<float>(std::sqrt(sum / static_cast<double>(count)))));
+  return rounded_to_f16(static_cast<float>(std::sqrt(sum / static_cast<double>(count))));
 }
 
 uint64_t count_of_size(float size, float greatest) {
@@ -147,7 +147,7 @@ uint16_t encode_scaled(const PaletteCoder& coder, const float* values, int64_t c
   double error = scaled_row_error(coder, values, codes, count, scale, counts);
   std::vector<int8_t> other(static_cast<size_t>(count));
   for (int round = 0; round < kPaletteRounds; ++round) {
-    const float next = f16_to_f32(f32_to_f16(best_scale(coder, values, codes, count, counts)));
+    const float next = rounded_to_f16(best_scale(coder, values, codes, count, counts));
     if (!(next > 0) || std::isinf(next)) break;
     coder.encode(values, count, 1 / next, other.data());
     const double lower = scaled_row_error(coder, values, other.data(), count, next, counts);

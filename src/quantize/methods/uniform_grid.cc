@@ -22,8 +22,6 @@ inline void each_lane(Body body) {
   for (int lane = 0; lane < kPanelRows; ++lane) body(lane);
 }
 
-float stored_half(float value) { return f16_to_f32(f32_to_f16(value)); }
-
 inline float code_of(float value, float inverse, float base, float low, float high) {
   float code = (value - base) * inverse;
   code = code > low ? code : low;
@@ -54,8 +52,8 @@ UniformGrid::Group UniformGrid::group_of(int64_t index, const Lanes* values, con
 Line UniformGrid::stored(int64_t, const Lanes& scale, const Lanes& base) const {
   Lanes halves, base_halves;
   each_lane([&](int lane) {
-    halves.at[lane] = stored_half(scale.at[lane]);
-    base_halves.at[lane] = stored_half(base.at[lane]);
+    halves.at[lane] = rounded_to_f16(scale.at[lane]);
+    base_halves.at[lane] = rounded_to_f16(base.at[lane]);
   });
   return Line::of(halves, base_halves);
 }

@@ -39,7 +39,7 @@ class TunablePalettes final : public Tunable {
       const float scale = scale_of(row);
       for (int64_t k = 0; k < columns_; ++k) {
         const float entry = entries_[at(row / rows_per_palette_, code(row, k))];
-        out[row * columns_ + k] = f16_to_f32(f32_to_f16(entry)) * scale;
+        out[row * columns_ + k] = rounded_to_f16(entry) * scale;
       }
     });
   }

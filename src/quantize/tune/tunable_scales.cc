@@ -10,8 +10,6 @@
 namespace halftone {
 namespace {
 
-float stored_half(float value) { return f16_to_f32(f32_to_f16(value)); }
-
 // One f16 number per row and group, or per row and 256 columns where scales are nested: what is learned.
 // The scale of a group is its number times a factor, which stays: 1, or the byte of a nested layout.
 struct Numbers {
@@ -73,7 +71,7 @@ class TunableScales final : public Tunable {
   // The code as it is multiplied: signed, or as stored where a base goes with it.
   float code(int64_t row, int64_t k) const { return static_cast<float>(codes_[at(row, columns_, k)]); }
   float number(const Numbers& of, int64_t row, int64_t group) const {
-    return stored_half(of.values[at(row, count_, group / per_number_)]) * of.factors[at(row, groups_, group)];
+    return rounded_to_f16(of.values[at(row, count_, group / per_number_)]) * of.factors[at(row, groups_, group)];
   }
   static size_t at(int64_t row, int64_t width, int64_t i) { return static_cast<size_t>(row * width + i); }
 

@@ -239,12 +239,26 @@ class Run {
   QuantizeReport report_;
 };
 
+// Static ranges hold for the numbers that they were measured on.
+Status check_ranges(const ModelFile& source, const Recipe& recipe) {
+  if (recipe.activations.bits > 0) return {};
+  const auto fixed = std::find_if(source.tensors.begin(), source.tensors.end(),
+                                  [](const StoredTensor& one) { return one.input.exists(); });
+  if (fixed == source.tensors.end()) return {};
+  return invalid_input(
+      "[quantize] {}: tensor '{}': has a static range of {} bits for what it is multiplied with, measured on the "
+      "weights as they are here; expected a recipe that measures anew (activations: {{bits: {}}}), got {} without; or "
+      "give the float model that this one was made from",
+      source.path.string(), fixed->name, fixed->input.bits, fixed->input.bits, recipe.name);
+}
+
 }  // namespace
 
 Result<QuantizeReport> quantize_file(const ModelFile& source, const Graph& graph, const Recipe& recipe,
                                      const std::filesystem::path& target, const QuantizeOptions& options,
                                      ThreadPool& pool, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
+  HALFTONE_TRY(check_ranges(source, recipe));
   if (recipe.mixed || !recipe.transforms.empty())
     HALFTONE_TRY(AtomicFolder::create(target, options.replace).status());  // what is in the way is told before minutes
   if (recipe.mixed) {

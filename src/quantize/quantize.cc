@@ -111,7 +111,12 @@ Result<std::unique_ptr<Observer>> make_observer(const std::vector<Assignment>& a
   const auto asks = std::find_if(assignments.begin(), assignments.end(), [](const Assignment& one) {
     return one.method != nullptr && one.method->uses != Data::none;
   });
-  if (asks == assignments.end()) return std::unique_ptr<Observer>();
+  if (asks == assignments.end() && !recipe.bias_correction) return std::unique_ptr<Observer>();
+  if (calibration == nullptr && recipe.bias_correction)
+    return invalid_input(
+        "[quantize] recipe {}: bias_correction: biases take the mean error on real text; expected --calibration FILE, "
+        "got none",
+        recipe.name);
   if (calibration == nullptr)
     return invalid_input(
         "[quantize] recipe {}: {}: method {} chooses numbers by what the model computes on real text; expected "
@@ -217,7 +222,7 @@ class Run {
     const Assignment& assignment = assignments_[i];
     const ArtifactTensor stored = stored_as(assignment, true);
     TunedTensor tensor{&assignment, AlignedBuffer<std::byte>(static_cast<size_t>(stored.payload_bytes()))};
-    if (assignment.layout == nullptr && stored.layout != assignment.source->layout)
+    if (assignment.layout == nullptr && stored.layout != assignment.source->layout && assignment.corrects.empty())
       decode_row(assignment.source->view(), 0, reinterpret_cast<float*>(tensor.bytes.data()));
     else
       std::memcpy(tensor.bytes.data(), held_[i].data(), held_[i].size());

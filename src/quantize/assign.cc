@@ -144,6 +144,29 @@ void choose_method(const Rule& rule, Assignment& assignment) {
   assignment.rule += fmt::format("; a table that is only looked up has no inputs, {}", assignment.method->name);
 }
 
+// A matrix that the graph also looks up is packed long before its bias is reached: it corrects none.
+Status find_biases(const Graph& graph, const Recipe& recipe, std::vector<Assignment>& assignments) {
+  const auto named = [&](const std::string& name) {
+    return std::find_if(assignments.begin(), assignments.end(),
+                        [&](const Assignment& one) { return one.source->name == name; });
+  };
+  bool any = false;
+  for (const Node& node : graph.nodes) {
+    const auto* linear = std::get_if<Linear>(&node.op);
+    if (linear == nullptr || linear->bias == kNoWeight) continue;
+    const std::string& name = graph.weight(linear->weight).name;
+    const auto matrix = named(name), bias = named(graph.weight(linear->bias).name);
+    if (bias == assignments.end() || matrix->method == nullptr || matrix->op != "linear") continue;
+    bias->corrects = name;
+    bias->rule += "; takes the mean error of " + name;
+    any = true;
+  }
+  if (any) return {};
+  return unsupported(
+      "[quantize] recipe {}: bias_correction: expected matrices that get codes and have a bias, got none; remove it",
+      recipe.name);
+}
+
 }  // namespace
 
 Result<std::vector<Assignment>> assign_layouts(const ModelFile& source, const Graph& graph, const Recipe& recipe) {
@@ -166,12 +189,14 @@ Result<std::vector<Assignment>> assign_layouts(const ModelFile& source, const Gr
     }
     assignments.push_back(std::move(assignment));
   }
+  if (recipe.bias_correction) HALFTONE_TRY(find_biases(graph, recipe, assignments));
   return assignments;
 }
 
 ArtifactTensor stored_as(const Assignment& assignment, bool tuned) {
   const StoredTensor& source = *assignment.source;
-  if (assignment.layout == nullptr && tuned && source.shape.size() == 1)
+  const bool moved = tuned || !assignment.corrects.empty();
+  if (assignment.layout == nullptr && moved && source.shape.size() == 1)
     return {source.name, source.shape, &layout_of(LayoutId::f32), Order::rows};
   if (assignment.layout == nullptr) return {source.name, source.shape, source.layout, source.order};
   return {source.name, source.shape, assignment.layout, Order::panel16};

@@ -20,14 +20,16 @@ struct Assignment {
   std::string rule;  // "rule 1: match * -> int4_block32", "vector, kept", "rule 1: ...; allow_float, kept"
   const Layout* layout = nullptr;  // null: keep as found
   const Method* method = nullptr;  // null for float layouts and kept tensors
+  std::string corrects = {};       // of a bias: the matrix whose mean error it takes (Recipe::bias_correction)
 };
 
 // Every stored tensor of the graph, in the order in which the graph reads them first. Errors: a tensor that is missing
 // or of another shape, a source that is already quantized, a rule or allow_float entry that hits nothing, a tensor that
-// cannot take its layout and is not under allow_float.
+// cannot take its layout and is not under allow_float, a bias correction without a bias.
 Result<std::vector<Assignment>> assign_layouts(const ModelFile& source, const Graph& graph, const Recipe& recipe);
 
-// As the artifact has it; tuned: vectors are stored as f32, since what tuning moves is finer than half precision.
+// As the artifact has it. Vectors that tuning or a correction moves are stored as f32: the steps are finer than half
+// precision.
 ArtifactTensor stored_as(const Assignment& assignment, bool tuned);
 
 }  // namespace halftone

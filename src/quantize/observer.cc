@@ -24,10 +24,10 @@ struct Observer::State {
     size_t linear = kNoNode, embedding = kNoNode;
   };
 
-  // Means over the tokens of x (tokens, columns): of x_k squared, and of x x^T.
+  // Means over the tokens of x (tokens, columns): of x_k, of x_k squared, and of x x^T.
   struct Moments {
     ValueId value = -1;
-    std::vector<float> second = {}, hessian = {}, row_weights = {};
+    std::vector<float> mean = {}, second = {}, hessian = {}, row_weights = {};
   };
 
   const Graph& graph;
@@ -67,6 +67,7 @@ struct Observer::State {
     }));
     if (second) {
       HALFTONE_TRY(statistics.check_finite(fmt::format("the inputs of '{}'", name)));
+      moments.mean = statistics.mean();
       moments.second = statistics.second_moment();
     }
     if (hessian) moments.hessian = sum.take_mean();
@@ -116,6 +117,27 @@ Result<InputStatistics> Observer::observe(std::string_view name, Data wanted) {
 void Observer::settle(std::string_view name, const Layout& layout, AlignedBuffer<std::byte> panels) {
   const auto found = state_->readers.find(name);
   if (found != state_->readers.end()) state_->weights.replace(found->second.id, layout, std::move(panels));
+}
+
+std::vector<float> Observer::correct_bias(std::string_view name) {
+  const State::Readers& readers = state_->readers.find(name)->second;
+  const Node& node = state_->graph.nodes[readers.linear];
+  const auto& linear = std::get<Linear>(node.op);
+  const std::vector<float>& mean = state_->moments.mean;
+  HALFTONE_CHECK(linear.bias != kNoWeight && state_->moments.value == node.inputs[0]);
+  const WeightView &source = state_->weights.stored(linear.weight), &packed = state_->weights.matrix(linear.weight);
+  std::vector<float> bias = state_->weights.vector(linear.bias);
+  for_rows(state_->pool, source.rows, source.columns, [&](int64_t row) {
+    std::vector<float> before(mean.size()), after(mean.size());
+    decode_row(source, row, before.data());
+    decode_row(packed, row, after.data());
+    double lost = 0;
+    for (size_t k = 0; k < mean.size(); ++k)
+      lost += (static_cast<double>(before[k]) - static_cast<double>(after[k])) * static_cast<double>(mean[k]);
+    bias[static_cast<size_t>(row)] += static_cast<float>(lost);
+  });
+  state_->weights.replace(linear.bias, bias);
+  return bias;
 }
 
 }  // namespace halftone

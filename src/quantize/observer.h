@@ -33,6 +33,11 @@ class Observer {
   Result<InputStatistics> observe(std::string_view name, Data wanted);
   // From here on the graph computes with these panels.
   void settle(std::string_view name, const Layout& layout, AlignedBuffer<std::byte> panels);
+  // The bias of the Linear that reads this matrix, less the mean error of its outputs over the calibration, and from
+  // here on what the graph computes with (Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and
+  // Bias Correction", arXiv:1906.04721, section 4.2, with means of data). REQUIRES: a bias; the matrix was the last
+  // that was observed of those with its input, and is settled
+  std::vector<float> correct_bias(std::string_view name);
 
  private:
   struct State;

@@ -93,7 +93,7 @@ void Products::run_part(const Part& part, LinearFn kernel, int thread) const {
            scratch_.data() + thread * scratch_stride_);
 }
 
-void Products::run(const LinearArgs& args, LinearFn kernel, bool upper) {
+void Products::run(const LinearArgs& args, LinearFn kernel) {
   reserve_scratch(args.columns);
   const int64_t panels = (args.rows + kPanelRows - 1) / kPanelRows;
   const int64_t across = (panels + kPanelBlock - 1) / kPanelBlock;
@@ -101,7 +101,6 @@ void Products::run(const LinearArgs& args, LinearFn kernel, bool upper) {
   pool_->parallel_for(across * down, 1, [&](int64_t begin, int64_t end, int thread) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t token = i / across * kTokenBlock;
-      if (upper && (i % across + 1) * kPanelBlock * kPanelRows <= token) continue;
       LinearArgs part = args;
       part.panel_begin = i % across * kPanelBlock;
       part.panel_end = std::min(panels, part.panel_begin + kPanelBlock);
@@ -143,8 +142,33 @@ void Products::by(const float* x, int64_t tokens, const float* w, int64_t inner,
   run(args, exact_.by_panels);
 }
 
-void Products::turned_times_packed(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens,
-                                   float* y, bool upper) {
+void Products::by_stored(const float* x, int64_t tokens, const WeightView& w, float* y) {
+  constexpr int64_t kFloats = 1 << 25;
+  const int64_t step = std::max<int64_t>(1, kFloats / (w.rows * kPanelRows)) * kPanelRows;
+  for (int64_t first = 0; first < w.columns; first += step) {
+    const int64_t count = std::min(step, w.columns - first);
+    packed_.grow(static_cast<size_t>(panel_floats(w.rows, count)));
+    for_rows(*pool_, w.rows, w.columns, [&](int64_t row) {
+      thread_local std::vector<float> decoded;
+      decoded.resize(static_cast<size_t>(w.columns));
+      decode_row(w, row, decoded.data());
+      for (int64_t column = 0; column < count; column += kPanelRows)
+        pack_transposed(decoded.data() + first + column, w.columns, 1, std::min<int64_t>(kPanelRows, count - column),
+                        packed_.data() + column * w.rows + row * kPanelRows);
+    });
+    LinearArgs args{};
+    args.weights = reinterpret_cast<const std::byte*>(packed_.data());
+    args.rows = count;
+    args.y_stride = w.columns;
+    args.columns = args.x_stride = w.rows;
+    args.tokens = tokens;
+    args.x = x;
+    args.y = y + first;
+    run(args, exact_.by_panels);
+  }
+}
+
+int64_t Products::turn_and_pack(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens) {
   packed_.grow(static_cast<size_t>(panel_floats(tokens, b_columns)));
   const int64_t stride = tokens + kTile;  // often a power of 2 otherwise, whose rows compete for the same cache sets
   turned_.grow(static_cast<size_t>(stride * a_columns));
@@ -159,33 +183,61 @@ void Products::turned_times_packed(const float* a, int64_t a_columns, const floa
     transpose(a + first, a_columns, tokens, std::min<int64_t>(kPanelRows, a_columns - first),
               turned_.data() + first * stride, stride);
   });
-  LinearArgs args{};
-  args.weights = reinterpret_cast<const std::byte*>(packed_.data());
-  args.rows = args.y_stride = b_columns;
-  args.columns = tokens;
-  args.x_stride = stride;
-  args.tokens = a_columns;
-  args.x = turned_.data();
-  args.y = y;
-  run(args, exact_.by_panels, upper);
+  return stride;
 }
 
 void Products::transposed_by(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens,
                              float* y) {
-  turned_times_packed(a, a_columns, b, b_columns, tokens, y, false);
+  LinearArgs args{};
+  args.x_stride = turn_and_pack(a, a_columns, b, b_columns, tokens);
+  args.weights = reinterpret_cast<const std::byte*>(packed_.data());
+  args.rows = args.y_stride = b_columns;
+  args.columns = tokens;
+  args.tokens = a_columns;
+  args.x = turned_.data();
+  args.y = y;
+  run(args, exact_.by_panels);
 }
 
-void Products::gram(const float* x, int64_t columns, int64_t tokens, float* y) {
-  turned_times_packed(x, columns, x, columns, tokens, y, true);
-  // Squares, so that both the read and the written lines are in the cache.
-  const int64_t strips = (columns + kTile - 1) / kTile;
-  for_rows(*pool_, strips, columns * kTile / 2, [&](int64_t strip) {
-    const int64_t begin = strip * kTile, end = std::min(columns, begin + kTile);
-    for (int64_t column = 0; column < end; column += kTile) {
-      for (int64_t i = begin; i < end; ++i)
-        for (int64_t j = column; j < std::min(i, column + kTile); ++j) y[i * columns + j] = y[j * columns + i];
+void Products::add_gram(const float* x, int64_t columns, int64_t tokens, float* y) {
+  constexpr int64_t kAcross = kPanelBlock * kPanelRows;
+  const int64_t stride = turn_and_pack(x, columns, x, columns, tokens);
+  reserve_scratch(tokens);
+  const int64_t across = (columns + kAcross - 1) / kAcross, down = (columns + kTokenBlock - 1) / kTokenBlock;
+  std::vector<std::vector<float>> blocks(static_cast<size_t>(pool_->threads()));
+  pool_->parallel_for(across * down, 1, [&](int64_t begin, int64_t end, int thread) {
+    std::vector<float>& block = blocks[static_cast<size_t>(thread)];
+    block.resize(static_cast<size_t>(kTokenBlock * kAcross));
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t top = i / across * kTokenBlock, left = i % across * kAcross;
+      if (left + kAcross <= top) continue;
+      const int64_t high = std::min(kTokenBlock, columns - top), wide = std::min(kAcross, columns - left);
+      const Part part = {turned_.data() + top * stride,
+                         stride,
+                         high,
+                         packed_.data() + left * tokens,
+                         wide,
+                         tokens,
+                         block.data(),
+                         kAcross};
+      panels_on_thread(part, thread);
+      for (int64_t r = 0; r < high; ++r) {
+        float* const row = y + (top + r) * columns + left;
+        vector_->add(row, block.data() + r * kAcross, wide, row);
+      }
     }
   });
+}
+
+// Squares, so that both the read and the written lines are in the cache.
+void mirror_upper(float* y, int64_t columns) {
+  for (int64_t row = 0; row < columns; row += kTile) {
+    const int64_t end = std::min(columns, row + kTile);
+    for (int64_t column = 0; column < end; column += kTile) {
+      for (int64_t i = row; i < end; ++i)
+        for (int64_t j = column; j < std::min(i, column + kTile); ++j) y[i * columns + j] = y[j * columns + i];
+    }
+  }
 }
 
 }  // namespace halftone

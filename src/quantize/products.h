@@ -24,6 +24,9 @@ inline int64_t panel_floats(int64_t rows, int64_t columns) {
   return (columns + kPanelRows - 1) / kPanelRows * kPanelRows * rows;
 }
 
+// y (columns, columns): what lies below the diagonal becomes the mirror of what lies above.
+void mirror_upper(float* y, int64_t columns);
+
 // The kernels of f32 matrices, for code on one thread that brings its own scratch.
 struct ExactProducts {
   LinearFn by_rows = nullptr;    // weights (rows, columns) as they lie
@@ -53,11 +56,15 @@ class Products {
   Status by_transposed(const float* x, int64_t tokens, const WeightView& w, float* y);
   // y (tokens, columns) = x (tokens, inner) times w (inner, columns)
   void by(const float* x, int64_t tokens, const float* w, int64_t inner, int64_t columns, float* y);
+  // y (tokens, w.columns) = x (tokens, w.rows) times w: the bits of by() with w decoded. At most so many columns of w
+  // are decoded at a time that they take 128 MB.
+  void by_stored(const float* x, int64_t tokens, const WeightView& w, float* y);
   // y (a_columns, b_columns) = a (tokens, a_columns) transposed times b (tokens, b_columns)
   void transposed_by(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens, float* y);
 
-  // y (columns, columns) = x (tokens, columns) transposed times itself: one half is computed, the other is its mirror.
-  void gram(const float* x, int64_t columns, int64_t tokens, float* y);
+  // Adds x (tokens, columns) transposed times itself to the upper half of y (columns, columns), the diagonal included;
+  // below it some of y is lost. Beside y: x twice, and a block per thread.
+  void add_gram(const float* x, int64_t columns, int64_t tokens, float* y);
 
   ThreadPool& pool() { return *pool_; }
   const VectorKernels& vector() const { return *vector_; }
@@ -80,10 +87,9 @@ class Products {
  private:
   Products() = default;
   void run_part(const Part& part, LinearFn kernel, int thread) const;
-  // upper: only what the upper half of a square y needs.
-  void run(const LinearArgs& args, LinearFn kernel, bool upper = false);
-  void turned_times_packed(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens,
-                           float* y, bool upper);
+  void run(const LinearArgs& args, LinearFn kernel);
+  // a transposed into turned_, b as panels into packed_. Result: the stride of turned_.
+  int64_t turn_and_pack(const float* a, int64_t a_columns, const float* b, int64_t b_columns, int64_t tokens);
 
   ThreadPool* pool_ = nullptr;
   Isa isa_ = Isa::scalar;

@@ -59,13 +59,35 @@ TEST_P(ProductsOf, AreChainsOfFusedMultiplyAdds) {
   }
 }
 
-TEST_P(ProductsOf, TheGramMatrixIsTheProductWithItself) {
+TEST_P(ProductsOf, TheGramMatrixIsAddedToWhatWasThere) {
   constexpr int64_t kColumns = 530, kRows = 23;  // blocks above, on and below the diagonal
-  const std::vector<float> x = random_matrix(kRows, kColumns, 5);
-  std::vector<float> gram(kColumns * kColumns), product(kColumns * kColumns);
-  products_.gram(x.data(), kColumns, kRows, gram.data());
+  const std::vector<float> x = random_matrix(kRows, kColumns, 5), before = random_matrix(kColumns, kColumns, 6);
+  std::vector<float> gram = before, product(kColumns * kColumns);
+  products_.add_gram(x.data(), kColumns, kRows, gram.data());
+  mirror_upper(gram.data(), kColumns);
   products_.transposed_by(x.data(), kColumns, x.data(), kColumns, kRows, product.data());
-  EXPECT_EQ(gram, product);
+  for (size_t i = 0; i < kColumns; ++i) {
+    for (size_t j = 0; j < kColumns; ++j) {
+      const size_t at = std::min(i, j) * kColumns + std::max(i, j);
+      ASSERT_EQ(gram[i * kColumns + j], before[at] + product[at]) << i << " " << j;
+    }
+  }
+}
+
+// So many rows that the columns come in several parts, the last one no whole panel.
+TEST_P(ProductsOf, AStoredMatrixIsDecodedInParts) {
+  constexpr int64_t kRows = (1 << 20) + 5, kColumns = 37, kFew = 2;
+  const Layout& layout = layout_of(LayoutId::bf16);
+  std::vector<uint16_t> stored(kRows * kColumns);
+  Rng rng(8);
+  for (uint16_t& one : stored) one = static_cast<uint16_t>(0x3c00 + rng.below(1024) + (rng.below(2) << 15));
+  const WeightView view = {&layout, Order::rows, kRows, kColumns, std::as_bytes(std::span(stored))};
+  std::vector<float> decoded(stored.size()), want(kFew * kColumns), got(want.size());
+  for (int64_t row = 0; row < kRows; ++row) decode_row(view, row, decoded.data() + row * kColumns);
+  const std::vector<float> x = random_matrix(kFew, kRows, 9);
+  products_.by(x.data(), kFew, decoded.data(), kRows, kColumns, want.data());
+  products_.by_stored(x.data(), kFew, view, got.data());
+  EXPECT_EQ(got, want);
 }
 
 TEST_P(ProductsOf, ALayoutWithoutAKernelIsNamed) {

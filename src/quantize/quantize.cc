@@ -111,7 +111,12 @@ Result<std::unique_ptr<Observer>> make_observer(const std::vector<Assignment>& a
   const auto asks = std::find_if(assignments.begin(), assignments.end(), [](const Assignment& one) {
     return one.method != nullptr && one.method->uses != Data::none;
   });
-  if (asks == assignments.end()) return std::unique_ptr<Observer>();
+  if (asks == assignments.end() && !recipe.bias_correction) return std::unique_ptr<Observer>();
+  if (calibration == nullptr && recipe.bias_correction)
+    return invalid_input(
+        "[quantize] recipe {}: bias_correction: biases take the mean error on real text; expected --calibration FILE, "
+        "got none",
+        recipe.name);
   if (calibration == nullptr)
     return invalid_input(
         "[quantize] recipe {}: {}: method {} chooses numbers by what the model computes on real text; expected "
@@ -217,7 +222,7 @@ class Run {
     const Assignment& assignment = assignments_[i];
     const ArtifactTensor stored = stored_as(assignment, true);
     TunedTensor tensor{&assignment, AlignedBuffer<std::byte>(static_cast<size_t>(stored.payload_bytes()))};
-    if (assignment.layout == nullptr && stored.layout != assignment.source->layout)
+    if (assignment.layout == nullptr && stored.layout != assignment.source->layout && assignment.corrects.empty())
       decode_row(assignment.source->view(), 0, reinterpret_cast<float*>(tensor.bytes.data()));
     else
       std::memcpy(tensor.bytes.data(), held_[i].data(), held_[i].size());
@@ -239,12 +244,26 @@ class Run {
   QuantizeReport report_;
 };
 
+// Static ranges hold for the numbers that they were measured on.
+Status check_ranges(const ModelFile& source, const Recipe& recipe) {
+  if (recipe.activations.bits > 0) return {};
+  const auto fixed = std::find_if(source.tensors.begin(), source.tensors.end(),
+                                  [](const StoredTensor& one) { return one.input.exists(); });
+  if (fixed == source.tensors.end()) return {};
+  return invalid_input(
+      "[quantize] {}: tensor '{}': has a static range of {} bits for what it is multiplied with, measured on the "
+      "weights as they are here; expected a recipe that measures anew (activations: {{bits: {}}}), got {} without; or "
+      "give the float model that this one was made from",
+      source.path.string(), fixed->name, fixed->input.bits, fixed->input.bits, recipe.name);
+}
+
 }  // namespace
 
 Result<QuantizeReport> quantize_file(const ModelFile& source, const Graph& graph, const Recipe& recipe,
                                      const std::filesystem::path& target, const QuantizeOptions& options,
                                      ThreadPool& pool, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
+  HALFTONE_TRY(check_ranges(source, recipe));
   if (recipe.mixed || !recipe.transforms.empty())
     HALFTONE_TRY(AtomicFolder::create(target, options.replace).status());  // what is in the way is told before minutes
   if (recipe.mixed) {

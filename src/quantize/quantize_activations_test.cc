@@ -113,6 +113,32 @@ TEST_F(QuantizeActivations, MatricesOfFloatsAreSimulated) {
   EXPECT_EQ(used, "simulated8");
 }
 
+// An artifact of floats can be a source: its ranges are measured anew, or it is an error to lose them.
+TEST_F(QuantizeActivations, RangesOfTheSourceAreNotLostSilently) {
+  ASSERT_TRUE(run("rules:\n  - {match: \"*\", layout: f16}\nactivations: {bits: 16}\n").ok());
+  const auto floats = load_language_model(out_);
+  ASSERT_TRUE(floats.ok()) << floats.status().message();
+  const auto again = [&](const std::string& recipe) {
+    ThreadPool pool(2);
+    QuantizeOptions options;
+    options.calibration = calibration_;
+    return quantize(**floats, parse_recipe(recipe, "r.yaml").value(), folder_ / "again.ht", options, pool,
+                    no_progress());
+  };
+  const auto lost = again("rules:\n  - {layout: int8_channel}\n");
+  ASSERT_FALSE(lost.ok());
+  EXPECT_TRUE(contains(std::string(lost.status().message()), "has a static range of 16 bits for what it is"));
+  EXPECT_TRUE(contains(std::string(lost.status().message()),
+                       "expected a recipe that measures anew (activations: {bits: 16}), got r without"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "again.ht"));
+  const auto anew = again("rules:\n  - {layout: int8_channel}\nactivations: {bits: 8}\n");
+  ASSERT_TRUE(anew.ok()) << anew.status().message();
+  const auto file = open_model_file(folder_ / "again.ht");
+  ASSERT_TRUE(file.ok());
+  for (const StoredTensor& tensor : file->tensors)
+    if (tensor.input.exists()) EXPECT_EQ(tensor.input.bits, 8) << tensor.name;
+}
+
 // Weights are as without them, and text that is held out leaves no trace.
 TEST_F(QuantizeActivations, BytesDoNotDependOnThreadsOrHeldOutText) {
   const std::string recipe = "name: x\nrules:\n  - {layout: int8_channel}\n";

@@ -209,6 +209,7 @@ Result<Recipe> parse_recipe(std::string_view yaml, std::string_view name) {
   HALFTONE_ASSIGN(recipe.allow_float, map.texts("allow_float"));
   HALFTONE_TRY(read_transforms(map, recipe));
   HALFTONE_ASSIGN(recipe.tune, read_tune(map));
+  HALFTONE_ASSIGN(recipe.bias_correction, map.boolean("bias_correction", false));
   HALFTONE_ASSIGN(recipe.activations, read_activation_options(map));
   HALFTONE_TRY(map.finish());
   return recipe;

@@ -8,6 +8,7 @@
 //   allow_float: ["lm_head.weight"]   # may stay as they are when their rule cannot be applied
 //   transform: [awq]               # scales folded into the model first: awq, smooth, equalize, rotate
 //   tune: {steps: 60}              # distil scales against the float model; rate: 0.006, batch_tokens: 2048
+//   bias_correction: true          # biases take the mean error of the matrix before them
 //   activations: {bits: 8, range: error}   # static ranges of what matrices read: error, percentile (: 99.99) or max
 //   mixed: {target_bits: 4.5, layouts: [int3_block32, int4_block32, int6_block32]}   # what no rule takes: by
 //   measurement
@@ -43,6 +44,7 @@ struct Recipe {
   std::vector<std::string> allow_float;  // globs
   std::vector<std::string> transforms;   // of transform/transform.h, in this order
   TuneOptions tune;
+  bool bias_correction = false;
   std::optional<MixedOptions> mixed;
   ActivationOptions activations;
   std::string text;  // the YAML that says all this

@@ -83,11 +83,21 @@ Status PackingStream::step(const Tile& tile, int64_t slab) {
   return {};
 }
 
+void PackingStream::correct_bias(const Assignment& assignment) {
+  const std::vector<float> bias = observer_->correct_bias(assignment.corrects);
+  const auto bytes = std::as_bytes(std::span(bias));
+  buffer_.assign(bytes.begin(), bytes.end());
+}
+
 Status PackingStream::pack(const Tile& tile, int64_t slab) {
   const Assignment& assignment = assignments_[tile.tensor];
   const auto panel_bytes =
       tile.panels == 0 ? 0 : static_cast<size_t>(assignment.layout->panel_bytes(assignment.source->view().columns));
-  buffer_.resize(panel_bytes * static_cast<size_t>(tile.panels));
+  const bool corrected = !assignment.corrects.empty();
+  if (corrected)
+    correct_bias(assignment);
+  else
+    buffer_.resize(panel_bytes * static_cast<size_t>(tile.panels));
   results_.assign(static_cast<size_t>(tile.panels), {});
   Status written;
   pool_.parallel_for(tile.panels + 2, 1, [&](int64_t begin, int64_t end, int thread) {
@@ -105,7 +115,7 @@ Status PackingStream::pack(const Tile& tile, int64_t slab) {
   });
   HALFTONE_TRY(written);
   std::swap(buffer_, owned_);
-  pending_ = tile.panels == 0 ? assignment.source->data : std::span<const std::byte>(owned_);
+  pending_ = tile.panels == 0 && !corrected ? assignment.source->data : std::span<const std::byte>(owned_);
   pending_tensor_ = tile.tensor;
   return {};
 }

@@ -21,11 +21,11 @@ namespace halftone {
 // is hashed: work for every thread.
 class PackingStream {
  public:
-  // Takes the bytes of tensors in order, from one thread at a time, in pieces: packed panels, or a kept tensor as it
-  // is.
+  // Takes the bytes of tensors in order, from one thread at a time, in pieces: packed panels, a kept tensor as it is,
+  // or a corrected bias in floats.
   using Sink = std::function<Status(size_t tensor, std::span<const std::byte> bytes)>;
 
-  // `observer` gives the statistics that methods ask for; null where none does. Borrows all.
+  // `observer` gives the statistics that methods and corrected biases ask for; null where none does. Borrows all.
   PackingStream(const ModelFile& source, const std::vector<Assignment>& assignments, Observer* observer, Sink sink,
                 ThreadPool& pool);
 
@@ -44,6 +44,7 @@ class PackingStream {
   std::vector<Tile> cut_tiles(int64_t tile_bytes) const;
   int64_t source_bytes(const Tile& tile) const;
   Status prepare(const Assignment& assignment);
+  void correct_bias(const Assignment& assignment);
   Status step(const Tile& tile, int64_t slab);
   Status pack(const Tile& tile, int64_t slab);
   void settle(const Tile& tile);

@@ -4,10 +4,12 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/error.h"
 #include "base/rng.h"
 #include "quantize/calibration/statistics.h"
 #include "quantize/evaluate/evaluator.h"
 #include "quantize/evaluate/gradients.h"
+#include "quantize/evaluate/row_gradients.h"
 
 namespace halftone {
 namespace {
@@ -56,49 +58,132 @@ std::vector<float> scaled_by_length(std::span<const float> x, int64_t columns, s
   return scaled;
 }
 
+// Nodes from `begin` on, up to the next part: all they read of what lies before is the value `from`.
+struct Part {
+  size_t begin;
+  ValueId from;  // -1: nothing, at the graph's beginning
+};
+
+// As many parts as there are places where a single value goes on: two per layer of a Llama.
+std::vector<Part> parts_of(const Graph& graph, size_t end) {
+  std::vector<size_t> last_reader(graph.values.size(), 0);
+  for (size_t i = 0; i < graph.nodes.size(); ++i)
+    for (const ValueId input : graph.nodes[i].inputs) last_reader[static_cast<size_t>(input)] = i;
+  std::vector<Part> parts = {{0, -1}};
+  for (size_t i = 1; i < end; ++i) {
+    std::vector<ValueId> alive;
+    for (size_t made = 0; made < i; ++made)
+      if (last_reader[static_cast<size_t>(graph.nodes[made].output)] >= i) alive.push_back(graph.nodes[made].output);
+    if (alive.size() == 1) parts.push_back({i, alive[0]});
+  }
+  return parts;
+}
+
+// What batches of text add to the Fisher information. Forward only what goes from part to part is held; each part is
+// computed once more on the way back.
+class FisherPass {
+ public:
+  FisherPass(const TiedTable& table, const Graph& graph, const WeightTable& weights, ThreadPool& pool)
+      : table_(table),
+        graph_(graph),
+        weights_(weights),
+        pool_(pool),
+        parts_(parts_of(graph, table.linear)),
+        x_(graph.nodes[table.linear].inputs[0]),
+        sum_(graph.values[static_cast<size_t>(x_)].width),
+        said_(static_cast<size_t>(graph.values[static_cast<size_t>(graph.logits)].width)) {}
+
+  Status add(const Sequences& batch) {
+    HALFTONE_ASSIGN(const auto evaluator, Evaluator::create(graph_, weights_, batch, pool_));
+    HALFTONE_CHECK(evaluator->tail_begin() == table_.linear && graph_.nodes.size() <= table_.linear + 2);  // one cap
+    std::vector<std::vector<float>> held(parts_.size());
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      if (const ValueId from = parts_[i].from; from >= 0)
+        held[i].assign(evaluator->value(from).begin(), evaluator->value(from).end());
+      HALFTONE_TRY(evaluator->run(parts_[i].begin, end_of(i)));
+    }
+    std::vector<float> d(evaluator->value(x_).size());
+    HALFTONE_TRY(back_to_tail(*evaluator, d));
+    return back_to_table(batch, held, std::move(d));
+  }
+
+  TableFisher finish() {
+    TableFisher fisher{sum_.take_mean(), {}};
+    const double mean = std::accumulate(said_.begin(), said_.end(), 0.0) / static_cast<double>(said_.size());
+    for (const double one : said_) fisher.row_weights.push_back(static_cast<float>(one + mean));
+    return fisher;
+  }
+
+ private:
+  size_t end_of(size_t part) const { return part + 1 < parts_.size() ? parts_[part + 1].begin : table_.linear; }
+
+  // Draws tokens, adds what the logits say, and gives d / d x.
+  Status back_to_tail(Evaluator& evaluator, std::vector<float>& d_x) {
+    constexpr int64_t kStretch = 64;
+    const int64_t tokens = evaluator.tokens(), vocabulary = std::ssize(said_);
+    AlignedBuffer<float> logits, d(static_cast<size_t>(tokens * vocabulary));
+    for (int64_t begin = 0; begin < tokens; begin += kStretch) {
+      const int64_t end = std::min(tokens, begin + kStretch);
+      HALFTONE_TRY(evaluator.run_tail(begin, end, logits));
+      std::copy_n(logits.data(), (end - begin) * vocabulary, d.data() + begin * vocabulary);
+      for (int64_t t = begin; t < end; ++t) {
+        const std::span row(d.data() + t * vocabulary, said_.size());
+        draw_token(evaluator.products().vector(), rng_.uniform(), row, said_);
+        for (size_t node = graph_.nodes.size() - 1; node > table_.linear; --node)
+          soft_cap_gradient(logits.data() + (t - begin) * vocabulary, row.data(), vocabulary,
+                            std::get<SoftCap>(graph_.nodes[node].op).cap, row.data());
+      }
+    }
+    const std::vector<float> rows =
+        scaled_by_length(evaluator.value(x_), evaluator.width(x_), {d.data(), d.size()}, vocabulary);
+    sum_.add(rows.data(), tokens, evaluator.products());
+    const auto& last = std::get<Linear>(graph_.nodes[table_.linear].op);
+    evaluator.products().by_stored(d.data(), tokens, weights_.matrix(last.weight), d_x.data());
+    return {};
+  }
+
+  Status back_to_table(const Sequences& batch, const std::vector<std::vector<float>>& held, std::vector<float> d) {
+    const Node& embedding = graph_.nodes[table_.embedding];
+    HALFTONE_ASSIGN(const auto evaluator, Evaluator::create(graph_, weights_, batch, pool_, {.keep_values = true}));
+    Gradients gradients(graph_, std::vector<bool>(graph_.weights.size(), false));
+    for (size_t i = parts_.size(); i-- > 0;) {
+      const ValueId from = parts_[i].from >= 0 ? parts_[i].from : embedding.output;
+      const ValueId to = i + 1 < parts_.size() ? parts_[i + 1].from : x_;
+      HALFTONE_TRY(evaluator->reset(batch));
+      if (parts_[i].from >= 0) evaluator->set_value(from, held[i]);
+      HALFTONE_TRY(evaluator->run(parts_[i].begin, end_of(i)));
+      gradients.keep({from});
+      HALFTONE_TRY(gradients.add(*evaluator, to, d, parts_[i].begin));
+      d.assign(gradients.value(from).begin(), gradients.value(from).end());
+    }
+    const float scale = std::get<Embedding>(embedding.op).scale;
+    for (float& pull : d) pull *= scale;
+    sum_.add(d.data(), batch.size(), evaluator->products());
+    return {};
+  }
+
+  const TiedTable& table_;
+  const Graph& graph_;
+  const WeightTable& weights_;
+  ThreadPool& pool_;
+  std::vector<Part> parts_;
+  ValueId x_;  // what the last matrix multiplies
+  HessianSum sum_;
+  std::vector<double> said_;  // by token: its probabilities, added up
+  Rng rng_{kSeed};
+};
+
 }  // namespace
 
 Result<TableFisher> fisher_of(const TiedTable& table, const Graph& graph, const WeightTable& weights,
                               const Sequences& sequences, ThreadPool& pool) {
-  const Node& last = graph.nodes[table.linear];
-  const ValueId looked_up = graph.nodes[table.embedding].output, x = last.inputs[0];
-  const float scale = std::get<Embedding>(graph.nodes[table.embedding].op).scale;
-  std::unique_ptr<Evaluator> evaluator;
-  Gradients gradients(graph, std::vector<bool>(graph.weights.size(), false));
-  gradients.keep({looked_up, last.output});
-  const int64_t columns = graph.values[static_cast<size_t>(x)].width;
-  HessianSum sum(columns);
-  std::vector<double> said;  // by token: its probabilities, added up
-  Rng rng(kSeed);
+  FisherPass pass(table, graph, weights, pool);
   Sequences batch;
   for (int64_t next = 0, seen = 0; next < sequences.count() && seen < kFisherTokens; seen += batch.size()) {
     batch = next_batch(sequences, next);
-    if (evaluator == nullptr) {
-      HALFTONE_ASSIGN(evaluator, Evaluator::create(graph, weights, batch, pool, {.keep_values = true}));
-    } else {
-      HALFTONE_TRY(evaluator->reset(batch));
-    }
-    HALFTONE_TRY(evaluator->run(0, graph.nodes.size()));
-    const VectorKernels& kernels = evaluator->products().vector();
-    const std::span<const float> logits = evaluator->value(graph.logits);
-    const int64_t vocabulary = evaluator->width(graph.logits);
-    std::vector<float> d_logits(logits.begin(), logits.end());
-    said.resize(static_cast<size_t>(vocabulary));
-    for (int64_t t = 0; t < batch.size(); ++t)
-      draw_token(kernels, rng.uniform(), std::span(d_logits).subspan(static_cast<size_t>(t * vocabulary), said.size()),
-                 said);
-    HALFTONE_TRY(gradients.add(*evaluator, graph.logits, d_logits));
-    const std::vector<float> rows =
-        scaled_by_length(evaluator->value(x), columns, gradients.value(last.output), evaluator->width(last.output));
-    sum.add(rows.data(), batch.size(), evaluator->products());
-    std::vector<float> pulls(gradients.value(looked_up).begin(), gradients.value(looked_up).end());
-    for (float& pull : pulls) pull *= scale;
-    sum.add(pulls.data(), batch.size(), evaluator->products());
+    HALFTONE_TRY(pass.add(batch));
   }
-  TableFisher fisher{sum.take_mean(), {}};
-  const double mean = std::accumulate(said.begin(), said.end(), 0.0) / static_cast<double>(said.size());
-  for (const double one : said) fisher.row_weights.push_back(static_cast<float>(one + mean));
-  return fisher;
+  return pass.finish();
 }
 
 }  // namespace halftone

@@ -32,8 +32,9 @@ struct TableFisher {
 };
 
 // Of the first sequences, up to kFisherTokens tokens.
-// Memory: the values of a batch of 512 tokens, or of a longer sequence, and its logits. The same bits for any number of
-// threads. Errors: those of the evaluator.
+// Memory, of a batch of 512 tokens or of a longer sequence: its logits, twice the values of half a layer, the residual
+// stream at every half layer, and 128 MB of the table. The same bits for any number of threads. Errors: those of the
+// evaluator.
 inline constexpr int64_t kFisherTokens = 8192;
 Result<TableFisher> fisher_of(const TiedTable& table, const Graph& graph, const WeightTable& weights,
                               const Sequences& sequences, ThreadPool& pool);

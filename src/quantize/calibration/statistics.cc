@@ -58,23 +58,15 @@ Status ChannelStatistics::check_finite(std::string_view what) const {
 HessianSum::HessianSum(int64_t columns) : columns_(columns), sum_(static_cast<size_t>(columns * columns)) {}
 
 void HessianSum::add(const float* x, int64_t tokens, Products& products) {
-  part_.resize(sum_.size());
-  for (int64_t begin = 0; begin < tokens; begin += kStretch) {
-    const int64_t count = std::min(kStretch, tokens - begin);
-    products.gram(x + begin * columns_, columns_, count, part_.data());
-    for_rows(products.pool(), columns_, columns_, [&](int64_t row) {
-      float* sum = sum_.data() + row * columns_;
-      const float* part = part_.data() + row * columns_;
-      for (int64_t i = 0; i < columns_; ++i) sum[i] += part[i];
-    });
-  }
+  for (int64_t begin = 0; begin < tokens; begin += kStretch)
+    products.add_gram(x + begin * columns_, columns_, std::min(kStretch, tokens - begin), sum_.data());
   tokens_ += tokens;
 }
 
 std::vector<float> HessianSum::take_mean() {
-  part_ = {};
   std::vector<float> mean = std::move(sum_);
   sum_ = {};
+  mirror_upper(mean.data(), columns_);
   const float factor = tokens_ > 0 ? 1 / static_cast<float>(tokens_) : 0;
   for (float& value : mean) value *= factor;
   return mean;

@@ -36,8 +36,7 @@ class ChannelStatistics {
   std::vector<double> sum_, squares_;
 };
 
-// Sum of x x^T over the tokens added, for GPTQ. 4 * columns^2 bytes, and while adding as much again (8 * columns^2 in
-// all) and 8 * columns * 1024.
+// Sum of x x^T over the tokens added, for GPTQ. 4 * columns^2 bytes, and while adding 8 * columns * 1024.
 class HessianSum {
  public:
   explicit HessianSum(int64_t columns);
@@ -50,7 +49,7 @@ class HessianSum {
 
  private:
   int64_t columns_, tokens_ = 0;
-  std::vector<float> sum_, part_;
+  std::vector<float> sum_;  // its upper half
 };
 
 }  // namespace halftone

@@ -45,20 +45,24 @@ bool is_by_token(const Op& op) {
          std::holds_alternative<GeGlu>(op) || std::holds_alternative<Gelu>(op) || std::holds_alternative<Columns>(op);
 }
 
+bool is_norm(const Op& op) { return std::holds_alternative<RmsNorm>(op) || std::holds_alternative<LayerNorm>(op); }
+
 }  // namespace
 
-// Deferred is what only such nodes read that can take it in stretches. Its own inputs must live until then.
+// Deferred is what only such nodes read that can take it in stretches: what is wide, and a norm, since what it reads is
+// the residual stream, which lives on anyway. Its own inputs must live until then.
 void Evaluator::defer_wide_nodes() {
   std::vector<bool> in_stretches(graph_.values.size(), true);
   for (const Node& node : graph_.nodes) {
     for (const ValueId input : node.inputs)
       if (!is_by_token(node.op)) in_stretches[static_cast<size_t>(input)] = false;
   }
+  in_stretches[static_cast<size_t>(tail_input())] = false;  // run_tail takes any part of it
   const int64_t narrow = width(graph_.nodes.front().output);
   for (size_t i = 0; i < tail_begin_; ++i) {
     const Node& node = graph_.nodes[i];
-    if (is_by_token(node.op) && width(node.output) > narrow && in_stretches[static_cast<size_t>(node.output)])
-      maker_[static_cast<size_t>(node.output)] = i;
+    const bool worth_it = is_norm(node.op) || (is_by_token(node.op) && width(node.output) > narrow);
+    if (worth_it && in_stretches[static_cast<size_t>(node.output)]) maker_[static_cast<size_t>(node.output)] = i;
   }
   for (size_t i = graph_.nodes.size(); i-- > 0;) {
     const Node& node = graph_.nodes[i];
@@ -154,6 +158,10 @@ Status Evaluator::rows_of(ValueId id, int64_t first, int64_t tokens, Scratch& sc
     *rows = value(id).data() + first * width(id);
     return {};
   }
+  for (const auto& [made, buffer] : scratch.values) {
+    if (made == id) *rows = buffer.data();
+  }
+  if (*rows != nullptr) return {};
   const Node& node = graph_.nodes[maker_[static_cast<size_t>(id)]];
   Rows of = {{}, tokens, nullptr};
   for (size_t i = 0; i < node.inputs.size(); ++i)
@@ -195,7 +203,7 @@ Status Evaluator::run(size_t begin, size_t end) {
 
 Status Evaluator::run_tail(int64_t begin, int64_t end, AlignedBuffer<float>& logits) {
   const int64_t count = end - begin;
-  const ValueId from = tail_begin_ < graph_.nodes.size() ? graph_.nodes[tail_begin_].inputs[0] : graph_.logits;
+  const ValueId from = tail_input();
   const float* x = value(from).data() + begin * width(from);
   AlignedBuffer<float> before;
   for (size_t index = tail_begin_; index < graph_.nodes.size(); ++index) {
@@ -228,27 +236,6 @@ Status Evaluator::compute(const Embedding& op, const Node& node, float* out) {
   return {};
 }
 
-Status Evaluator::compute(const RmsNorm& op, const Node& node, float* out) {
-  const float *x = value(node.inputs[0]).data(), *weight = weights_.vector(op.weight).data();
-  const int64_t columns = width(node.output), group = op.group > 0 ? op.group : columns;
-  for_tokens(columns, [&](int64_t t) {
-    for (int64_t at = t * columns; at < (t + 1) * columns; at += group) {
-      products_.vector().rms_norm(x + at, weight, group, op.epsilon, out + at);
-    }
-  });
-  return {};
-}
-
-Status Evaluator::compute(const LayerNorm& op, const Node& node, float* out) {
-  const float *x = value(node.inputs[0]).data(), *weight = weights_.vector(op.weight).data();
-  const float* bias = weights_.vector(op.bias).data();
-  const int64_t columns = width(node.output);
-  for_tokens(columns, [&](int64_t t) {
-    products_.vector().layer_norm(x + t * columns, weight, bias, columns, op.epsilon, out + t * columns);
-  });
-  return {};
-}
-
 Status Evaluator::multiply(const Linear& op, const float* x, int64_t tokens, float* out) {
   HALFTONE_TRY(products_.by_transposed(x, tokens, weights_.matrix(op.weight), out));
   if (op.bias == kNoWeight) return {};
@@ -265,19 +252,32 @@ Status Evaluator::compute_rows(const Node& node, const Rows& rows) {
     for_rows(products_.pool(), rows.tokens, columns, [&](int64_t t) { row(t * columns); });
     return Status();
   };
-  const float *gate = rows.inputs[0], *up = rows.inputs[1];
-  if (const auto* linear = std::get_if<Linear>(&node.op))
-    return multiply(*linear, rows.inputs[0], rows.tokens, rows.out);
+  const float *x = rows.inputs[0], *up = rows.inputs[1];
+  if (const auto* linear = std::get_if<Linear>(&node.op)) return multiply(*linear, x, rows.tokens, rows.out);
   if (std::holds_alternative<SwiGlu>(node.op))
-    return each([&](int64_t at) { products_.vector().swiglu(gate + at, up + at, columns, rows.out + at); });
+    return each([&](int64_t at) { products_.vector().swiglu(x + at, up + at, columns, rows.out + at); });
   if (std::holds_alternative<GeGlu>(node.op))
-    return each([&](int64_t at) { products_.vector().geglu(gate + at, up + at, columns, rows.out + at); });
+    return each([&](int64_t at) { products_.vector().geglu(x + at, up + at, columns, rows.out + at); });
+  if (const auto* norm = std::get_if<RmsNorm>(&node.op)) {
+    const float* weight = weights_.vector(norm->weight).data();
+    const int64_t group = norm->group > 0 ? norm->group : columns;
+    return each([&](int64_t row) {
+      for (int64_t at = row; at < row + columns; at += group)
+        products_.vector().rms_norm(x + at, weight, group, norm->epsilon, rows.out + at);
+    });
+  }
+  if (const auto* norm = std::get_if<LayerNorm>(&node.op)) {
+    const float *weight = weights_.vector(norm->weight).data(), *bias = weights_.vector(norm->bias).data();
+    return each([&](int64_t at) {
+      products_.vector().layer_norm(x + at, weight, bias, columns, norm->epsilon, rows.out + at);
+    });
+  }
   if (const auto* part = std::get_if<Columns>(&node.op)) {
     const int64_t stride = width(node.inputs[0]);
-    return each([&](int64_t at) { std::copy_n(gate + at / columns * stride + part->first, columns, rows.out + at); });
+    return each([&](int64_t at) { std::copy_n(x + at / columns * stride + part->first, columns, rows.out + at); });
   }
   HALFTONE_CHECK(std::holds_alternative<Gelu>(node.op));
-  return each([&](int64_t at) { products_.vector().geglu(gate + at, nullptr, columns, rows.out + at); });
+  return each([&](int64_t at) { products_.vector().geglu(x + at, nullptr, columns, rows.out + at); });
 }
 
 Status Evaluator::compute(const Rope& op, const Node& node, float* out) {

@@ -22,17 +22,17 @@ namespace halftone {
 
 struct EvaluatorOptions {
   bool keep_values = false;  // all values stay, as gradients need them; else those that a later node reads
-  // What is wide and made token by token (inside of an MLP) is not held but made again, some tokens at a time, whenever
-  // it is read: memory for time.
+  // What is wide and made token by token (inside of an MLP), and norms, are not held but made again, some tokens at a
+  // time, whenever they are read: memory for time.
   bool defer_wide = false;
 };
 
 // A value is (tokens, width) floats. Bits depend neither on threads nor on the other sequences. One caller at a time.
 //
 // Peak memory: 4 bytes * tokens * (widths of the values alive together: of a Llama layer about 3 * intermediate + 2 *
-// hidden, 5 * hidden when wide ones are deferred, or of all values when kept), and scratch of 0.6 MB, one sequence's
-// keys and 128 rows of scores per thread. No weight is decoded: kernels read the stored numbers. Logits are a value
-// like others: run_tail gives them in pieces.
+// hidden, 5 * hidden in attention and hidden in the MLP when wide ones are deferred, or of all values when kept), and
+// scratch of 0.6 MB, one sequence's keys and 128 rows of scores per thread. No weight is decoded: kernels read the
+// stored numbers. Logits are a value like others: run_tail gives them in pieces.
 class Evaluator {
  public:
   // Borrows all. An error: no token, a sequence without tokens, or a token id outside of the embedding table.
@@ -79,8 +79,6 @@ class Evaluator {
 
   // Each computes `out` from the node's inputs.
   Status compute(const Embedding& op, const Node& node, float* out);
-  Status compute(const RmsNorm& op, const Node& node, float* out);
-  Status compute(const LayerNorm& op, const Node& node, float* out);
   Status compute(const Rope& op, const Node& node, float* out);
   Status compute(const Attention& op, const Node& node, float* out);
   Status compute(const SoftCap& op, const Node& node, float* out);
@@ -99,6 +97,9 @@ class Evaluator {
     return compute_rows(node, {{value(node.inputs[0]).data(), second}, tokens(), out});
   }
   void defer_wide_nodes();
+  ValueId tail_input() const {
+    return tail_begin_ < graph_.nodes.size() ? graph_.nodes[tail_begin_].inputs[0] : graph_.logits;
+  }
   bool is_deferred(ValueId id) const { return maker_[static_cast<size_t>(id)] != kNoMaker; }
   struct Scratch;
   Status rows_of(ValueId id, int64_t first, int64_t tokens, Scratch& scratch, const float** rows);

@@ -101,6 +101,7 @@ void Gradients::mark_needed(size_t begin) {
     std::vector<WeightId> operator()(const halftone::Add&) const { return {}; }
   };
   needed_.assign(graph_.values.size(), false);
+  for (const ValueId id : kept_) needed_[static_cast<size_t>(id)] = true;
   for (size_t i = begin; i < graph_.nodes.size(); ++i) {
     const Node& node = graph_.nodes[i];
     bool needed = false;
@@ -108,9 +109,14 @@ void Gradients::mark_needed(size_t begin) {
       needed = needed || (id != kNoWeight && wanted_[static_cast<size_t>(id)]);
     }
     for (const ValueId input : node.inputs) needed = needed || needed_[static_cast<size_t>(input)];
-    needed = needed || std::find(kept_.begin(), kept_.end(), node.output) != kept_.end();
-    needed_[static_cast<size_t>(node.output)] = needed;
+    if (needed) needed_[static_cast<size_t>(node.output)] = true;
   }
+}
+
+void Gradients::keep_value(ValueId id) {
+  const AlignedBuffer<float>& d = values_[static_cast<size_t>(id)];
+  for (size_t k = 0; k < kept_.size() && d.size() > 0; ++k)
+    if (kept_[k] == id) kept_values_[k].assign(d.data(), d.data() + d.size());
 }
 
 Status Gradients::add(Evaluator& evaluator, ValueId output, std::span<const float> d_output, size_t begin) {
@@ -127,9 +133,7 @@ Status Gradients::add(Evaluator& evaluator, ValueId output, std::span<const floa
     const Node& node = graph_.nodes[i];
     AlignedBuffer<float>& d_y = values_[static_cast<size_t>(node.output)];
     if (d_y.size() == 0) continue;
-    for (size_t k = 0; k < kept_.size(); ++k)
-      if (kept_[k] == node.output)
-        kept_values_[k].assign(d_y.data(), d_y.data() + flow.tokens() * evaluator.width(node.output));
+    keep_value(node.output);
     flow.node = &node;
     flow.d_y = d_y.data();
     std::visit(
@@ -144,7 +148,8 @@ Status Gradients::add(Evaluator& evaluator, ValueId output, std::span<const floa
     spare_.give(std::move(d_y));
     d_y = {};
   }
-  for (AlignedBuffer<float>& left : values_) left = {};  // after an error
+  for (const ValueId id : kept_) keep_value(id);         // of what lies before `begin`
+  for (AlignedBuffer<float>& left : values_) left = {};  // of that, and after an error
   return status;
 }
 
@@ -242,8 +247,7 @@ Status Gradients::Flow::visit(const Linear& op) {
   }
   if (!needs(0)) return {};
   AlignedBuffer<float> d_x = take(ref.columns);
-  const std::vector<float> weight = evaluator.weights().values(op.weight);
-  products.by(d_y, tokens(), weight.data(), ref.rows, ref.columns, d_x.data());
+  products.by_stored(d_y, tokens(), evaluator.weights().matrix(op.weight), d_x.data());
   contribute(0, std::move(d_x));
   return {};
 }

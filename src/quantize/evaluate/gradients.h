@@ -15,8 +15,8 @@ namespace halftone {
 // Evaluator ran with keep_values. Sums over tokens are floats in a fixed order: the same bits for any number of
 // threads.
 //
-// Memory: 4 bytes * (wanted weights + the largest matrix, decoded and once more as panels + 3 * tokens * the widest
-// value) beside the evaluator's values.
+// Memory: 4 bytes * (wanted weights + 3 * tokens * the widest value) and at most 128 MB of a decoded matrix beside the
+// evaluator's values.
 class Gradients {
  public:
   // wanted: by WeightId; empty: every weight that is no constant. Borrows the graph.
@@ -32,7 +32,8 @@ class Gradients {
   std::span<const float> weight(WeightId id) const;
   void clear();
 
-  // From here on add() leaves d loss / d these values behind, each (tokens, width), until the next call.
+  // From here on add() leaves d loss / d these values behind, each (tokens, width), until the next call; also of what
+  // lies before its `begin`, so that a graph can be gone through in parts.
   void keep(std::vector<ValueId> ids) { kept_ = std::move(ids); }
   // REQUIRES: kept, and on the way from the last call's output
   std::span<const float> value(ValueId id) const;
@@ -40,6 +41,7 @@ class Gradients {
  private:
   struct Flow;  // one call of add
   void mark_needed(size_t begin);
+  void keep_value(ValueId id);
 
   const Graph& graph_;
   std::vector<bool> wanted_;                  // by weight

@@ -25,6 +25,8 @@ class WeightTable {
   bool is_matrix(WeightId id) const { return ref(id).rows > 1; }
   // What the kernels multiply with. REQUIRES: is_matrix(id)
   const WeightView& matrix(WeightId id) const { return entry(id).view; }
+  // What the file has. REQUIRES: is_matrix(id)
+  const WeightView& stored(WeightId id) const { return entry(id).stored; }
   // One row of floats, with WeightRef::offset added or WeightRef::constant in its place. REQUIRES: !is_matrix(id)
   const std::vector<float>& vector(WeightId id) const { return entry(id).values; }
   // (rows, columns) of either kind, decoded.

@@ -2,6 +2,7 @@
 #include "quantize/tune/tune.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <numeric>
 
@@ -186,7 +187,11 @@ std::unique_ptr<Tunable> tunable_of(const TunedTensor& tensor, const WeightTable
     const auto make = layout->is_palette() ? make_tunable_palettes : make_tunable_scales;
     return make(*layout, ref.rows, ref.columns, {tensor.bytes.data(), tensor.bytes.size()});
   }
-  if (layout == nullptr && !weights.is_matrix(id)) return make_tunable_vector(weights.vector(id), ref.offset);
+  if (layout == nullptr && !weights.is_matrix(id)) {
+    std::vector<float> values = weights.vector(id);
+    if (!tensor.assignment->corrects.empty()) std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
+    return make_tunable_vector(std::move(values), ref.offset);
+  }
   return nullptr;
 }
 

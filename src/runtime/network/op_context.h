@@ -2,6 +2,7 @@
 // What an op is run with, and the ops: each family is a file of ops/, each op one overload of run_op.
 #pragma once
 
+#include <memory>
 #include <span>
 
 #include "base/thread_pool.h"
@@ -15,6 +16,8 @@ struct OpContext {
   std::span<const Tensor> inputs;  // absent ones are not present()
   std::span<Tensor> outputs;       // to be set; all of them, wanted or not
   ThreadPool& pool;
+  // What the op made of its second input, where that is a constant: kept from run to run. Null: nothing may be kept.
+  std::shared_ptr<const void>* kept = nullptr;
 
   // Input i, or an absent one where the node has fewer.
   const Tensor& input(size_t i) const;

@@ -24,6 +24,7 @@ Runner::Runner(std::shared_ptr<const Network> network, ThreadPool& pool) : netwo
       if (id != kNoValue) last[static_cast<size_t>(id)] = i;
   }
   for (const Port& port : graph.outputs) last[static_cast<size_t>(port.value)] = kNever;
+  kept_.resize(graph.nodes.size());
   dies_after_.resize(graph.nodes.size());
   for (size_t id = 0; id < last.size(); ++id)
     if (last[id] != kNever) dies_after_[last[id]].push_back(static_cast<ValueId>(id));
@@ -73,7 +74,8 @@ Result<std::vector<Tensor>> Runner::run(std::span<const Tensor> inputs) {
     read.clear();
     for (const ValueId id : node.inputs) read.push_back(id == kNoValue ? Tensor() : values[static_cast<size_t>(id)]);
     written.assign(node.outputs.size(), Tensor());
-    OpContext context{read, written, pool_};
+    const bool keeps = node.inputs.size() > 1 && graph.constants.contains(node.inputs[1]);
+    OpContext context{read, written, pool_, keeps ? &kept_[i] : nullptr};
     if (const Status status = run_op(node.op, context); !status.ok())
       return Status(status.code(),
                     fmt::format("[network] node {} ({}): {}", node.name, name_of(node.op), status.message()));

@@ -29,7 +29,8 @@ class Runner {
 
   std::shared_ptr<const Network> network_;
   ThreadPool& pool_;
-  std::vector<std::vector<ValueId>> dies_after_;  // by node
+  std::vector<std::vector<ValueId>> dies_after_;   // by node
+  std::vector<std::shared_ptr<const void>> kept_;  // by node: what ops made of constants
 };
 
 }  // namespace halftone::network

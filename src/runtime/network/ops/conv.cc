@@ -2,6 +2,7 @@
 // Convolutions of any rank, straight from their definition.
 #include "runtime/network/ops/conv.h"
 
+#include "runtime/network/ops/float_conv.h"
 #include "runtime/network/ops/ops.h"
 #include "runtime/network/ops/types.h"
 #include "runtime/network/ops/windows.h"
@@ -104,12 +105,12 @@ Status run(const Conv& op, OpContext& context) {
   if (bias.present() && (bias.rank() != 1 || bias.elements() != shape.channels_out))
     return invalid_input("bias: expected [{}], got {}", shape.channels_out, text_of(bias.shape()));
   HALFTONE_ASSIGN(Tensor y, Tensor::make(x.type(), shape.y));
-  HALFTONE_TRY(with_floats(x.type(), [&](auto type) -> Status {
-    using T = decltype(type);
-    convolve(shape, data<T>(x), data<T>(weight), bias.present() ? data<T>(bias) : nullptr, mutable_data<T>(y),
-             context.pool);
-    return {};
-  }));
+  if (x.type() == DType::f32 && y.elements() > 0) {
+    float_conv(shape, x, weight, bias, y, context);
+  } else {
+    convolve(shape, data<double>(x), data<double>(weight), bias.present() ? data<double>(bias) : nullptr,
+             mutable_data<double>(y), context.pool);
+  }
   put(context, 0, std::move(y));
   return {};
 }

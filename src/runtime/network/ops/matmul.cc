@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of matrices.
+#include "runtime/network/ops/float_conv.h"
 #include "runtime/network/ops/ops.h"
 #include "runtime/network/ops/shapes.h"
 #include "runtime/network/ops/types.h"
@@ -16,6 +17,7 @@ struct Product {
   Shape batch;               // broadcast
   Strides batch_a, batch_b;  // in elements
   int64_t row_a = 0, column_a = 0, row_b = 0, column_b = 0;
+  bool single_b = false;  // one b for all
   Shape y;
 };
 
@@ -46,6 +48,7 @@ Result<Product> product_of(const Tensor& a, const Tensor& b, bool transpose_a, b
   p.column_a = transpose_a ? p.m : 1;
   p.row_b = transpose_b ? 1 : p.n;
   p.column_b = transpose_b ? p.k : 1;
+  p.single_b = stack_b.empty() || product(stack_b) == 1;
   p.y = p.batch;
   if (!row) p.y.push_back(p.m);
   if (!column) p.y.push_back(p.n);
@@ -72,11 +75,20 @@ void multiply_row(const Product& p, const T* a, const T* b, T* y) {
 }
 
 template <class T>
-void multiply(const Product& p, const T* a, const T* b, T* y, ThreadPool& pool) {
+void multiply(const Product& p, const T* a, const T* b, T* y, OpContext& context) {
   if (product(p.y) == 0) return;
-  Walk walk(p.batch, p.batch_a, p.batch_b);
+  const Walk walk(p.batch, p.batch_a, p.batch_b);
   walk.run([&](const Walk::Offsets& at, int64_t position, int64_t count) {
-    pool.parallel_for(count * p.m, kProductRows, [&](int64_t begin, int64_t end, int) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (p.column_a == 1) {
+        for (int64_t i = 0; i < count; ++i)
+          float_product({p.m, p.n, p.k, a + at[0] + i * walk.step(0), b + at[1] + i * walk.step(1), p.row_a, p.row_b,
+                         p.column_b, y + (position + i) * p.m * p.n, p.single_b},
+                        context);
+        return;
+      }
+    }
+    context.pool.parallel_for(count * p.m, kProductRows, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t stack = i / p.m, m = i % p.m;
         multiply_row(p, a + at[0] + stack * walk.step(0) + m * p.row_a, b + at[1] + stack * walk.step(1),
@@ -91,7 +103,8 @@ template <class T>
 using Wrapping = std::conditional_t<std::is_integral_v<T>,
                                     std::make_unsigned_t<std::conditional_t<std::is_integral_v<T>, T, int>>, T>;
 
-Result<Tensor> matrix_product(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, ThreadPool& pool) {
+Result<Tensor> matrix_product(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,
+                              OpContext& context) {
   if (a.type() != b.type())
     return invalid_input("expected two inputs of one type, got {} and {}", halftone::name_of(a.type()),
                          halftone::name_of(b.type()));
@@ -99,7 +112,7 @@ Result<Tensor> matrix_product(const Tensor& a, const Tensor& b, bool transpose_a
   HALFTONE_ASSIGN(Tensor y, Tensor::make(a.type(), p.y));
   HALFTONE_TRY(with_numbers(a.type(), [&](auto type) -> Status {
     using T = Wrapping<decltype(type)>;
-    multiply(p, data<T>(a), data<T>(b), mutable_data<T>(y), pool);
+    multiply(p, data<T>(a), data<T>(b), mutable_data<T>(y), context);
     return {};
   }));
   return y;
@@ -133,7 +146,7 @@ Result<Tensor> centered_matrix(const Tensor& x, const Tensor& zero, size_t axis,
 Status run(const MatMul& op, OpContext& context) {
   HALFTONE_TRY(need(context, 2));
   HALFTONE_ASSIGN(Tensor y,
-                  matrix_product(context.input(0), context.input(1), op.transpose_a, op.transpose_b, context.pool));
+                  matrix_product(context.input(0), context.input(1), op.transpose_a, op.transpose_b, context));
   put(context, 0, std::move(y));
   return {};
 }
@@ -143,7 +156,7 @@ Status run(const Gemm& op, OpContext& context) {
   const Tensor &a = context.input(0), &b = context.input(1), &c = context.input(2);
   if (a.rank() != 2 || b.rank() != 2)
     return invalid_input("expected two matrices, got {} and {}", text_of(a.shape()), text_of(b.shape()));
-  HALFTONE_ASSIGN(Tensor y, matrix_product(a, b, op.transpose_a, op.transpose_b, context.pool));
+  HALFTONE_ASSIGN(Tensor y, matrix_product(a, b, op.transpose_a, op.transpose_b, context));
   if (c.present()) {
     if (c.type() != a.type())
       return invalid_input("c: expected {}, got {}", halftone::name_of(a.type()), halftone::name_of(c.type()));
@@ -178,7 +191,7 @@ Status run(const IntegerMatMul&, OpContext& context) {
   HALFTONE_ASSIGN(const Tensor b, centered_matrix(context.input(1), context.input(3), 1, "b"));
   HALFTONE_ASSIGN(const Product p, product_of(a, b, false, false));
   HALFTONE_ASSIGN(Tensor y, Tensor::make(DType::i32, p.y));
-  multiply(p, data<uint32_t>(a), data<uint32_t>(b), mutable_data<uint32_t>(y), context.pool);
+  multiply(p, data<uint32_t>(a), data<uint32_t>(b), mutable_data<uint32_t>(y), context);
   put(context, 0, std::move(y));
   return {};
 }

@@ -103,8 +103,13 @@ TEST(Indices, MadeTensors) {
 TEST(Images, ResizeLinearAndNearest) {
   const Tensor x = floats({1, 1, 1, 2}, {0, 4});
   const Tensor scales = floats({4}, {1, 1, 1, 2});
-  EXPECT_EQ(compute(Resize{ResizeMode::linear}, {x, {}, scales}).numbers(), (Floats{0, 1, 3, 4}));
-  Resize nearest{ResizeMode::nearest, CoordinateMode::asymmetric, NearestMode::floor};
+  Resize linear;
+  linear.mode = ResizeMode::linear;
+  EXPECT_EQ(compute(linear, {x, {}, scales}).numbers(), (Floats{0, 1, 3, 4}));
+  Resize nearest;
+  nearest.mode = ResizeMode::nearest;
+  nearest.coordinates = CoordinateMode::asymmetric;
+  nearest.nearest = NearestMode::floor;
   EXPECT_EQ(compute(nearest, {x, {}, {}, longs({1, 1, 1, 4})}).numbers(), (Floats{0, 0, 4, 4}));
   EXPECT_FALSE(compute(nearest, {x}).status.ok());
   EXPECT_FALSE(compute(nearest, {x, {}, floats({4}, {1, 1, 1, NAN})}).status.ok());
@@ -131,7 +136,8 @@ TEST(Images, OverlappingBoxesAreSuppressed) {
 }
 
 TEST(Transformers, OneStepOfAnLstmByHand) {
-  Recurrent op{CellKind::lstm};
+  Recurrent op;
+  op.kind = CellKind::lstm;
   op.hidden = 1;
   // Gates i, o, f, c read x times 1, 2, 3, 4.
   const Ran ran =

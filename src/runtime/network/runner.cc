@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "runtime/network/layouts.h"
 #include "runtime/network/op_context.h"
 
 namespace halftone::network {
@@ -13,8 +14,9 @@ const Tensor& OpContext::input(size_t i) const {
   return i < inputs.size() ? inputs[i] : kAbsent;
 }
 
-Runner::Runner(std::shared_ptr<const Network> network, ThreadPool& pool) : network_(std::move(network)), pool_(pool) {
-  const Network& graph = *network_;
+Runner::Runner(std::shared_ptr<const Network> network, ThreadPool& pool)
+    : network_(std::move(network)), planned_(plan_layouts(network_)), pool_(pool) {
+  const Network& graph = *planned_;
   constexpr size_t kNever = SIZE_MAX;
   std::vector<size_t> last(graph.values.size(), kNever);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
@@ -64,7 +66,7 @@ Status Runner::check_inputs(std::span<const Tensor> inputs) const {
 
 Result<std::vector<Tensor>> Runner::run(std::span<const Tensor> inputs) {
   HALFTONE_TRY(check_inputs(inputs));
-  const Network& graph = *network_;
+  const Network& graph = *planned_;
   std::vector<Tensor> values(graph.values.size());
   for (size_t i = 0; i < inputs.size(); ++i) values[static_cast<size_t>(graph.inputs[i].value)] = inputs[i];
   for (const auto& [id, tensor] : graph.constants) values[static_cast<size_t>(id)] = tensor;

@@ -76,6 +76,27 @@ int64_t flat_index(const Pooled& pooled, int64_t image, int64_t offset) {
   return image * plane + index;
 }
 
+// Maxima and averages of channels that lie together, all of a window at once.
+template <class T>
+void pool_channels(const Pool& op, const std::vector<Tap>& taps, int64_t padded, const T* x, int64_t channels,
+                   std::vector<double>& sums, T* y) {
+  if (op.kind == PoolKind::max) {
+    int64_t none = 0;
+    for (int64_t c = 0; taps.empty() && c < channels; ++c) y[c] = max_of(taps, x, none);
+    for (size_t i = 0; i < taps.size(); ++i) {
+      const T* from = x + taps[i].from;
+      for (int64_t c = 0; c < channels; ++c) y[c] = i == 0 || from[c] > y[c] || from[c] != from[c] ? from[c] : y[c];
+    }
+    return;
+  }
+  sums.assign(static_cast<size_t>(channels), 0);
+  for (const Tap& tap : taps)
+    for (int64_t c = 0; c < channels; ++c) sums[static_cast<size_t>(c)] += static_cast<double>(x[tap.from + c]);
+  const int64_t count = op.count_pads ? padded : static_cast<int64_t>(taps.size());
+  for (int64_t c = 0; c < channels; ++c)
+    y[c] = count == 0 ? T(0) : static_cast<T>(sums[static_cast<size_t>(c)] / static_cast<double>(count));
+}
+
 template <class T>
 void pool_images(const Pooled& pooled, const T* x, T* y, int64_t* indices, ThreadPool& pool) {
   const ImageView& view = pooled.x;
@@ -85,9 +106,17 @@ void pool_images(const Pooled& pooled, const T* x, T* y, int64_t* indices, Threa
   const bool first = view.order == ImageOrder::channels_first, counts = pooled.op.count_pads;
   pool.parallel_for(windows, 1 + windows / 16, [&](int64_t begin, int64_t end, int) {
     std::vector<Tap> here;
+    std::vector<double> sums;
     int64_t padded = 0, index = 0;
     for (int64_t w = begin; w < end; ++w) {
       taps.at(w, here, counts ? &padded : nullptr);
+      if (std::is_floating_point_v<T> && view.channel_stride == 1 && pooled.op.kind != PoolKind::lp &&
+          indices == nullptr) {
+        for (int64_t n = 0; n < view.batch; ++n)
+          pool_channels(pooled.op, here, padded, x + n * view.batch_stride, view.channels, sums,
+                        y + (n * windows + w) * view.channels);
+        continue;
+      }
       for (int64_t i = 0; i < view.batch * view.channels; ++i) {
         const int64_t n = i / view.channels, c = i % view.channels;
         const T* from = x + n * view.batch_stride + c * view.channel_stride;

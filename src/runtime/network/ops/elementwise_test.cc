@@ -10,9 +10,6 @@
 namespace halftone::network {
 namespace {
 
-using Floats = std::vector<float>;
-using Longs = std::vector<int64_t>;
-
 TEST(Elementwise, BroadcastsBothWays) {
   const Ran ran = compute(Binary{BinaryKind::subtract}, {floats({2, 1}, {10, 20}), floats({3}, {1, 2, 3})});
   ASSERT_TRUE(ran.status.ok()) << ran.error();

@@ -9,6 +9,9 @@
 
 namespace halftone::network {
 
+using Floats = std::vector<float>;
+using Longs = std::vector<int64_t>;
+
 inline Tensor floats(Shape shape, const std::vector<float>& values) {
   return Tensor::of<float>(DType::f32, std::move(shape), values);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the node cases of ONNX's own tests: onnx_conformance FOLDER [--json PATH] [--at-least PASSES] [--list]
+// Runs the node cases of ONNX's own tests: onnx_conformance FOLDER [--json PATH] [--at-least PASSES] [--list] [--simplify]
 // A case is a folder with model.onnx and test_data_set_*/{input,output}_*.pb. Numbers are compared as ONNX's backend
-// tests do (relative 1e-3, absolute 1e-7; integers and booleans exactly); types and shapes must be the same.
+// tests do (relative 1e-3, absolute 1e-7; integers and booleans exactly); types and shapes must be the same. --simplify
+// runs the networks as the passes leave them.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -16,6 +17,7 @@
 #include "base/numbers.h"
 #include "formats/onnx/messages.h"
 #include "formats/onnx/onnx.h"
+#include "graph/network/passes/simplify.h"
 #include "runtime/network/runner.h"
 
 namespace halftone {
@@ -85,8 +87,10 @@ Result<std::vector<Tensor>> read_tensors(const std::filesystem::path& folder, co
 }
 
 // Unsupported is a status; a wrong number is text.
-Result<std::string> run_case(const std::filesystem::path& folder, Tolerance tolerance, ThreadPool& pool) {
+Result<std::string> run_case(const std::filesystem::path& folder, Tolerance tolerance, bool simplified,
+                             ThreadPool& pool) {
   HALFTONE_ASSIGN(network::Network network, onnx::import_model(folder / "model.onnx"));
+  if (simplified) HALFTONE_TRY(simplify(network).status());
   network::Runner runner(std::make_shared<const network::Network>(std::move(network)), pool);
   size_t sets = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
@@ -114,7 +118,7 @@ std::vector<std::string> operators_of(const std::filesystem::path& file) {
   return {names.begin(), names.end()};
 }
 
-std::vector<Case> run_cases(const std::filesystem::path& folder) {
+std::vector<Case> run_cases(const std::filesystem::path& folder, bool simplified) {
   std::vector<std::filesystem::path> folders;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     if (std::filesystem::exists(entry.path() / "model.onnx")) folders.push_back(entry.path());
@@ -126,7 +130,7 @@ std::vector<Case> run_cases(const std::filesystem::path& folder) {
     current.name = path.filename().string();
     current.operators = operators_of(path / "model.onnx");
     const auto wider = kWider.find(current.name);
-    const auto result = run_case(path, wider == kWider.end() ? Tolerance() : wider->second, pool);
+    const auto result = run_case(path, wider == kWider.end() ? Tolerance() : wider->second, simplified, pool);
     current.reason = result.ok() ? *result : std::string(result.status().message());
     if (!result.ok() && result.status().code() == StatusCode::unsupported)
       current.verdict = Verdict::unsupported;
@@ -158,7 +162,7 @@ nlohmann::ordered_json to_json(const std::vector<Case>& cases) {
 int run(const std::vector<std::string>& arguments) {
   std::string folder, json_path;
   int64_t at_least = 0;
-  bool list = false;
+  bool list = false, simplified = false;
   for (size_t i = 1; i < arguments.size(); ++i) {
     if (arguments[i] == "--json" && i + 1 < arguments.size())
       json_path = arguments[++i];
@@ -166,14 +170,16 @@ int run(const std::vector<std::string>& arguments) {
       at_least = parse_integer(arguments[++i]).value_or(0);
     else if (arguments[i] == "--list")
       list = true;
+    else if (arguments[i] == "--simplify")
+      simplified = true;
     else
       folder = arguments[i];
   }
   if (folder.empty() || !std::filesystem::is_directory(folder)) {
-    std::fputs("usage: onnx_conformance FOLDER [--json PATH] [--at-least PASSES] [--list]\n", stderr);
+    std::fputs("usage: onnx_conformance FOLDER [--json PATH] [--at-least PASSES] [--list] [--simplify]\n", stderr);
     return 2;
   }
-  const std::vector<Case> cases = run_cases(folder);
+  const std::vector<Case> cases = run_cases(folder, simplified);
   const auto json = to_json(cases);
   for (const auto& [name, count] : json["operators"].items())
     fmt::print("{:<40} {:>5} pass {:>5} unsupported {:>5} fail\n", name, count["pass"].get<int>(),

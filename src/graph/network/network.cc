@@ -6,6 +6,7 @@
 #include <queue>
 
 #include "base/error.h"
+#include "graph/network/types.h"
 
 namespace halftone::network {
 namespace {
@@ -46,9 +47,16 @@ Status check_reads(const Network& network, const std::vector<int>& writer) {
                            network.name_of(id));
     return {};
   };
-  for (const Node& node : network.nodes)
+  for (const Node& node : network.nodes) {
     for (const ValueId id : node.inputs)
       if (id != kNoValue) HALFTONE_TRY(read(id, node.name));
+    const size_t least = least_inputs(node.op);
+    for (size_t i = 0; i < least; ++i)
+      if (i >= node.inputs.size() || node.inputs[i] == kNoValue)
+        return invalid_input("[network] {} ({}): expected at least {} inputs, got none as input {}", node.name,
+                             name_of(node.op), least, i);
+    if (node.outputs.empty()) return invalid_input("[network] {} ({}): expected an output, got none", node.name, name_of(node.op));
+  }
   for (const Port& port : network.outputs) HALFTONE_TRY(read(port.value, "outputs"));
   return {};
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/network/types.h"
 
+#include <type_traits>
+
 namespace halftone::network {
 namespace {
 
@@ -47,7 +49,24 @@ struct OutputTypes {
   Types operator()(const Attention&) const { return {input(0), input(1), input(2), input(0)}; }
 };
 
+// Those that need more than one input.
+template <class Op, class... List>
+constexpr bool is_one_of = (std::is_same_v<Op, List> || ...);
+template <class Op>
+constexpr bool kNeedsTwo = is_one_of<Op, Binary, MatMul, Gemm, IntegerMatMul, Conv, IntegerConv, ConvTranspose, MaxUnpool, Cumulate, TopK, RmsNorm, Reshape, Unsqueeze, Pad, Expand, Tile, Gather, GatherElements, GatherNd, ReverseSequence, Compress, CenterCropPad, ConstantOfShape, NonMaxSuppression, GridSample, AffineGrid, Quantize, Dequantize>;
+template <class Op>
+constexpr bool kNeedsThree = is_one_of<Op, Where, Slice, InstanceNorm, GroupNorm, ScatterElements, ScatterNd, Range, OneHot, RoiAlign, Col2Im, Recurrent, Attention, RotaryEmbedding>;
+
 }  // namespace
+
+size_t least_inputs(const Op& op) {
+  return std::visit(
+      [](const auto& which) -> size_t {
+        using T = std::decay_t<decltype(which)>;
+        return std::is_same_v<T, BatchNorm> ? 5 : kNeedsThree<T> ? 3 : kNeedsTwo<T> ? 2 : 1;
+      },
+      op);
+}
 
 Types output_types(const Op& op, std::span<const MaybeType> inputs, size_t count) {
   Types types = std::visit(OutputTypes{inputs}, op);

@@ -15,4 +15,7 @@ using MaybeType = std::optional<DType>;  // empty: not known, or an absent value
 // The element types of the `count` outputs of an op, as far as those of its inputs say them.
 std::vector<MaybeType> output_types(const Op& op, std::span<const MaybeType> inputs, size_t count);
 
+// How many of the first inputs an op cannot do without.
+size_t least_inputs(const Op& op);
+
 }  // namespace halftone::network

@@ -10,16 +10,11 @@ using namespace network;  // NOLINT(google-build-using-namespace): ops by their 
 
 constexpr float kEpsilon = 1e-5F;
 
-// Training mode normalises by the batch and gives running averages as well.
-Status train_batch_norm(Lowering& node, float epsilon) {
-  return unsupported("training_mode");
-}
-
 Status batch_norm(Lowering& node) {
   const float epsilon = node.number("epsilon", kEpsilon);
   node.ignore("momentum");
   if (node.integer("spatial", 1) != 1) return unsupported("spatial = 0");
-  if (node.flag("training_mode")) return train_batch_norm(node, epsilon);
+  if (node.flag("training_mode")) return unsupported("training_mode = 1");
   if (node.outputs() > 1 && node.out(1) != kNoValue) return unsupported("outputs of training");
   return node.give(BatchNorm{epsilon}, node.all_in());
 }

@@ -94,11 +94,12 @@ void attend(const AttentionProblem& p, int64_t b, int64_t h, int64_t i, const fl
     row[static_cast<size_t>(j)] = dot * p.scale;
   }
   show(0);
-  for (int64_t j = 0; j < p.total; ++j) row[static_cast<size_t>(j)] += p.bias(b, h, i, j);
-  show(1);
+  // The cap comes before the mask, so that what is masked stays so.
   const auto cap = static_cast<double>(p.op.soft_cap);
   if (cap > 0)
-    for (double& score : row) score = std::isinf(score) ? score : cap * std::tanh(score / cap);
+    for (double& score : row) score = cap * std::tanh(score / cap);
+  show(1);
+  for (int64_t j = 0; j < p.total; ++j) row[static_cast<size_t>(j)] += p.bias(b, h, i, j);
   show(2);
   double top = -std::numeric_limits<double>::infinity(), sum = 0;
   for (const double score : row) top = std::max(top, score);

@@ -1,5 +1,0 @@
-// SPDX-License-Identifier: Apache-2.0
-#include "formats/onnx/lowering.h"
-namespace halftone::onnx {
-std::span<const OpRow> transformer_rows() { return {}; }
-}

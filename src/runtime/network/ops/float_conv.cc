@@ -6,6 +6,7 @@
 
 #include "base/aligned.h"
 #include "kernels/conv/conv.h"
+#include "runtime/network/ops/turn.h"
 #include "runtime/network/ops/types.h"
 
 namespace halftone::network::ops {
@@ -30,22 +31,6 @@ std::shared_ptr<const Packed> packed_weights(std::span<const ConvWeights> groups
   });
   if (keeps && context.kept != nullptr) *context.kept = packed;
   return packed;
-}
-
-// (count, rows, columns) → (count, columns, rows), in squares that fit caches.
-void turn_images(const float* from, float* to, int64_t count, int64_t rows, int64_t columns, ThreadPool& pool) {
-  constexpr int64_t kSide = 32;
-  const int64_t bands = (columns + kSide - 1) / kSide;
-  pool.parallel_for(count * bands, 4, [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i % bands * kSide, last = std::min(first + kSide, columns);
-      const float* image = from + i / bands * rows * columns;
-      float* turned = to + i / bands * rows * columns;
-      for (int64_t row = 0; row < rows; row += kSide)
-        for (int64_t c = first; c < last; ++c)
-          for (int64_t r = row; r < std::min(row + kSide, rows); ++r) turned[c * rows + r] = image[r * columns + c];
-    }
-  });
 }
 
 // Where the runs of a block of pixels begin.
@@ -186,9 +171,9 @@ void float_conv(const ConvShape& shape, const Tensor& x, const Tensor& weight, c
     return convolve_pixels(shape, data<float>(x), *packed, numbers, mutable_data<float>(y), context.pool);
   const int64_t in = product(shape.x.spatial), out = y.elements() / (shape.x.batch * shape.channels_out);
   Packed turned(static_cast<size_t>(x.elements())), computed(static_cast<size_t>(y.elements()));
-  turn_images(data<float>(x), turned.data(), shape.x.batch, shape.x.channels, in, context.pool);
+  turn_planes(data<float>(x), turned.data(), shape.x.batch, shape.x.channels, in, context.pool);
   convolve_pixels(shape, turned.data(), *packed, numbers, computed.data(), context.pool);
-  turn_images(computed.data(), mutable_data<float>(y), shape.x.batch, out, shape.channels_out, context.pool);
+  turn_planes(computed.data(), mutable_data<float>(y), shape.x.batch, out, shape.channels_out, context.pool);
 }
 
 void float_product(const FloatProduct& p, OpContext& context) {

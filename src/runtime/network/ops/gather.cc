@@ -52,7 +52,7 @@ Result<NdIndices> nd_indices(const Tensor& x, const Tensor& indices, int64_t bat
   const Strides strides = strides_of(x.shape());
   const int64_t tuples = product(nd.shape),
                 per_batch = std::max<int64_t>(product(of_indices.subspan(b).first(of_indices.size() - b - 1)), 1);
-  if (tuples > (int64_t{1} << 32)) return exhausted("indices: expected fewer than 2^32 tuples, got {}", tuples);
+  if (tuples > (int64_t{1} << 28)) return exhausted("indices: expected at most 2^28 tuples, got {}", tuples);
   const int64_t batch_size = product(of_x.subspan(b));
   for (int64_t i = 0; i < tuples; ++i) {
     int64_t offset = i / per_batch * batch_size;

@@ -7,6 +7,7 @@
 
 #include "runtime/network/ops/ops.h"
 #include "runtime/network/ops/rows.h"
+#include "runtime/network/ops/turn.h"
 #include "runtime/network/ops/types.h"
 #include "runtime/network/ops/walk.h"
 
@@ -20,6 +21,21 @@ Status put_reshaped(OpContext& context, Shape shape) {
                          text_of(x.shape()));
   put(context, 0, x.reshaped(std::move(shape)));
   return {};
+}
+
+// An order that keeps the first axes and exchanges two groups of those that follow: as images are turned.
+struct Rotated {
+  int64_t count = 1, rows = 0, columns = 0;  // rows 0: another order
+};
+Rotated rotated_by(const std::vector<int64_t>& order, const Shape& shape) {
+  size_t kept = 0;
+  while (kept < order.size() && order[kept] == static_cast<int64_t>(kept)) ++kept;
+  if (kept == order.size() || product(shape) == 0) return {};
+  const auto split = static_cast<size_t>(order[kept]);  // the group that comes first now begins here
+  for (size_t i = kept; i < order.size(); ++i)
+    if (static_cast<size_t>(order[i]) != kept + (i - kept + split - kept) % (order.size() - kept)) return {};
+  const std::span<const int64_t> all(shape);
+  return {product(all.first(kept)), product(all.subspan(kept, split - kept)), product(all.subspan(split))};
 }
 
 }  // namespace
@@ -164,6 +180,16 @@ Status run(const Transpose& op, OpContext& context) {
   for (const int64_t axis : order) {
     shape.push_back(x.dim(axis));
     strides.push_back(dense[static_cast<size_t>(axis)]);
+  }
+  if (const Rotated rotated = rotated_by(order, x.shape()); rotated.rows > 1 && rotated.columns > 1) {
+    HALFTONE_ASSIGN(Tensor y, Tensor::make(x.type(), shape));
+    HALFTONE_TRY(with_size(x.type(), [&](auto type) -> Status {
+      using T = decltype(type);
+      turn_planes(data<T>(x), mutable_data<T>(y), rotated.count, rotated.rows, rotated.columns, context.pool);
+      return {};
+    }));
+    put(context, 0, std::move(y));
+    return {};
   }
   HALFTONE_ASSIGN(Tensor y, gather_view(x, shape, strides));
   put(context, 0, std::move(y));

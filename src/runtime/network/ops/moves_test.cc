@@ -2,6 +2,7 @@
 // Shapes, indices, images and transformers.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "runtime/network/ops/op_problem.h"
@@ -28,6 +29,21 @@ TEST(Moves, AxesMoveAndLeave) {
   const Tensor x = counting({2, 3});
   EXPECT_EQ(compute(Transpose{}, {x}).numbers(), (Floats{0, 3, 1, 4, 2, 5}));
   EXPECT_FALSE(compute(Transpose{{0, 0}}, {x}).status.ok());
+  // Against the definition, in every order of four axes.
+  const Shape shape = {2, 3, 35, 4};
+  const Tensor image = counting(shape);
+  std::vector<int64_t> order = {0, 1, 2, 3};
+  do {
+    const Floats turned = compute(Transpose{order}, {image}).numbers();
+    for (size_t i = 0; i < turned.size(); ++i) {
+      int64_t rest = static_cast<int64_t>(i), at[4] = {};
+      for (size_t axis = 4; axis-- > 0;) {
+        at[order[axis]] = rest % shape[static_cast<size_t>(order[axis])];
+        rest /= shape[static_cast<size_t>(order[axis])];
+      }
+      ASSERT_EQ(turned[i], static_cast<float>(((at[0] * 3 + at[1]) * 35 + at[2]) * 4 + at[3])) << text_of(order);
+    }
+  } while (std::next_permutation(order.begin(), order.end()));
   EXPECT_EQ(compute(Unsqueeze{}, {x, longs({0, -1})}).shape(), (Shape{1, 2, 3, 1}));
   EXPECT_FALSE(compute(Squeeze{}, {x, longs({0})}).status.ok());
   EXPECT_EQ(compute(Flatten{2}, {x}).shape(), (Shape{6, 1}));

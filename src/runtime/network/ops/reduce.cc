@@ -67,21 +67,27 @@ class Fold {
 
   T result(int64_t count) const {
     if (kind_ == ReduceKind::max || kind_ == ReduceKind::min) return extreme_;
-    if (kind_ == ReduceKind::log_sum_exp) return static_cast<T>(std::log(scaled_) + (scaled_ == 0 ? 0 : top_));
+    if (kind_ == ReduceKind::log_sum_exp) return from_double(std::log(scaled_) + (scaled_ == 0 ? 0 : top_));
     if constexpr (std::is_floating_point_v<T>) {
       if (kind_ == ReduceKind::mean) return static_cast<T>(sum_ / static_cast<double>(count));
     } else {
       if (kind_ == ReduceKind::mean) return count == 0 ? T(0) : static_cast<T>(sum_) / static_cast<T>(count);
     }
-    const auto number = static_cast<double>(static_cast<T>(sum_));
-    if (kind_ == ReduceKind::l2)
-      return static_cast<T>(std::sqrt(std::is_floating_point_v<T> ? static_cast<double>(sum_) : number));
-    if (kind_ == ReduceKind::log_sum)
-      return static_cast<T>(std::log(std::is_floating_point_v<T> ? static_cast<double>(sum_) : number));
+    using Number = std::conditional_t<std::is_floating_point_v<T>, double, T>;
+    const auto number = static_cast<double>(static_cast<Number>(sum_));
+    if (kind_ == ReduceKind::l2) return from_double(std::sqrt(number));
+    if (kind_ == ReduceKind::log_sum) return from_double(std::log(number));
     return static_cast<T>(sum_);
   }
 
  private:
+  // Of integers: truncated, and 0 where there is none.
+  static T from_double(double value) {
+    if constexpr (std::is_integral_v<T>) {
+      if (!(std::abs(value) < 0x1p62)) return 0;
+    }
+    return static_cast<T>(value);
+  }
   // log(sum exp v) = top + log(sum exp(v - top)), in one pass.
   void add_exponential(double v) {
     if (v <= top_) {

@@ -11,6 +11,8 @@
 namespace halftone::network::ops {
 namespace {
 
+constexpr double kMostOut = 1 << 24;
+
 struct ResizedAxis {
   int64_t in, out;
   double scale = 1, roi_begin = 0, roi_end = 1;
@@ -153,8 +155,8 @@ Status place(const Resize& op, const std::vector<double>& scales, const std::vec
       out = std::floor(in * scales[i] *
                        (op.coordinates == CoordinateMode::crop_and_resize ? axis.roi_end - axis.roi_begin : 1));
     }
-    if (!(out >= 0 && out <= INT32_MAX) || !(axis.scale > 0))
-      return invalid_input("expected scales above 0 and an axis of at most {}, got {} and {}", INT32_MAX, axis.scale,
+    if (!(out >= 0 && out <= kMostOut) || !(axis.scale > 0))
+      return invalid_input("expected scales above 0 and an axis of at most {}, got {} and {}", kMostOut, axis.scale,
                            out);
     axis.out = static_cast<int64_t>(out);
   }

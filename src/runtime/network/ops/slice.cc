@@ -20,12 +20,14 @@ Result<std::vector<int64_t>> named_axes(const Tensor& given, size_t count, int64
   return axes_of(axes, rank);
 }
 
+constexpr int64_t kMostPadded = int64_t{1} << 28;
+
 // Where a padded axis reads: -1 is a constant.
 Result<std::vector<int64_t>> padded_axis(PadMode mode, int64_t size, int64_t before, int64_t after) {
   int64_t length;
   if (__builtin_add_overflow(size, before, &length) || __builtin_add_overflow(length, after, &length) ||
-      length > INT32_MAX)
-    return exhausted("pads: expected an axis of at most {}, got {} + {} + {}", INT32_MAX, before, size, after);
+      length > kMostPadded)
+    return exhausted("pads: expected an axis of at most {}, got {} + {} + {}", kMostPadded, before, size, after);
   if (length < 0) return invalid_input("pads: expected to crop at most {}, got {} and {}", size, before, after);
   std::vector<int64_t> map;
   if (size == 0 && mode != PadMode::constant && length > 0)

@@ -25,17 +25,27 @@ class Walk {
   template <class Body>
   void run(int64_t begin, int64_t end, Body&& body) const {
     const int64_t length = sizes_.back();
+    int64_t along = begin % length, rest = begin / length;
+    std::vector<int64_t> index(sizes_.size(), 0);
+    Offsets at{};
+    for (size_t axis = sizes_.size() - 1; axis-- > 0;) {
+      index[axis] = rest % sizes_[axis];
+      rest /= sizes_[axis];
+      for (size_t v = 0; v < kViews; ++v) at[v] += index[axis] * steps_[axis][v];
+    }
     while (begin < end) {
-      Offsets at{};
-      int64_t rest = begin;
-      for (size_t axis = sizes_.size(); axis-- > 0;) {
-        const int64_t index = rest % sizes_[axis];
-        rest /= sizes_[axis];
-        for (size_t v = 0; v < kViews; ++v) at[v] += index * steps_[axis][v];
-      }
-      const int64_t count = std::min(end - begin, length - begin % length);
-      body(at, begin, count);
+      Offsets here = at;
+      for (size_t v = 0; v < kViews; ++v) here[v] += along * steps_.back()[v];
+      const int64_t count = std::min(end - begin, length - along);
+      body(here, begin, count);
       begin += count;
+      along = 0;
+      for (size_t axis = sizes_.size() - 1; axis-- > 0;) {
+        for (size_t v = 0; v < kViews; ++v) at[v] += steps_[axis][v];
+        if (++index[axis] < sizes_[axis]) break;
+        for (size_t v = 0; v < kViews; ++v) at[v] -= sizes_[axis] * steps_[axis][v];
+        index[axis] = 0;
+      }
     }
   }
   template <class Body>

@@ -6,6 +6,7 @@
 #include <queue>
 
 #include "base/error.h"
+#include "graph/network/json.h"
 #include "graph/network/types.h"
 
 namespace halftone::network {
@@ -100,7 +101,7 @@ Status finish(Network& network) {
   return {};
 }
 
-std::string dump(const Network& network) {
+std::string dump(const Network& network, bool members) {
   std::string text;
   for (const Node& node : network.nodes) {
     std::string line;
@@ -109,7 +110,13 @@ std::string dump(const Network& network) {
     line += fmt::format(" = {}(", name_of(node.op));
     for (size_t i = 0; i < node.inputs.size(); ++i)
       line += (i == 0 ? "" : ", ") + (node.inputs[i] == kNoValue ? "_" : network.name_of(node.inputs[i]));
-    text += line + ")\n";
+    line += ")";
+    if (members) {
+      auto json = to_json(node.op);
+      json.erase("op");
+      if (!json.empty()) line += " " + json.dump();
+    }
+    text += line + "\n";
   }
   return text;
 }

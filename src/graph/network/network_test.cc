@@ -28,6 +28,12 @@ TEST(Network, NodesAreOrderedAndTheFilesOrderIsKept) {
   EXPECT_EQ(dump(network), "a = abs(x)\nb = exp(a)\ny = relu(b)\n");
 }
 
+TEST(Network, ADumpCanShowMembers) {
+  Network network = with({{Unary{UnaryKind::elu, 0.5F}, "n", {0}, {1}}, {Softmax{SoftmaxKind::log, -1}, "m", {1}, {3}}});
+  ASSERT_TRUE(finish(network).ok());
+  EXPECT_EQ(dump(network, true), "a = elu(x) {\"alpha\":0.5}\ny = softmax(a) {\"kind\":\"log\",\"axis\":-1}\n");
+}
+
 TEST(Network, WhatIsWrongNamesTheNode) {
   const Unary relu{UnaryKind::relu};
   EXPECT_EQ(finish_error({{relu, "n", {1}, {3}}}), "[network] n: reads a, which no node, input or constant writes");

@@ -56,7 +56,8 @@ Status check_reads(const Network& network, const std::vector<int>& writer) {
       if (i >= node.inputs.size() || node.inputs[i] == kNoValue)
         return invalid_input("[network] {} ({}): expected at least {} inputs, got none as input {}", node.name,
                              name_of(node.op), least, i);
-    if (node.outputs.empty()) return invalid_input("[network] {} ({}): expected an output, got none", node.name, name_of(node.op));
+    if (node.outputs.empty())
+      return invalid_input("[network] {} ({}): expected an output, got none", node.name, name_of(node.op));
   }
   for (const Port& port : network.outputs) HALFTONE_TRY(read(port.value, "outputs"));
   return {};

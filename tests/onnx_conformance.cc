@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the node cases of ONNX's own tests: onnx_conformance FOLDER [--json PATH] [--at-least PASSES] [--list] [--simplify]
-// A case is a folder with model.onnx and test_data_set_*/{input,output}_*.pb. Numbers are compared as ONNX's backend
-// tests do (relative 1e-3, absolute 1e-7; integers and booleans exactly); types and shapes must be the same. --simplify
-// runs the networks as the passes leave them.
+// Runs the node cases of ONNX's own tests: onnx_conformance FOLDER [--json PATH] [--at-least PASSES] [--list]
+// [--simplify] A case is a folder with model.onnx and test_data_set_*/{input,output}_*.pb. Numbers are compared as
+// ONNX's backend tests do (relative 1e-3, absolute 1e-7; integers and booleans exactly); types and shapes must be the
+// same. --simplify runs the networks as the passes leave them.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -65,7 +65,8 @@ std::string difference(const Tensor& got, const Tensor& expected, Tolerance tole
   if (!is_float(got.type())) {
     if (std::ranges::equal(got.bytes(), expected.bytes())) return "";
     const auto width = static_cast<size_t>(bytes_of(got.type()));
-    const size_t at = static_cast<size_t>(std::ranges::mismatch(got.bytes(), expected.bytes()).in1 - got.bytes().begin());
+    const size_t at =
+        static_cast<size_t>(std::ranges::mismatch(got.bytes(), expected.bytes()).in1 - got.bytes().begin());
     return fmt::format("element {} differs", at / width);
   }
   for (size_t i = 0; i < static_cast<size_t>(got.elements()); ++i) {

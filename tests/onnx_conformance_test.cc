@@ -12,8 +12,8 @@ namespace {
 void run_cases(const std::string& option) {
   const char* folder = std::getenv("HALFTONE_ONNX_NODE_TESTS");
   if (folder == nullptr) GTEST_SKIP() << "HALFTONE_ONNX_NODE_TESTS names no folder of ONNX's node cases";
-  const auto [code, output] = run_command(std::string(HALFTONE_BINARY_DIR) + "/onnx_conformance '" + folder +
-                                          "' --at-least 1100 " + option);
+  const auto [code, output] =
+      run_command(std::string(HALFTONE_BINARY_DIR) + "/onnx_conformance '" + folder + "' --at-least 1100 " + option);
   EXPECT_EQ(code, 0) << output;
 }
 

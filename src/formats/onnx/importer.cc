@@ -30,8 +30,7 @@ std::optional<ValueId> Scope::find(std::string_view name) const {
   return {};
 }
 
-Importer::Importer(const Source& source, const ModelMessage& model)
-    : source_(source), model_(model), loader_(source) {}
+Importer::Importer(const Source& source, const ModelMessage& model) : source_(source), model_(model), loader_(source) {}
 
 void Importer::missing(std::string what, std::string_view where) {
   Missing& entry = missing_[std::move(what)];
@@ -98,7 +97,7 @@ Status Importer::declare_outputs(const std::vector<NodeMessage>& nodes, Scope& s
 }
 
 Result<std::map<std::string_view, const AttributeMessage*>> Importer::attributes_of(const NodeMessage& node,
-                                                                                   const Scope& scope) const {
+                                                                                    const Scope& scope) const {
   std::map<std::string_view, const AttributeMessage*> attributes;
   for (const AttributeMessage& attribute : node.attributes) {
     const AttributeMessage* value = &attribute;
@@ -194,7 +193,8 @@ Status Importer::give_outputs(const std::vector<std::string_view>& names, const 
   for (size_t i = 0; i < outputs.size() && i < names.size(); ++i) {
     if (outputs[i] == kNoValue) continue;
     const auto made = body.find(names[i]);
-    if (!made || *made == kNoValue) return error("node {}: the body has no value {}, which is its output", name, names[i]);
+    if (!made || *made == kNoValue)
+      return error("node {}: the body has no value {}, which is its output", name, names[i]);
     if (*made != outputs[i]) draft_.add_node(network::Identity{}, name, {*made}, {outputs[i]});
   }
   return {};
@@ -265,7 +265,8 @@ Result<network::Port> Importer::port_of(const ValueMessage& value, ValueId id) {
   }
   port.has_shape = value.type.has_shape;
   for (const DimensionMessage& dimension : value.type.shape) {
-    if (dimension.size < -1) return error("{}: expected sizes that are not negative, got {}", value.name, dimension.size);
+    if (dimension.size < -1)
+      return error("{}: expected sizes that are not negative, got {}", value.name, dimension.size);
     port.shape.push_back({dimension.symbol.empty() ? dimension.size : -1, std::string(dimension.symbol)});
   }
   return port;

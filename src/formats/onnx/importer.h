@@ -12,7 +12,8 @@
 
 namespace halftone::onnx {
 
-// Names that nodes may read: those of a graph, a branch inside of it or a function's body. A branch sees what is outside.
+// Names that nodes may read: those of a graph, a branch inside of it or a function's body. A branch sees what is
+// outside.
 struct Scope {
   const Scope* outer = nullptr;
   std::string prefix;  // of names inside, so that a body used twice does not clash
@@ -43,7 +44,7 @@ class Importer {
   Status give_outputs(const std::vector<std::string_view>& names, const Scope& body, const std::string& name,
                       const std::vector<ValueId>& outputs);
   Result<std::map<std::string_view, const AttributeMessage*>> attributes_of(const NodeMessage& node,
-                                                                           const Scope& scope) const;
+                                                                            const Scope& scope) const;
   Status set_ports(const GraphMessage& graph, const Scope& scope);
   Result<network::Port> port_of(const ValueMessage& value, ValueId id);
 

@@ -7,9 +7,9 @@
 namespace halftone::onnx {
 namespace {
 
-constexpr std::array<std::string_view, 10> kKindNames = {"nothing",  "a number", "an integer", "a text", "a tensor",
-                                                         "a graph",  "numbers",  "integers",   "texts",
-                                                         "something else"};
+constexpr std::array<std::string_view, 10> kKindNames = {"nothing",  "a number",      "an integer", "a text",
+                                                         "a tensor", "a graph",       "numbers",    "integers",
+                                                         "texts",    "something else"};
 
 template <class T>
 Tensor filled(DType type, double value) {
@@ -87,7 +87,8 @@ int64_t Lowering::integer(std::string_view attribute, int64_t otherwise) {
 }
 
 int64_t Lowering::required_integer(std::string_view attribute) {
-  if (!has(attribute) && status_.ok()) status_ = invalid_input("attribute {}: expected an integer, got none", attribute);
+  if (!has(attribute) && status_.ok())
+    status_ = invalid_input("attribute {}: expected an integer, got none", attribute);
   return integer(attribute, 0);
 }
 
@@ -221,7 +222,9 @@ const OpRow* find_row(std::string_view domain, std::string_view name) {
 
 std::vector<const OpRow*> all_rows() {
   std::vector<const OpRow*> rows;
-  for (const auto family : {elementwise_rows(), axes_rows(), normalisation_rows(), window_rows(), product_rows(), movement_rows(), shape_rows(), image_rows(), quantized_rows(), transformer_rows(), loss_rows()})
+  for (const auto family :
+       {elementwise_rows(), binary_rows(), axes_rows(), normalisation_rows(), window_rows(), product_rows(),
+        movement_rows(), shape_rows(), image_rows(), quantized_rows(), transformer_rows(), loss_rows()})
     for (const OpRow& row : family) rows.push_back(&row);
   return rows;
 }

@@ -130,6 +130,7 @@ struct OpRow {
 
 // One list per family, each in the file of ops/ that its name says.
 std::span<const OpRow> elementwise_rows();
+std::span<const OpRow> binary_rows();
 std::span<const OpRow> axes_rows();
 std::span<const OpRow> normalisation_rows();
 std::span<const OpRow> window_rows();

@@ -158,12 +158,12 @@ Status MessageReader::read(ByteReader reader, TensorMessage& tensor) {
   tensor.offset = reader.offset();
   HALFTONE_ASSIGN(tensor.message, ByteReader(reader).bytes(reader.remaining()));
   const auto external_entry = [&](ByteReader& field, Tag tag) -> Status {
-    auto& [key, value] = tensor.external_data.emplace_back();
+    auto& pair = tensor.external_data.emplace_back();
     HALFTONE_TRY(expect_wire(field, tag, Wire::length));
     HALFTONE_ASSIGN(const ByteReader entry, field.message());
     return each_field(entry, [&](ByteReader& part, Tag which) -> Status {
-      if (which.field == 1) return take(part, which, key);
-      if (which.field == 2) return take(part, which, value);
+      if (which.field == 1) return take(part, which, pair.first);
+      if (which.field == 2) return take(part, which, pair.second);
       return part.skip_field(which.wire);
     });
   };

@@ -14,9 +14,9 @@ std::string error_of(const std::string& bytes) {
 }
 
 TestGraph small_graph() {
-  return graph_of({node("MatMul", {"x", "w"}, {"p"}), node("Add", {"p", "b"}, {"s"}, {}, "", "bias"),
-                   node("Relu", {"s"}, {"y"})},
-                  {floats("w", {3, 2}, {1, 2, 3, 4, 5, 6}), floats("b", {2}, {7, 8})});
+  return graph_of(
+      {node("MatMul", {"x", "w"}, {"p"}), node("Add", {"p", "b"}, {"s"}, {}, "", "bias"), node("Relu", {"s"}, {"y"})},
+      {floats("w", {3, 2}, {1, 2, 3, 4, 5, 6}), floats("b", {2}, {7, 8})});
 }
 
 TEST(Onnx, ASmallModelBecomesANetwork) {
@@ -44,9 +44,10 @@ TEST(Onnx, FilesAreMapped) {
 }
 
 TEST(Onnx, EverythingThatIsMissingIsNamedAtOnce) {
-  const std::string bytes = model(graph_of(
-      {node("Warp", {"x"}, {"a"}, {}, "", "first"), node("Warp", {"a"}, {"b"}), node("Fold", {"b"}, {"c"}, {}, "far"),
-       node("Relu", {"c"}, {"d"}, {attribute_of("slope", 1.0F)}), node("Cast", {"d"}, {"y"}, {attribute_of("to", int64_t{8})})}));
+  const std::string bytes =
+      model(graph_of({node("Warp", {"x"}, {"a"}, {}, "", "first"), node("Warp", {"a"}, {"b"}),
+                      node("Fold", {"b"}, {"c"}, {}, "far"), node("Relu", {"c"}, {"d"}, {attribute_of("slope", 1.0F)}),
+                      node("Cast", {"d"}, {"y"}, {attribute_of("to", int64_t{8})})}));
   EXPECT_EQ(error_of(bytes),
             "[onnx] m.onnx: the model needs what halftone does not have:\n"
             "  Cast with values of type string: 1 time, first at Cast:y\n"
@@ -66,8 +67,8 @@ TEST(Onnx, OpsetsOutsideOfTheRangeAreNamed) {
 TEST(Onnx, WrongGraphsAreRefused) {
   EXPECT_EQ(error_of(model(graph_of({node("Relu", {"z"}, {"y"}, {}, "", "r")}))),
             "[onnx] m.onnx: node r (Relu) reads z, which no node, input or initializer writes");
-  EXPECT_TRUE(contains(error_of(model(graph_of({node("Add", {"x", "b"}, {"a"}), node("Relu", {"a"}, {"b"}),
-                                                node("Relu", {"b"}, {"y"})}))),
+  EXPECT_TRUE(contains(error_of(model(graph_of(
+                           {node("Add", {"x", "b"}, {"a"}), node("Relu", {"a"}, {"b"}), node("Relu", {"b"}, {"y"})}))),
                        "a cycle through this one"));
   EXPECT_TRUE(contains(error_of(model(graph_of({node("Relu", {"x"}, {"y"}), node("Abs", {"x"}, {"y"})}))),
                        "value y is written twice"));
@@ -149,8 +150,8 @@ TEST(Onnx, AKnownConditionChoosesItsBranch) {
   const std::vector<Message> branches = {attribute_of("then_branch", 5, one.message()),
                                          attribute_of("else_branch", 5, other.message())};
   const auto with = [&](std::string_view condition) {
-    return dump_of(model(graph_of({node("If", {"c"}, {"y"}, branches, "", "i")},
-                                  {tensor_message("c", 9, {}).text(9, condition)})));
+    return dump_of(model(
+        graph_of({node("If", {"c"}, {"y"}, branches, "", "i")}, {tensor_message("c", 9, {}).text(9, condition)})));
   };
   using namespace std::string_view_literals;
   EXPECT_EQ(with("\1"sv), "i/t = abs(x)\ny = identity(i/t)\n");
@@ -161,10 +162,10 @@ TEST(Onnx, AKnownConditionChoosesItsBranch) {
 }
 
 TEST(Onnx, AttributesOfOldOpsetsBecomeInputs) {
-  const auto network = import_bytes(
-      model(graph_of({node("Clip", {"x"}, {"a"}, {attribute_of("max", 6.0F)}),
-                      node("Squeeze", {"a"}, {"y"}, {attribute_of("axes", std::vector<int64_t>{1})})}),
-            10));
+  const auto network =
+      import_bytes(model(graph_of({node("Clip", {"x"}, {"a"}, {attribute_of("max", 6.0F)}),
+                                   node("Squeeze", {"a"}, {"y"}, {attribute_of("axes", std::vector<int64_t>{1})})}),
+                         10));
   ASSERT_TRUE(network.ok()) << network.status().message();
   const auto& clip = network->nodes[0].inputs;
   EXPECT_EQ(clip[1], network::kNoValue);
@@ -172,15 +173,48 @@ TEST(Onnx, AttributesOfOldOpsetsBecomeInputs) {
   EXPECT_EQ(network->constants.at(network->nodes[1].inputs[1]).values<int64_t>()[0], 1);
 }
 
+// What an operator of exporters becomes, y being its last op.
+std::string fused(std::string_view type, const Names& inputs, const std::vector<Message>& attributes) {
+  TestGraph graph = graph_of({node(type, inputs, {"y"}, attributes, "com.microsoft", "n")});
+  graph.inputs.clear();
+  for (const std::string& input : inputs)
+    if (!input.empty()) graph.inputs.push_back(value(input, 1, {}));
+  const auto network = import_bytes(model(graph));
+  return network.ok() ? dump(*network, true) : std::string(network.status().message());
+}
+
+TEST(Onnx, FusedOperatorsBecomeTheirParts) {
+  EXPECT_EQ(fused("BiasGelu", {"x", "b"}, {}), "n = add(x, b)\ny = gelu(n)\n");
+  EXPECT_EQ(fused("FastGelu", {"x"}, {}), "y = gelu_tanh(x)\n");
+  EXPECT_EQ(fused("SkipLayerNormalization", {"x", "s", "g", "b"}, {attribute_of("epsilon", 0.5F)}),
+            "n = add(x, s)\ny = layer_norm(n, g, b) {\"axis\":-1,\"epsilon\":0.5}\n");
+  EXPECT_EQ(fused("SkipSimplifiedLayerNormalization", {"x", "s", "g"}, {attribute_of("epsilon", 0.5F)}),
+            "n = add(x, s)\ny = rms_norm(n, g) {\"axis\":-1,\"epsilon\":0.5}\n");
+  EXPECT_EQ(fused("FusedMatMul", {"a", "b"}, {attribute_of("transB", int64_t{1})}),
+            "y = matmul(a, b) {\"transpose_b\":true}\n");
+  const std::vector<Message> heads = {attribute_of("num_heads", int64_t{2})};
+  EXPECT_EQ(fused("MultiHeadAttention", {"q", "k", "v", "", "m"}, heads),
+            "n = transpose(m) {\"order\":[0,1]}\nn/1 = cast(n) {\"to\":\"boolean\"}\nn/2 = unsqueeze(n/1, n/3)\n"
+            "y = attention(q, k, v, n/2, _, _) {\"heads\":2,\"kv_heads\":2}\n");
+  EXPECT_EQ(fused("Attention", {"x", "w", "b"}, heads),
+            "n = matmul(x, w)\nn/1 = add(n, b)\nq, k, v = split(n/1) {\"axis\":-1}\n"
+            "y = attention(q, k, v, _) {\"heads\":2,\"kv_heads\":2}\n");
+  EXPECT_TRUE(contains(fused("MultiHeadAttention", {"q", "k", "v", "", "m", "bias"}, heads),
+                       "com.microsoft.MultiHeadAttention with both a mask and a bias of scores: 1 time"));
+  EXPECT_EQ(fused("QLinearAdd", {"a", "as", "az", "b", "bs", "bz", "ys", "yz"}, {}),
+            "n = dequantize(a, as, az)\nn/1 = dequantize(b, bs, bz)\nn/2 = add(n, n/1)\n"
+            "y = quantize(n/2, ys, yz) {\"to\":\"f32\"}\n");
+}
+
 TEST(Onnx, PackedCodesOfMatMulNBitsAreUnpacked) {
   // Two rows of five 4-bit codes in blocks of 4: each row is two blocks of two bytes.
   const std::string codes = "\x21\x43\x05\xff\x98\xba\x0c\xff";
-  const auto network = import_bytes(model(
-      graph_of({node("MatMulNBits", {"x", "q", "s"}, {"y"},
-                     {attribute_of("K", int64_t{5}), attribute_of("N", int64_t{2}), attribute_of("bits", int64_t{4}),
-                      attribute_of("block_size", int64_t{4})},
-                     "com.microsoft")},
-               {tensor_message("q", 2, {2, 2, 2}).text(9, codes), floats("s", {4}, {1, 2, 3, 4})})));
+  const auto network =
+      import_bytes(model(graph_of({node("MatMulNBits", {"x", "q", "s"}, {"y"},
+                                        {attribute_of("K", int64_t{5}), attribute_of("N", int64_t{2}),
+                                         attribute_of("bits", int64_t{4}), attribute_of("block_size", int64_t{4})},
+                                        "com.microsoft")},
+                                  {tensor_message("q", 2, {2, 2, 2}).text(9, codes), floats("s", {4}, {1, 2, 3, 4})})));
   ASSERT_TRUE(network.ok()) << network.status().message();
   std::vector<Tensor> of_bytes;
   for (const auto& [id, tensor] : network->constants)

@@ -75,8 +75,9 @@ Result<std::shared_ptr<const FileMap>> TensorLoader::external_file(const TensorM
   if (failed)
     return error(message, "its data lie in '{}', which cannot be opened ({}); keep it beside the model", location,
                  failed.message());
-  if (!std::ranges::equal(folder, std::ranges::subrange(target.begin(), std::ranges::next(target.begin(),
-                          std::ranges::distance(folder), target.end()))))
+  if (!std::ranges::equal(
+          folder, std::ranges::subrange(
+                      target.begin(), std::ranges::next(target.begin(), std::ranges::distance(folder), target.end()))))
     return error(message, "its data lie in '{}', a link that leaves the model's folder; copy the file there", location);
   HALFTONE_ASSIGN(std::shared_ptr<const FileMap> map, FileMap::open(target));
   files_.emplace(std::string(location), map);
@@ -116,8 +117,7 @@ Result<Tensor> TensorLoader::from_numbers(const TensorMessage& message, int64_t 
   const ElementType type = *element_type(message.type);
   const int64_t per_number = type.narrow() ? 8 / type.bits : 1;
   const int64_t expected = (elements + per_number - 1) / per_number;
-  HALFTONE_ASSIGN(const TypedNumbers numbers,
-                  typed_numbers(message, source_.name, static_cast<uint64_t>(expected)));
+  HALFTONE_ASSIGN(const TypedNumbers numbers, typed_numbers(message, source_.name, static_cast<uint64_t>(expected)));
   const bool wants_floats = type.type == DType::f32, wants_doubles = type.type == DType::f64;
   const size_t got = wants_floats    ? numbers.floats.size()
                      : wants_doubles ? numbers.doubles.size()

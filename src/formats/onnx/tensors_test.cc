@@ -84,7 +84,8 @@ TEST(OnnxTensors, ExternalDataStayInTheFolder) {
   const auto error = [&](const std::string& location, const std::string& offset = "", const std::string& length = "") {
     return load_error(external(location, offset, length), folder.path());
   };
-  EXPECT_EQ(numbers_of<float>(load_message(external("sub/w.bin", "4", "8"), folder.path())), (std::vector<float>{3, 4}));
+  EXPECT_EQ(numbers_of<float>(load_message(external("sub/w.bin", "4", "8"), folder.path())),
+            (std::vector<float>{3, 4}));
   EXPECT_EQ(numbers_of<float>(load_message(external("sub/w.bin", "4", ""), folder.path())), (std::vector<float>{3, 4}));
   EXPECT_TRUE(contains(error("../secret"), "expected a path inside of the model's folder"));
   EXPECT_TRUE(contains(error("sub/../../secret"), "expected a path inside of the model's folder"));

@@ -96,10 +96,9 @@ struct TestDimension {
 inline Message value(std::string_view name, int type, const std::vector<TestDimension>& shape) {
   Message dimensions;
   for (const TestDimension& dimension : shape)
-    dimensions.message(1, dimension.symbol.empty() ? Message().integer(1, dimension.size)
-                                                   : Message().text(2, dimension.symbol));
-  return Message().text(1, name).message(
-      2, Message().message(1, Message().integer(1, type).message(2, dimensions)));
+    dimensions.message(
+        1, dimension.symbol.empty() ? Message().integer(1, dimension.size) : Message().text(2, dimension.symbol));
+  return Message().text(1, name).message(2, Message().message(1, Message().integer(1, type).message(2, dimensions)));
 }
 
 struct TestGraph {
@@ -116,9 +115,7 @@ struct TestGraph {
   }
 };
 
-inline Message opset(std::string_view domain, int64_t version) {
-  return Message().text(1, domain).integer(2, version);
-}
+inline Message opset(std::string_view domain, int64_t version) { return Message().text(1, domain).integer(2, version); }
 inline std::string model(const TestGraph& graph, int64_t version = 17, const std::vector<Message>& functions = {}) {
   Message made;
   made.integer(1, 8).message(7, graph.message()).message(8, opset("", version));

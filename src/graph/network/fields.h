@@ -29,10 +29,10 @@ struct Fields {  // of an op without members
 template <class Enum>
 struct EnumNames;  // kList: a name per value, in order
 
-#define HALFTONE_ENUM_NAMES(type, ...)                           \
-  template <>                                                    \
-  struct EnumNames<type> {                                       \
-    static constexpr std::string_view kList[] = {__VA_ARGS__};   \
+#define HALFTONE_ENUM_NAMES(type, ...)                         \
+  template <>                                                  \
+  struct EnumNames<type> {                                     \
+    static constexpr std::string_view kList[] = {__VA_ARGS__}; \
   };
 HALFTONE_ENUM_NAMES(AutoPad, "explicit_pads", "same_upper", "same_lower", "valid")
 HALFTONE_ENUM_NAMES(ImageOrder, "channels_first", "channels_last")
@@ -73,11 +73,11 @@ constexpr bool has_members() {
 
 }  // namespace detail
 
-#define HALFTONE_FIELDS(type, ...)                                                     \
-  template <>                                                                          \
-  struct Fields<type> {                                                                \
-    using S = type;                                                                    \
-    static constexpr auto kList = std::tuple(__VA_ARGS__);                             \
+#define HALFTONE_FIELDS(type, ...)                                                      \
+  template <>                                                                           \
+  struct Fields<type> {                                                                 \
+    using S = type;                                                                     \
+    static constexpr auto kList = std::tuple(__VA_ARGS__);                              \
     static_assert(detail::has_members<S, std::tuple_size_v<decltype(kList)>>(), #type); \
   };
 #define F(member) Field(#member, &S::member)

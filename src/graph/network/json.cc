@@ -59,8 +59,7 @@ Status read_value(const Json& json, std::string_view where, T& into);
 
 template <class Enum>
 Status read_name(const Json& json, std::string_view where, std::span<const std::string_view> names, Enum& into) {
-  const auto found =
-      json.is_string() ? std::ranges::find(names, json.get_ref<const std::string&>()) : names.end();
+  const auto found = json.is_string() ? std::ranges::find(names, json.get_ref<const std::string&>()) : names.end();
   if (found == names.end()) return invalid_input("{}: expected one of its names, got {}", where, json.dump());
   into = static_cast<Enum>(found - names.begin());
   return {};
@@ -192,7 +191,8 @@ Result<Port> port_from(const Json& json, const std::string& where) {
       made.symbol = dimension.get<std::string>();
     else
       HALFTONE_TRY(read_value(dimension, where + ".shape", made.size));
-    if (made.size < -1) return invalid_input("{}.shape: expected sizes that are not negative, got {}", where, made.size);
+    if (made.size < -1)
+      return invalid_input("{}.shape: expected sizes that are not negative, got {}", where, made.size);
   }
   return port;
 }
@@ -271,7 +271,7 @@ Result<Op> op_from_json(const Json& json, std::string_view where) {
   HALFTONE_TRY(std::visit(
       [&](auto& members) -> Status {
         using T = std::decay_t<decltype(members)>;
-        if ((std::is_same_v<T, Unary> || std::is_same_v<T, Binary>) && json.contains("kind"))
+        if ((std::is_same_v<T, Unary> || std::is_same_v<T, Binary>)&&json.contains("kind"))
           return invalid_input("{}: the key kind is not known", where);
         return read_members(json, where, kNodeKeys, members);
       },

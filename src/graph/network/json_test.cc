@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "graph/network/json.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "graph/network/fields.h"
-#include "graph/network/json.h"
 
 namespace halftone::network {
 namespace {
@@ -24,10 +25,8 @@ struct Disturb {
     for (T& element : value) change(element);
   }
   template <class T>
-    requires std::is_enum_v<T>
-  void change(T& value) {
-    value = static_cast<T>(1);
-  }
+  requires std::is_enum_v<T>
+  void change(T& value) { value = static_cast<T>(1); }
   void change(Window& window) { visit_fields(window, *this); }
 };
 
@@ -105,7 +104,8 @@ TEST(NetworkJson, WhatIsWrongIsNamed) {
   };
   EXPECT_EQ(error({{"op", "conv"}, {"group", 1}}), "m.json: the key group is not known");
   EXPECT_EQ(error({{"op", "conv"}, {"groups", "1"}}), "m.json.groups: expected an integer, got \"1\"");
-  EXPECT_EQ(error({{"op", "relu"}, {"alpha", 1e300}}), "m.json.alpha: expected a number that a float holds, got 1e+300");
+  EXPECT_EQ(error({{"op", "relu"}, {"alpha", 1e300}}),
+            "m.json.alpha: expected a number that a float holds, got 1e+300");
   EXPECT_EQ(error({{"op", "pad"}, {"mode", "mirror"}}), "m.json.mode: expected one of its names, got \"mirror\"");
   EXPECT_EQ(error({{"op", "warp"}}), "m.json: the op \"warp\" is not known; it may be of a newer halftone");
   auto json = nlohmann::json::parse(to_json(small()).dump());

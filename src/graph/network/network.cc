@@ -6,6 +6,7 @@
 #include <queue>
 
 #include "base/error.h"
+#include "graph/network/json.h"
 #include "graph/network/types.h"
 
 namespace halftone::network {
@@ -55,7 +56,8 @@ Status check_reads(const Network& network, const std::vector<int>& writer) {
       if (i >= node.inputs.size() || node.inputs[i] == kNoValue)
         return invalid_input("[network] {} ({}): expected at least {} inputs, got none as input {}", node.name,
                              name_of(node.op), least, i);
-    if (node.outputs.empty()) return invalid_input("[network] {} ({}): expected an output, got none", node.name, name_of(node.op));
+    if (node.outputs.empty())
+      return invalid_input("[network] {} ({}): expected an output, got none", node.name, name_of(node.op));
   }
   for (const Port& port : network.outputs) HALFTONE_TRY(read(port.value, "outputs"));
   return {};
@@ -100,7 +102,7 @@ Status finish(Network& network) {
   return {};
 }
 
-std::string dump(const Network& network) {
+std::string dump(const Network& network, bool members) {
   std::string text;
   for (const Node& node : network.nodes) {
     std::string line;
@@ -109,7 +111,13 @@ std::string dump(const Network& network) {
     line += fmt::format(" = {}(", name_of(node.op));
     for (size_t i = 0; i < node.inputs.size(); ++i)
       line += (i == 0 ? "" : ", ") + (node.inputs[i] == kNoValue ? "_" : network.name_of(node.inputs[i]));
-    text += line + ")\n";
+    line += ")";
+    if (members) {
+      auto json = to_json(node.op);
+      json.erase("op");
+      if (!json.empty()) line += " " + json.dump();
+    }
+    text += line + "\n";
   }
   return text;
 }

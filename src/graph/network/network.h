@@ -50,6 +50,7 @@ struct Network {
 // Puts nodes into execution order and checks what is said above; an error names the node: a cycle, an input that
 // nothing writes, a value written twice, an output that does not exist.
 Status finish(Network& network);
-std::string dump(const Network& network);  // one line per node, for people and tests
+// One line per node, for people and tests; `members`: with those of its op that are not the default, as JSON.
+std::string dump(const Network& network, bool members = false);
 
 }  // namespace halftone::network

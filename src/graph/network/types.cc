@@ -53,9 +53,13 @@ struct OutputTypes {
 template <class Op, class... List>
 constexpr bool is_one_of = (std::is_same_v<Op, List> || ...);
 template <class Op>
-constexpr bool kNeedsTwo = is_one_of<Op, Binary, MatMul, Gemm, IntegerMatMul, Conv, IntegerConv, ConvTranspose, MaxUnpool, Cumulate, TopK, RmsNorm, Reshape, Unsqueeze, Pad, Expand, Tile, Gather, GatherElements, GatherNd, ReverseSequence, Compress, CenterCropPad, ConstantOfShape, NonMaxSuppression, GridSample, AffineGrid, Quantize, Dequantize>;
+constexpr bool kNeedsTwo = is_one_of<Op, Binary, MatMul, Gemm, IntegerMatMul, Conv, IntegerConv, ConvTranspose,
+                                     MaxUnpool, Cumulate, TopK, RmsNorm, Reshape, Unsqueeze, Pad, Expand, Tile, Gather,
+                                     GatherElements, GatherNd, ReverseSequence, Compress, CenterCropPad,
+                                     ConstantOfShape, NonMaxSuppression, GridSample, AffineGrid, Quantize, Dequantize>;
 template <class Op>
-constexpr bool kNeedsThree = is_one_of<Op, Where, Slice, InstanceNorm, GroupNorm, ScatterElements, ScatterNd, Range, OneHot, RoiAlign, Col2Im, Recurrent, Attention, RotaryEmbedding>;
+constexpr bool kNeedsThree = is_one_of<Op, Where, Slice, InstanceNorm, GroupNorm, ScatterElements, ScatterNd, Range,
+                                       OneHot, RoiAlign, Col2Im, Recurrent, Attention, RotaryEmbedding>;
 
 }  // namespace
 

@@ -34,8 +34,8 @@ struct Builder {
   ValueId scalar(double number) { return floats({}, {static_cast<float>(number)}); }
   ValueId axes(std::vector<int64_t> numbers) {
     const ValueId id = value();
-    network.constants.emplace(id, Tensor::of<int64_t>(DType::i64, {static_cast<int64_t>(numbers.size())},
-                                                      std::span<const int64_t>(numbers)));
+    network.constants.emplace(
+        id, Tensor::of<int64_t>(DType::i64, {static_cast<int64_t>(numbers.size())}, std::span<const int64_t>(numbers)));
     return id;
   }
   std::vector<float> numbers(const Shape& shape, float least = -1) {
@@ -119,8 +119,7 @@ TEST(Simplify, GeluOfTanhWithPowerOrProducts) {
   for (const bool power : {true, false}) {
     Builder b;
     const ValueId x = b.input();
-    const ValueId cube =
-        power ? b.node(Binary{BinaryKind::power}, {x, b.scalar(3)}) : b.multiply(b.multiply(x, x), x);
+    const ValueId cube = power ? b.node(Binary{BinaryKind::power}, {x, b.scalar(3)}) : b.multiply(b.multiply(x, x), x);
     const ValueId argument = b.multiply(b.add(x, b.multiply(cube, b.scalar(0.044715))), b.scalar(0.7978845608));
     const ValueId sum = b.add(b.scalar(1), b.unary(UnaryKind::tanh, argument));
     Simplified made;
@@ -193,7 +192,8 @@ TEST(Simplify, AttentionWithKeysTransposedOnceOrTwice) {
   for (const bool once : {true, false}) {
     Builder b;
     const ValueId q = b.input(), k = b.input(), v = b.input(), mask = b.input();
-    const ValueId keys = b.node(Transpose{once ? std::vector<int64_t>{0, 2, 3, 1} : std::vector<int64_t>{0, 1, 3, 2}}, {k});
+    const ValueId keys =
+        b.node(Transpose{once ? std::vector<int64_t>{0, 2, 3, 1} : std::vector<int64_t>{0, 1, 3, 2}}, {k});
     const ValueId scores = b.divide(b.node(MatMul{}, {q, keys}), b.scalar(2));
     const ValueId weights = b.node(Softmax{SoftmaxKind::soft, -1}, {b.add(scores, mask)});
     Simplified made;

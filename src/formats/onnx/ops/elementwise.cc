@@ -39,56 +39,6 @@ Status is_inf(Lowering& node) {
   return node.same(op);
 }
 
-template <BinaryKind kind>
-Status binary(Lowering& node) {
-  return node.same(Binary{kind});
-}
-
-Status modulo(Lowering& node) {
-  return node.same(Binary{node.flag("fmod") ? BinaryKind::remainder : BinaryKind::modulo});
-}
-
-Status shift(Lowering& node) {
-  constexpr std::string_view kNames[] = {"LEFT", "RIGHT"};
-  const bool right = node.choice("direction", kNames, false);
-  return node.same(Binary{right ? BinaryKind::shift_right : BinaryKind::shift_left});
-}
-
-bool is_float(DType type) {
-  return type == DType::f64 || type == DType::f32 || type == DType::f16 || type == DType::bf16;
-}
-
-// The exponent may be of another type: floats take it as theirs, integers compute in doubles.
-Status power(Lowering& node) {
-  const DType base = node.type_of(node.in(0)).value_or(DType::f32);
-  const DType exponent = node.type_of(node.in(1)).value_or(base);
-  if (base == exponent) return node.same(Binary{BinaryKind::power});
-  if (is_float(base))
-    return node.give(Binary{BinaryKind::power}, {node.in(0), node.make(Cast{base}, {node.in(1)})});
-  const ValueId wide = node.make(Binary{BinaryKind::power}, {node.make(Cast{DType::f64}, {node.in(0)}),
-                                                             node.make(Cast{DType::f64}, {node.in(1)})});
-  return node.give(Cast{base}, {wide});
-}
-
-// a, b, c, ...: one after the other.
-ValueId fold(Lowering& node, BinaryKind kind) {
-  ValueId sum = node.in(0);
-  for (size_t i = 1; i < node.inputs(); ++i) sum = node.make(Binary{kind}, {sum, node.in(i)});
-  return sum;
-}
-
-template <BinaryKind kind>
-Status many(Lowering& node) {
-  if (node.inputs() == 2) return node.same(Binary{kind});
-  return node.give(Identity{}, {fold(node, kind)});
-}
-
-Status mean(Lowering& node) {
-  const DType type = node.type_of(node.in(0)).value_or(DType::f32);
-  const ValueId sum = fold(node, BinaryKind::add);
-  return node.give(Binary{BinaryKind::divide}, {sum, node.scalar(static_cast<double>(node.inputs()), type)});
-}
-
 Status clip(Lowering& node) {
   if (node.opset() >= 11) return node.same(Clip{});
   const DType type = node.type_of(node.in(0)).value_or(DType::f32);
@@ -179,29 +129,6 @@ constexpr std::array kElementwiseRows = std::to_array<OpRow>({
     {"Swish", [](Lowering& node) { return unary_with(node, UnaryKind::swish, {{"alpha", 1}}); }},
     {"ThresholdedRelu", [](Lowering& node) { return unary_with(node, UnaryKind::thresholded_relu, {{"alpha", 1}}); }},
     {"Shrink", [](Lowering& node) { return unary_with(node, UnaryKind::shrink, {{"lambd", 0.5F}, {"bias", 0}}); }},
-    {"Add", binary<BinaryKind::add>},
-    {"Sub", binary<BinaryKind::subtract>},
-    {"Mul", binary<BinaryKind::multiply>},
-    {"Div", binary<BinaryKind::divide>},
-    {"Mod", modulo},
-    {"Pow", power},
-    {"PRelu", binary<BinaryKind::prelu>},
-    {"And", binary<BinaryKind::logical_and>},
-    {"Or", binary<BinaryKind::logical_or>},
-    {"Xor", binary<BinaryKind::logical_xor>},
-    {"BitwiseAnd", binary<BinaryKind::bitwise_and>},
-    {"BitwiseOr", binary<BinaryKind::bitwise_or>},
-    {"BitwiseXor", binary<BinaryKind::bitwise_xor>},
-    {"BitShift", shift},
-    {"Equal", binary<BinaryKind::equal>},
-    {"Less", binary<BinaryKind::less>},
-    {"LessOrEqual", binary<BinaryKind::less_equal>},
-    {"Greater", binary<BinaryKind::greater>},
-    {"GreaterOrEqual", binary<BinaryKind::greater_equal>},
-    {"Min", many<BinaryKind::minimum>},
-    {"Max", many<BinaryKind::maximum>},
-    {"Sum", many<BinaryKind::add>},
-    {"Mean", mean},
     {"Where", [](Lowering& node) { return node.same(Where{}); }},
     {"Clip", clip},
     {"Cast", cast},

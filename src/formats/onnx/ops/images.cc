@@ -56,8 +56,8 @@ Status grid_sample(Lowering& node) {
   constexpr std::string_view kOldModes[] = {"nearest", "bilinear", "bicubic"};
   const bool old = node.opset() < 20;
   if (!node.has("mode")) node.ignore("mode");
-  const ResizeMode mode = old ? node.choice("mode", kOldModes, ResizeMode::linear)
-                              : node.choice("mode", kResizeModes, ResizeMode::linear);
+  const ResizeMode mode =
+      old ? node.choice("mode", kOldModes, ResizeMode::linear) : node.choice("mode", kResizeModes, ResizeMode::linear);
   GridSample op{mode};
   op.padding = node.choice("padding_mode", kPaddings, GridPadding::zeros);
   op.align_corners = node.flag("align_corners");

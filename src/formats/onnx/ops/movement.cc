@@ -80,8 +80,8 @@ Status dropout(Lowering& node) {
     if (training == nullptr || training->type() != DType::boolean || training->elements() != 1)
       return unsupported("a training_mode that is known only when it runs");
     const Tensor* ratio = node.constant(node.in(1));
-    const bool drops_none = ratio != nullptr && ratio->type() == DType::f32 && ratio->elements() == 1 &&
-                            ratio->values<float>()[0] == 0;
+    const bool drops_none =
+        ratio != nullptr && ratio->type() == DType::f32 && ratio->elements() == 1 && ratio->values<float>()[0] == 0;
     if (training->values<bool>()[0] && !drops_none) return unsupported("training_mode = 1");
   }
   if (node.out(1) != kNoValue) {

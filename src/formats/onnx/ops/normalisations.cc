@@ -55,14 +55,15 @@ Status local_response(Lowering& node) {
 
 constexpr std::array kNormalisationRows = std::to_array<OpRow>({
     {"BatchNormalization", batch_norm},
-    {"InstanceNormalization",
-     [](Lowering& node) { return node.same(InstanceNorm{node.number("epsilon", kEpsilon)}); }},
+    {"InstanceNormalization", [](Lowering& node) { return node.same(InstanceNorm{node.number("epsilon", kEpsilon)}); }},
     {"GroupNormalization", group_norm},
     {"LayerNormalization", layer_norm},
     {"RMSNormalization", rms_norm},
     {"SimplifiedLayerNormalization", rms_norm},
     {"LpNormalization",
-     [](Lowering& node) { return node.same(LpNorm{node.integer("axis", -1), node.integer("p", 2)}); }},
+     [](Lowering& node) {
+       return node.same(LpNorm{node.integer("axis", -1), node.integer("p", 2)});
+     }},
     {"LRN", local_response},
     {"MeanVarianceNormalization", mean_variance},
 });

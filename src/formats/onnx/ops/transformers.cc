@@ -33,12 +33,15 @@ Status rotary_embedding(Lowering& node) {
 
 // ---- recurrent cells
 
-constexpr std::pair<std::string_view, UnaryKind> kActivations[] = {
-    {"Sigmoid", UnaryKind::sigmoid},         {"Tanh", UnaryKind::tanh},
-    {"Relu", UnaryKind::relu},               {"LeakyRelu", UnaryKind::leaky_relu},
-    {"Elu", UnaryKind::elu},                 {"HardSigmoid", UnaryKind::hard_sigmoid},
-    {"Softsign", UnaryKind::softsign},       {"Softplus", UnaryKind::softplus},
-    {"ThresholdedRelu", UnaryKind::thresholded_relu}};
+constexpr std::pair<std::string_view, UnaryKind> kActivations[] = {{"Sigmoid", UnaryKind::sigmoid},
+                                                                   {"Tanh", UnaryKind::tanh},
+                                                                   {"Relu", UnaryKind::relu},
+                                                                   {"LeakyRelu", UnaryKind::leaky_relu},
+                                                                   {"Elu", UnaryKind::elu},
+                                                                   {"HardSigmoid", UnaryKind::hard_sigmoid},
+                                                                   {"Softsign", UnaryKind::softsign},
+                                                                   {"Softplus", UnaryKind::softplus},
+                                                                   {"ThresholdedRelu", UnaryKind::thresholded_relu}};
 
 template <CellKind kind>
 Status recurrent(Lowering& node) {
@@ -79,7 +82,7 @@ Status skip_norm(Lowering& node) {
   if (bias != kNoValue) sum = node.make(Binary{BinaryKind::add}, {sum, bias});
   if (node.out(3) != kNoValue) node.add(Identity{}, {sum}, {node.out(3)});
   if (node.out(1) != kNoValue || node.out(2) != kNoValue) return unsupported("outputs of training");
-  const float epsilon = node.number("epsilon", 1e-5F);
+  const float epsilon = node.number("epsilon", 1e-12F);
   if (simplified) return node.give(RmsNorm{-1, epsilon}, {sum, node.in(2)});
   return node.give(LayerNorm{-1, epsilon}, {sum, node.in(2), node.in(3)});
 }
@@ -96,9 +99,10 @@ Status fused_matmul(Lowering& node) {
   return node.give(Binary{BinaryKind::multiply}, {product, node.scalar(static_cast<double>(alpha), type)});
 }
 
-// A mask (batch, keys) of ones and zeros, as attention reads it.
+// A mask (batch, keys) of ones and zeros, as attention reads it. Masks of other ranks mean something else: the
+// transpose of two axes refuses them.
 ValueId key_mask(Lowering& node, ValueId mask) {
-  const ValueId boolean = node.make(Cast{DType::boolean}, {mask});
+  const ValueId boolean = node.make(Cast{DType::boolean}, {node.make(Transpose{{0, 1}}, {mask})});
   return node.make(Unsqueeze{}, {boolean, node.integers_value({1, 2})});
 }
 
@@ -170,7 +174,10 @@ constexpr std::array kTransformerRows = std::to_array<OpRow>({
     {"Gelu", [](Lowering& node) { return node.same(Unary{UnaryKind::gelu}); }, kMicrosoftFused},
     {"BiasGelu", [](Lowering& node) { return gelu_of_sum(node, UnaryKind::gelu); }, kMicrosoftFused},
     {"FastGelu", [](Lowering& node) { return gelu_of_sum(node, UnaryKind::gelu_tanh); }, kMicrosoftFused},
-    {"QuickGelu", [](Lowering& node) { return node.same(Unary{UnaryKind::swish, node.number("alpha", 1.702F)}); },
+    {"QuickGelu",
+     [](Lowering& node) {
+       return node.same(Unary{UnaryKind::swish, node.number("alpha", 1.702F)});
+     },
      kMicrosoftFused},
     {"SkipLayerNormalization", skip_norm<false>, kMicrosoftFused},
     {"SkipSimplifiedLayerNormalization", skip_norm<true>, kMicrosoftFused},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <array>
-
 #include "formats/onnx/ops/windows.h"
+
+#include <array>
 
 namespace halftone::onnx {
 

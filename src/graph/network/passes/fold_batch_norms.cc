@@ -72,10 +72,10 @@ bool fold(Rewriter& rewriter, const Node& norm) {
     const double old = has_bias ? static_cast<double>(before->values<float>()[c]) : 0.0;
     bias[c] = static_cast<float>(old * affine->factor[c] + affine->shift[c]);
   }
-  const ValueId weights = rewriter.add_constant(rewriter.network.name_of(node.inputs[1]),
-                                                scaled(*weight, affine->factor, *axis));
-  const ValueId biases = rewriter.add_constant(
-      node.name + "/bias", Tensor::of<float>(DType::f32, {channels}, std::span<const float>(bias)));
+  const ValueId weights =
+      rewriter.add_constant(rewriter.network.name_of(node.inputs[1]), scaled(*weight, affine->factor, *axis));
+  const ValueId biases = rewriter.add_constant(node.name + "/bias",
+                                               Tensor::of<float>(DType::f32, {channels}, std::span<const float>(bias)));
   rewriter.replace(norm.outputs[0], node.op, {node.inputs[0], weights, biases});
   return true;
 }

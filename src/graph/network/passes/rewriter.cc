@@ -139,7 +139,8 @@ Factors factors_of(const Rewriter& rewriter, ValueId product) {
     const Node* node = rewriter.writer(id);
     if (const auto scalar = rewriter.scalar(id)) {
       factors.scalar *= *scalar;
-    } else if (binary != nullptr && binary->kind == BinaryKind::multiply && (id == product || rewriter.readers(id) == 1)) {
+    } else if (binary != nullptr && binary->kind == BinaryKind::multiply &&
+               (id == product || rewriter.readers(id) == 1)) {
       open.insert(open.end(), node->inputs.begin(), node->inputs.end());
     } else if (binary != nullptr && binary->kind == BinaryKind::divide && rewriter.scalar(node->inputs[1])) {
       factors.scalar /= *rewriter.scalar(node->inputs[1]);

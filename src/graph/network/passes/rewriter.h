@@ -27,11 +27,11 @@ class Rewriter {
   int readers(ValueId id) const { return id < 0 ? 0 : readers_[static_cast<size_t>(id)]; }
   MaybeType type_of(ValueId id) const { return id < 0 ? MaybeType() : types_[static_cast<size_t>(id)]; }
 
-  const Tensor* constant(ValueId id) const;          // null: none
-  const Tensor* floats(ValueId id) const;            // a constant of f32
-  std::optional<double> scalar(ValueId id) const;    // a constant with one float
+  const Tensor* constant(ValueId id) const;        // null: none
+  const Tensor* floats(ValueId id) const;          // a constant of f32
+  std::optional<double> scalar(ValueId id) const;  // a constant with one float
   std::optional<std::vector<int64_t>> integers(ValueId id) const;
-  bool is(ValueId id, double value) const;           // a scalar within 1e-4 of it, relatively
+  bool is(ValueId id, double value) const;  // a scalar within 1e-4 of it, relatively
 
   ValueId add_constant(const std::string& hint, Tensor tensor);
   ValueId add_value(const std::string& hint);

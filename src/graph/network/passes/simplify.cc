@@ -38,9 +38,13 @@ Result<Simplified> simplify(Network& network) {
   Rewriter rewriter(network);
   made.identities = drop_identities(rewriter);
   made.dead = rewriter.remove_dead();
-  for (const auto& [pass, count] : {std::pair(fuse_activations, &made.activations), {fuse_norms, &made.norms},
-                                    {fuse_attention, &made.attentions}, {fold_batch_norms, &made.folded}}) {
-    *count = pass(rewriter);
+  struct Pass {
+    int (*run)(Rewriter&);
+    int& count;
+  };
+  for (const Pass& pass : {Pass{fuse_activations, made.activations}, Pass{fuse_norms, made.norms},
+                           Pass{fuse_attention, made.attentions}, Pass{fold_batch_norms, made.folded}}) {
+    pass.count = pass.run(rewriter);
     made.dead += rewriter.remove_dead();
     HALFTONE_TRY(finish(network));  // nodes that were added stand at the end
     rewriter.index();

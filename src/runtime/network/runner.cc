@@ -92,7 +92,8 @@ Result<std::vector<Tensor>> Runner::run(std::span<const Tensor> inputs) {
       }
     }
     written.assign(node.outputs.size(), Tensor());
-    const bool keeps = node.inputs.size() > 1 && graph.constants.contains(node.inputs[1]);
+    const bool keeps =
+        node.inputs.size() > 1 && (graph.constants.contains(node.inputs[1]) || graph.packed.contains(node.inputs[1]));
     OpContext context{read, written, pool_, keeps ? &kept_[i] : nullptr};
     if (const Status status = run_op(node.op, context); !status.ok())
       return Status(status.code(),

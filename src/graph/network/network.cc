@@ -6,6 +6,8 @@
 #include <queue>
 
 #include "base/error.h"
+#include "graph/network/json.h"
+#include "graph/network/types.h"
 
 namespace halftone::network {
 namespace {
@@ -28,6 +30,7 @@ Result<std::vector<int>> find_writers(const Network& network) {
   std::vector<int> writer(network.values.size(), kNobody);
   for (const Port& port : network.inputs) HALFTONE_TRY(claim(network, writer, port.value, kGiven, "inputs"));
   for (const auto& [id, tensor] : network.constants) HALFTONE_TRY(claim(network, writer, id, kGiven, "constants"));
+  for (const auto& [id, packed] : network.packed) HALFTONE_TRY(claim(network, writer, id, kGiven, "constants"));
   for (size_t i = 0; i < network.nodes.size(); ++i) {
     const Node& node = network.nodes[i];
     for (const ValueId id : node.outputs)
@@ -46,9 +49,17 @@ Status check_reads(const Network& network, const std::vector<int>& writer) {
                            network.name_of(id));
     return {};
   };
-  for (const Node& node : network.nodes)
+  for (const Node& node : network.nodes) {
     for (const ValueId id : node.inputs)
       if (id != kNoValue) HALFTONE_TRY(read(id, node.name));
+    const size_t least = least_inputs(node.op);
+    for (size_t i = 0; i < least; ++i)
+      if (i >= node.inputs.size() || node.inputs[i] == kNoValue)
+        return invalid_input("[network] {} ({}): expected at least {} inputs, got none as input {}", node.name,
+                             name_of(node.op), least, i);
+    if (node.outputs.empty())
+      return invalid_input("[network] {} ({}): expected an output, got none", node.name, name_of(node.op));
+  }
   for (const Port& port : network.outputs) HALFTONE_TRY(read(port.value, "outputs"));
   return {};
 }
@@ -92,7 +103,7 @@ Status finish(Network& network) {
   return {};
 }
 
-std::string dump(const Network& network) {
+std::string dump(const Network& network, bool members) {
   std::string text;
   for (const Node& node : network.nodes) {
     std::string line;
@@ -101,7 +112,13 @@ std::string dump(const Network& network) {
     line += fmt::format(" = {}(", name_of(node.op));
     for (size_t i = 0; i < node.inputs.size(); ++i)
       line += (i == 0 ? "" : ", ") + (node.inputs[i] == kNoValue ? "_" : network.name_of(node.inputs[i]));
-    text += line + ")\n";
+    line += ")";
+    if (members) {
+      auto json = to_json(node.op);
+      json.erase("op");
+      if (!json.empty()) line += " " + json.dump();
+    }
+    text += line + "\n";
   }
   return text;
 }

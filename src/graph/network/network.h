@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "graph/network/ops.h"
 #include "halftone/status.h"
+#include "tensor/layout.h"
 #include "tensor/tensor.h"
 
 namespace halftone::network {
@@ -36,12 +38,20 @@ struct Port {
   std::vector<Dimension> shape;
 };
 
+// A float constant as codes and scales: row r of the matrix is element r of the first axis of `shape`.
+struct PackedConstant {
+  WeightView matrix;
+  Shape shape;
+  std::shared_ptr<const void> keep;  // whose bytes the matrix borrows
+};
+
 // Nodes are in execution order; every value is written once: by an input, a constant or a node. Immutable once checked.
 struct Network {
   std::string name;
   std::vector<std::string> values;  // names, by ValueId; unique
   std::vector<Node> nodes;
   std::map<ValueId, Tensor> constants;
+  std::map<ValueId, PackedConstant> packed;
   std::vector<Port> inputs, outputs;
 
   const std::string& name_of(ValueId id) const { return values[static_cast<size_t>(id)]; }
@@ -50,6 +60,7 @@ struct Network {
 // Puts nodes into execution order and checks what is said above; an error names the node: a cycle, an input that
 // nothing writes, a value written twice, an output that does not exist.
 Status finish(Network& network);
-std::string dump(const Network& network);  // one line per node, for people and tests
+// One line per node, for people and tests; `members`: with those of its op that are not the default, as JSON.
+std::string dump(const Network& network, bool members = false);
 
 }  // namespace halftone::network

@@ -2,6 +2,7 @@
 // What an op is run with, and the ops: each family is a file of ops/, each op one overload of run_op.
 #pragma once
 
+#include <memory>
 #include <span>
 
 #include "base/thread_pool.h"
@@ -15,12 +16,15 @@ struct OpContext {
   std::span<const Tensor> inputs;  // absent ones are not present()
   std::span<Tensor> outputs;       // to be set; all of them, wanted or not
   ThreadPool& pool;
+  // What the op made of its second input, where that is a constant: kept from run to run. Null: nothing may be kept.
+  std::shared_ptr<const void>* kept = nullptr;
 
   // Input i, or an absent one where the node has fewer.
   const Tensor& input(size_t i) const;
 };
 
-// Computes a node. Messages need not name it: the runner does.
+// Computes a node; numbers narrower than 32 bits in wider ones, rounded at the end. Messages need not name it: the
+// runner does.
 Status run_op(const Op& op, OpContext& context);
 
 }  // namespace halftone::network

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "runtime/network/layouts.h"
 #include "runtime/network/op_context.h"
 
 namespace halftone::network {
@@ -13,8 +14,9 @@ const Tensor& OpContext::input(size_t i) const {
   return i < inputs.size() ? inputs[i] : kAbsent;
 }
 
-Runner::Runner(std::shared_ptr<const Network> network, ThreadPool& pool) : network_(std::move(network)), pool_(pool) {
-  const Network& graph = *network_;
+Runner::Runner(std::shared_ptr<const Network> network, ThreadPool& pool)
+    : network_(std::move(network)), planned_(plan_layouts(network_)), pool_(pool) {
+  const Network& graph = *planned_;
   constexpr size_t kNever = SIZE_MAX;
   std::vector<size_t> last(graph.values.size(), kNever);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
@@ -24,6 +26,7 @@ Runner::Runner(std::shared_ptr<const Network> network, ThreadPool& pool) : netwo
       if (id != kNoValue) last[static_cast<size_t>(id)] = i;
   }
   for (const Port& port : graph.outputs) last[static_cast<size_t>(port.value)] = kNever;
+  kept_.resize(graph.nodes.size());
   dies_after_.resize(graph.nodes.size());
   for (size_t id = 0; id < last.size(); ++id)
     if (last[id] != kNever) dies_after_[last[id]].push_back(static_cast<ValueId>(id));
@@ -61,9 +64,20 @@ Status Runner::check_inputs(std::span<const Tensor> inputs) const {
   return {};
 }
 
+// Where no kernel reads codes: the numbers of one constant, alive while its node runs.
+Result<Tensor> Runner::decoded(const PackedConstant& packed) {
+  HALFTONE_ASSIGN(Tensor tensor, Tensor::make(DType::f32, packed.shape));
+  float* out = tensor.mutable_values<float>().data();
+  const int64_t columns = packed.matrix.columns;
+  pool_.parallel_for(packed.matrix.rows, 16, [&](int64_t begin, int64_t end, int) {
+    for (int64_t row = begin; row < end; ++row) decode_row(packed.matrix, row, out + row * columns);
+  });
+  return tensor;
+}
+
 Result<std::vector<Tensor>> Runner::run(std::span<const Tensor> inputs) {
   HALFTONE_TRY(check_inputs(inputs));
-  const Network& graph = *network_;
+  const Network& graph = *planned_;
   std::vector<Tensor> values(graph.values.size());
   for (size_t i = 0; i < inputs.size(); ++i) values[static_cast<size_t>(graph.inputs[i].value)] = inputs[i];
   for (const auto& [id, tensor] : graph.constants) values[static_cast<size_t>(id)] = tensor;
@@ -71,9 +85,16 @@ Result<std::vector<Tensor>> Runner::run(std::span<const Tensor> inputs) {
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     read.clear();
-    for (const ValueId id : node.inputs) read.push_back(id == kNoValue ? Tensor() : values[static_cast<size_t>(id)]);
+    for (const ValueId id : node.inputs) {
+      read.push_back(id == kNoValue ? Tensor() : values[static_cast<size_t>(id)]);
+      if (const auto packed = graph.packed.find(id); packed != graph.packed.end()) {
+        HALFTONE_ASSIGN(read.back(), decoded(packed->second));
+      }
+    }
     written.assign(node.outputs.size(), Tensor());
-    OpContext context{read, written, pool_};
+    const bool keeps =
+        node.inputs.size() > 1 && (graph.constants.contains(node.inputs[1]) || graph.packed.contains(node.inputs[1]));
+    OpContext context{read, written, pool_, keeps ? &kept_[i] : nullptr};
     if (const Status status = run_op(node.op, context); !status.ok())
       return Status(status.code(),
                     fmt::format("[network] node {} ({}): {}", node.name, name_of(node.op), status.message()));

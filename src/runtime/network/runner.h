@@ -26,10 +26,12 @@ class Runner {
 
  private:
   Status check_inputs(std::span<const Tensor> inputs) const;
+  Result<Tensor> decoded(const PackedConstant& packed);
 
-  std::shared_ptr<const Network> network_;
+  std::shared_ptr<const Network> network_, planned_;  // as given; with channels where kernels want them (layouts.h)
   ThreadPool& pool_;
-  std::vector<std::vector<ValueId>> dies_after_;  // by node
+  std::vector<std::vector<ValueId>> dies_after_;   // by node
+  std::vector<std::shared_ptr<const void>> kept_;  // by node: what ops made of constants
 };
 
 }  // namespace halftone::network

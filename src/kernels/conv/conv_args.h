@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a convolution kernel is given; all that files compiled for one ISA see of us (nothing here can emit a weak
+// symbol).
+#pragma once
+
+#include <cstdint>
+
+namespace halftone {
+
+// The weights of so many output channels lie side by side.
+inline constexpr int64_t kConvPanel = 16;
+// Output pixels per call of a kernel at most.
+inline constexpr int64_t kConvPixels = 96;
+
+// A piece of a window that lies without a gap in the image: one tap, or a whole row of taps.
+//   general    y[p][o] = chain over runs and, within one, over i ascending of fma(x[i], w[i][o], acc), from bias[o]
+//   depthwise  y[p][c] = chain over runs of fma(x[c], w[c], acc), from bias[c]
+struct ConvArgs {
+  // (runs, pixels): where each pixel's run begins; in pads at `runs` numbers that are zero.
+  const float* const* from;
+  int64_t runs, length;  // length: numbers of a run; of depthwise ones: channels
+  int64_t pixels;        // <= kConvPixels
+  // general: panels of 16 outputs, each (runs * length, 16); depthwise: panels of 16 channels, each (runs, 16); the
+  // last is filled up with zeros.
+  const float* weights;
+  const float* bias;  // as many as `channels`; may be null
+  int64_t channels;   // outputs
+  float* y;           // (pixels, y_stride)
+  int64_t y_stride;
+};
+
+using ConvFn = void (*)(const ConvArgs&);
+struct ConvFunctions {
+  ConvFn general, depthwise;
+};
+
+}  // namespace halftone

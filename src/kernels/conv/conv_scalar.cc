@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#define HALFTONE_LANES "kernels/lanes/lanes_scalar.h"
+#include "kernels/conv/conv_lanes.h"
+
+namespace halftone {
+
+extern const ConvFunctions kConvFunctions_scalar;
+const ConvFunctions kConvFunctions_scalar = {conv_general, conv_depthwise};
+
+}  // namespace halftone

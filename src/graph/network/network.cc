@@ -28,6 +28,7 @@ Result<std::vector<int>> find_writers(const Network& network) {
   std::vector<int> writer(network.values.size(), kNobody);
   for (const Port& port : network.inputs) HALFTONE_TRY(claim(network, writer, port.value, kGiven, "inputs"));
   for (const auto& [id, tensor] : network.constants) HALFTONE_TRY(claim(network, writer, id, kGiven, "constants"));
+  for (const auto& [id, packed] : network.packed) HALFTONE_TRY(claim(network, writer, id, kGiven, "constants"));
   for (size_t i = 0; i < network.nodes.size(); ++i) {
     const Node& node = network.nodes[i];
     for (const ValueId id : node.outputs)

@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "graph/network/ops.h"
 #include "halftone/status.h"
+#include "tensor/layout.h"
 #include "tensor/tensor.h"
 
 namespace halftone::network {
@@ -36,12 +38,20 @@ struct Port {
   std::vector<Dimension> shape;
 };
 
+// A float constant as codes and scales: row r of the matrix is element r of the first axis of `shape`.
+struct PackedConstant {
+  WeightView matrix;
+  Shape shape;
+  std::shared_ptr<const void> keep;  // whose bytes the matrix borrows
+};
+
 // Nodes are in execution order; every value is written once: by an input, a constant or a node. Immutable once checked.
 struct Network {
   std::string name;
   std::vector<std::string> values;  // names, by ValueId; unique
   std::vector<Node> nodes;
   std::map<ValueId, Tensor> constants;
+  std::map<ValueId, PackedConstant> packed;
   std::vector<Port> inputs, outputs;
 
   const std::string& name_of(ValueId id) const { return values[static_cast<size_t>(id)]; }

@@ -61,6 +61,17 @@ Status Runner::check_inputs(std::span<const Tensor> inputs) const {
   return {};
 }
 
+// Where no kernel reads codes: the numbers of one constant, alive while its node runs.
+Result<Tensor> Runner::decoded(const PackedConstant& packed) {
+  HALFTONE_ASSIGN(Tensor tensor, Tensor::make(DType::f32, packed.shape));
+  float* out = tensor.mutable_values<float>().data();
+  const int64_t columns = packed.matrix.columns;
+  pool_.parallel_for(packed.matrix.rows, 16, [&](int64_t begin, int64_t end, int) {
+    for (int64_t row = begin; row < end; ++row) decode_row(packed.matrix, row, out + row * columns);
+  });
+  return tensor;
+}
+
 Result<std::vector<Tensor>> Runner::run(std::span<const Tensor> inputs) {
   HALFTONE_TRY(check_inputs(inputs));
   const Network& graph = *network_;
@@ -71,7 +82,12 @@ Result<std::vector<Tensor>> Runner::run(std::span<const Tensor> inputs) {
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     read.clear();
-    for (const ValueId id : node.inputs) read.push_back(id == kNoValue ? Tensor() : values[static_cast<size_t>(id)]);
+    for (const ValueId id : node.inputs) {
+      read.push_back(id == kNoValue ? Tensor() : values[static_cast<size_t>(id)]);
+      if (const auto packed = graph.packed.find(id); packed != graph.packed.end()) {
+        HALFTONE_ASSIGN(read.back(), decoded(packed->second));
+      }
+    }
     written.assign(node.outputs.size(), Tensor());
     OpContext context{read, written, pool_};
     if (const Status status = run_op(node.op, context); !status.ok())

@@ -26,6 +26,7 @@ class Runner {
 
  private:
   Status check_inputs(std::span<const Tensor> inputs) const;
+  Result<Tensor> decoded(const PackedConstant& packed);
 
   std::shared_ptr<const Network> network_;
   ThreadPool& pool_;

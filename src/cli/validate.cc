@@ -10,6 +10,7 @@
 #include "cli/shell.h"
 #include "cli/ship_table.h"
 #include "validate/model_scorer.h"
+#include "validate/network_scorer.h"
 
 namespace halftone::cli {
 
@@ -33,11 +34,31 @@ constexpr const char* kValidateExample = R"(Example:
   gate: pass
 Exit codes: 0 the gate passes or there is none, 3 it fails, 4 too few samples to tell.)";
 
-Result<std::unique_ptr<ModelScorer>> open(const Shell& shell, const std::string& path, Activations activations) {
+// A model of either kind, ready to be scored.
+struct Side {
+  std::unique_ptr<Subject> subject;
+  int64_t bytes = 0;
+  int threads = 0;
+  std::string activations;  // that ran
+};
+
+Result<Side> open(const Shell& shell, const std::string& path, Activations activations) {
+  Side side;
+  if (is_network(path)) {
+    HALFTONE_ASSIGN(NetworkFile file, open_network(path));
+    HALFTONE_ASSIGN(auto scorer, NetworkScorer::create(std::move(file), shell.threads));
+    side = {nullptr, scorer->file().bytes_on_disk, scorer->threads(), "exact"};
+    side.subject = std::move(scorer);
+    return side;
+  }
   HALFTONE_ASSIGN(auto model, load_language_model(path));
   ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
   HALFTONE_TRY(check_finite_weights(*model, pool));
-  return ModelScorer::create(std::move(model), {shell.threads, activations});
+  HALFTONE_ASSIGN(auto scorer, ModelScorer::create(std::move(model), {shell.threads, activations}));
+  side = {nullptr, scorer->model().file.bytes_on_disk, scorer->executor().threads(),
+          std::string(scorer->executor().activations_used())};
+  side.subject = std::move(scorer);
+  return side;
 }
 
 void print(Shell& shell, const nlohmann::ordered_json& comparison) {
@@ -72,11 +93,11 @@ Result<int> run(Shell& shell, const ValidateArguments& arguments) {
   options.compare.seed = arguments.seed;
   options.compare.worst = arguments.worst;
   HALFTONE_ASSIGN(const Activations activations, parse_activations(arguments.activations));
-  HALFTONE_ASSIGN(const auto reference, open(shell, arguments.reference, activations));
-  HALFTONE_ASSIGN(const auto candidate, open(shell, arguments.candidate, activations));
-  options.compare.facts.bytes = candidate->model().file.bytes_on_disk;
+  HALFTONE_ASSIGN(const Side reference, open(shell, arguments.reference, activations));
+  HALFTONE_ASSIGN(const Side candidate, open(shell, arguments.candidate, activations));
+  options.compare.facts.bytes = candidate.bytes;
   HALFTONE_ASSIGN(const Validation validation,
-                  validate_pair(*reference, *candidate, suites, options, shell.progress()));
+                  validate_pair(*reference.subject, *candidate.subject, suites, options, shell.progress()));
   const nlohmann::ordered_json results = to_json(validation.comparison);
   print(shell, results);
   if (!arguments.samples.empty())
@@ -86,9 +107,9 @@ Result<int> run(Shell& shell, const ValidateArguments& arguments) {
                                  {"suites", arguments.suites},
                                  {"gate", arguments.gate},
                                  {"split", arguments.split},
-                                 {"reference_activations", reference->executor().activations_used()},
-                                 {"candidate_activations", candidate->executor().activations_used()},
-                                 {"threads", candidate->executor().threads()}},
+                                 {"reference_activations", reference.activations},
+                                 {"candidate_activations", candidate.activations},
+                                 {"threads", candidate.threads}},
                                 results));
   return exit_code(validation.comparison);
 }
@@ -99,10 +120,10 @@ void add_validate(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<ValidateArguments>();
   CLI::App* verb = shell.verb(app, "validate", "a candidate against its reference, sample by sample", kValidateExample,
                               [&shell, arguments] { return run(shell, *arguments); });
-  verb->add_option("REFERENCE", arguments->reference, "model folder, usually float")->required();
-  verb->add_option("CANDIDATE", arguments->candidate, "model folder or artifact")->required();
+  verb->add_option("REFERENCE", arguments->reference, "model folder or file, usually float")->required();
+  verb->add_option("CANDIDATE", arguments->candidate, "model folder, file or artifact")->required();
   verb->add_option("--suite", arguments->suites,
-                   "YAML file, or choices:FILE.csv, divergence:FILE.txt, perplexity:FILE.txt")
+                   "YAML file, or choices:FILE.csv, divergence:FILE.txt, perplexity:FILE.txt, classify:FILE.csv")
       ->required();
   verb->add_option("--gate", arguments->gate, "YAML file of limits");
   verb->add_option("--split", arguments->split, "all, decide or confirm")->capture_default_str();

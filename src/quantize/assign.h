@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "formats/artifact/artifact.h"
@@ -22,9 +24,17 @@ struct Assignment {
   const Method* method = nullptr;  // null for float layouts and kept tensors
 };
 
+// A float tensor and the ops that read it, whatever graph they are of.
+struct TensorUse {
+  const StoredTensor* source = nullptr;
+  std::set<std::string_view> ops;
+};
+// The rules of a recipe on such tensors, in their order. Errors: a rule or allow_float entry that hits nothing, a tensor
+// that cannot take its layout and is not under allow_float.
+Result<std::vector<Assignment>> assign_rules(const std::vector<TensorUse>& tensors, const Recipe& recipe);
+
 // Every stored tensor of the graph, in the order in which the graph reads them first. Errors: a tensor that is missing
-// or of another shape, a source that is already quantized, a rule or allow_float entry that hits nothing, a tensor that
-// cannot take its layout and is not under allow_float.
+// or of another shape, a source that is already quantized, and those of assign_rules.
 Result<std::vector<Assignment>> assign_layouts(const ModelFile& source, const Graph& graph, const Recipe& recipe);
 
 // As the artifact has it; tuned: vectors are stored as f32, since what tuning moves is finer than half precision.

@@ -59,7 +59,8 @@ Status conv(Importer& at) {
     return at.refuse(StatusCode::invalid_input,
                      fmt::format("expected a weight of {} channels or a part of them, got {}", channels, per_group));
   op.groups = channels / per_group;
-  return at.give_activated(at.add(op, with_bias(at, at.input(0), at.input(1))), 3);
+  const ValueId x = at.input(0), weight = at.input(1);
+  return at.give_activated(at.add(op, with_bias(at, x, weight)), 3);
 }
 
 // The weight is (1, height, width, out): a group per input channel.
@@ -76,7 +77,8 @@ Status depthwise(Importer& at) {
     return at.refuse(
         StatusCode::invalid_input,
         fmt::format("expected a weight of [1, height, width, a multiple of {}], got {}", op.groups, text_of(weight)));
-  return at.give_activated(at.add(op, with_bias(at, at.input(0), at.moved(1, {3, 1, 2, 0}))), 4);
+  const ValueId x = at.input(0), weight = at.moved(1, {3, 1, 2, 0});
+  return at.give_activated(at.add(op, with_bias(at, x, weight)), 4);
 }
 
 // Inputs: the output's shape, weight (out, height, width, in), x, optional bias.
@@ -133,13 +135,14 @@ Status fully_connected(Importer& at) {
   const int64_t in = at.input_info(1).shape[1];
   const bool keep = at.options().scalar<uint8_t>(2, 0) != 0;
   ValueId x = at.input(0);
+  const ValueId weight = at.input(1);
   if (keep && shape.size() != 2) {
-    ValueId y = at.add(network::MatMul{false, true}, {x, at.input(1)});
+    ValueId y = at.add(network::MatMul{false, true}, {x, weight});
     if (at.has_input(2)) y = at.add(network::Binary{network::BinaryKind::add}, {y, at.input(2)});
     return at.give_activated(y, 0);
   }
   if (shape.size() != 2 || shape[1] != in) x = at.add(network::Reshape{true}, {x, at.constant({-1, in})});
-  return at.give_activated(at.add(network::Gemm{1, 1, false, true}, with_bias(at, x, at.input(1))), 0);
+  return at.give_activated(at.add(network::Gemm{1, 1, false, true}, with_bias(at, x, weight)), 0);
 }
 
 Status batch_matmul(Importer& at) {

@@ -20,7 +20,8 @@ struct OpContext {
   const Tensor& input(size_t i) const;
 };
 
-// Computes a node; numbers narrower than 32 bits in wider ones, rounded at the end. Messages need not name it: the runner does.
+// Computes a node; numbers narrower than 32 bits in wider ones, rounded at the end. Messages need not name it: the
+// runner does.
 Status run_op(const Op& op, OpContext& context);
 
 }  // namespace halftone::network

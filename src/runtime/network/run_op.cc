@@ -7,8 +7,8 @@
 namespace halftone::network {
 namespace {
 
-// Ops that compute, in wide types (ops/types.h): a bit for every output that has the type of the first input. The others
-// see their inputs as they are.
+// Ops that compute, in wide types (ops/types.h): a bit for every output that has the type of the first input. The
+// others see their inputs as they are.
 template <class Type>
 constexpr unsigned kComputed = 0;
 #define HALFTONE_COMPUTED(type, outputs) \
@@ -81,11 +81,11 @@ Status run_wide(const Type& op, unsigned outputs, OpContext& context) {
 
 Status run_op(const Op& op, OpContext& context) {
   return std::visit(
-    [&](const auto& node) {
-      const unsigned outputs = computed_outputs(node);
-      return outputs == 0 ? ops::run(node, context) : run_wide(node, outputs, context);
-    },
-    op);
+      [&](const auto& node) {
+        const unsigned outputs = computed_outputs(node);
+        return outputs == 0 ? ops::run(node, context) : run_wide(node, outputs, context);
+      },
+      op);
 }
 
 }  // namespace halftone::network

@@ -71,8 +71,9 @@ Result<ConvShape> conv_shape(const Window& window, int64_t groups, const Tensor&
     return invalid_input("expected a weight of {} axes, got {}", x.rank(), text_of(weight.shape()));
   if (groups < 1 || kernel.batch % groups != 0 || image.channels % groups != 0 ||
       image.channels / groups != kernel.channels)
-    return invalid_input("expected {} channels in {} groups of the weight's {} and {} outputs that divide, got {} and {}",
-                         image.channels, groups, kernel.channels, groups, text_of(x.shape()), text_of(weight.shape()));
+    return invalid_input(
+        "expected {} channels in {} groups of the weight's {} and {} outputs that divide, got {} and {}",
+        image.channels, groups, kernel.channels, groups, text_of(x.shape()), text_of(weight.shape()));
   if (!window.kernel.empty() && window.kernel != kernel.spatial)
     return invalid_input("expected a weight with the kernel {}, got {}", text_of(window.kernel),
                          text_of(weight.shape()));

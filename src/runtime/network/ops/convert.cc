@@ -106,7 +106,8 @@ bool is_float(DType type) {
 // Truncates; what no 64-bit integer holds becomes the nearest one that does, a NaN 0.
 int64_t truncate(double value, bool to_unsigned) {
   if (std::isnan(value)) return 0;
-  if (to_unsigned && value >= 0x1p63) return static_cast<int64_t>(value >= 0x1p64 ? UINT64_MAX : static_cast<uint64_t>(value));
+  if (to_unsigned && value >= 0x1p63)
+    return static_cast<int64_t>(value >= 0x1p64 ? UINT64_MAX : static_cast<uint64_t>(value));
   if (value >= 0x1p63) return INT64_MAX;
   return value <= -0x1p63 ? INT64_MIN : static_cast<int64_t>(value);
 }
@@ -127,8 +128,8 @@ void convert_block(DType from, const std::byte* x, DType to, std::byte* y, int64
   const bool odd = to == DType::f32;
   for (int64_t i = 0; i < count; ++i) {
     if (odd)
-      floats[i] = from == DType::u64 ? static_cast<float>(static_cast<uint64_t>(integers[i]))
-                                     : static_cast<float>(integers[i]);
+      floats[i] =
+          from == DType::u64 ? static_cast<float>(static_cast<uint64_t>(integers[i])) : static_cast<float>(integers[i]);
     else
       floats[i] = from == DType::u64 ? static_cast<double>(static_cast<uint64_t>(integers[i]))
                                      : static_cast<double>(integers[i]);

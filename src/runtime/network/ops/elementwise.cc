@@ -7,6 +7,7 @@
 #include "runtime/network/ops/ops.h"
 #include "runtime/network/ops/shapes.h"
 #include "runtime/network/ops/types.h"
+#include "runtime/network/ops/unary.h"
 #include "runtime/network/ops/walk.h"
 
 namespace halftone::network::ops {
@@ -37,8 +38,8 @@ T clamp01(T v) {
 // Functions of the mathematical library. False: not one of them.
 template <class T>
 bool library_block(UnaryKind kind, const T* x, T* y, int64_t n) {
-#define HALFTONE_FUNCTION(name, function) \
-  case UnaryKind::name:                   \
+#define HALFTONE_FUNCTION(name, function)                \
+  case UnaryKind::name:                                  \
     each(x, y, n, [](T v) { return std::function(v); }); \
     return true;
   switch (kind) {
@@ -72,9 +73,9 @@ bool activation_block(const Unary& op, const T* x, T* y, int64_t n) {
   const T alpha = op.alpha, beta = op.beta, gamma = op.gamma;
   constexpr T kRootHalf = std::numbers::sqrt2_v<T> / 2;
   const T tanh_scale = std::sqrt(2 / std::numbers::pi_v<T>);
-#define HALFTONE_ACTIVATION(name, value)               \
-  case UnaryKind::name:                                \
-    each(x, y, n, [=](T v) -> T { return value; });    \
+#define HALFTONE_ACTIVATION(name, value)            \
+  case UnaryKind::name:                             \
+    each(x, y, n, [=](T v) -> T { return value; }); \
     return true;
   switch (op.kind) {
     HALFTONE_ACTIVATION(reciprocal, 1 / v)
@@ -134,10 +135,13 @@ bool unary_block(const Unary& op, const T* x, T* y, int64_t n) {
       each(x, y, n, [](T v) { return static_cast<T>(~v); });
       return true;
     }
-    if (std::is_signed_v<T> && (op.kind == UnaryKind::abs || op.kind == UnaryKind::negate || op.kind == UnaryKind::square)) {
+    if (std::is_signed_v<T> &&
+        (op.kind == UnaryKind::abs || op.kind == UnaryKind::negate || op.kind == UnaryKind::square)) {
       each(x, y, n, [kind = op.kind](T v) {
         const auto bits = static_cast<uint64_t>(v);
-        return static_cast<T>(kind == UnaryKind::square ? bits * bits : kind == UnaryKind::negate || v < 0 ? -bits : bits);
+        return static_cast<T>(kind == UnaryKind::square            ? bits * bits
+                              : kind == UnaryKind::negate || v < 0 ? -bits
+                                                                   : bits);
       });
       return true;
     }
@@ -176,6 +180,8 @@ Status test_elements(const Unary& op, const Tensor& x, OpContext& context) {
 
 }  // namespace
 
+bool unary_floats(const Unary& op, const float* x, float* y, int64_t count) { return unary_block(op, x, y, count); }
+
 Status run(const Identity&, OpContext& context) {
   HALFTONE_TRY(need(context, 1));
   put(context, 0, context.input(0));
@@ -207,8 +213,7 @@ Status run(const Where&, OpContext& context) {
   const Tensor &condition = context.input(0), &a = context.input(1), &b = context.input(2);
   if (condition.type() != DType::boolean || a.type() != b.type())
     return invalid_input("expected a boolean condition and two inputs of one type, got {}, {} and {}",
-                         halftone::name_of(condition.type()), halftone::name_of(a.type()),
-                         halftone::name_of(b.type()));
+                         halftone::name_of(condition.type()), halftone::name_of(a.type()), halftone::name_of(b.type()));
   HALFTONE_ASSIGN(const Shape values, broadcast(a.shape(), b.shape()));
   HALFTONE_ASSIGN(const Shape shape, broadcast(condition.shape(), values));
   HALFTONE_ASSIGN(Tensor y, Tensor::make(a.type(), shape));
@@ -251,9 +256,12 @@ Status run(const Clip&, OpContext& context) {
     const auto [least, most] = bounds;
     const T* from = data<T>(x);
     T* to = mutable_data<T>(y);
-    context.pool.parallel_for(x.elements(), kElementChunk, [&, least = least, most = most](int64_t begin, int64_t end, int) {
-      each(from + begin, to + begin, end - begin, [=](T v) { return v < least ? (least > most ? most : least) : v > most ? most : v; });
-    });
+    context.pool.parallel_for(x.elements(), kElementChunk,
+                              [&, least = least, most = most](int64_t begin, int64_t end, int) {
+                                each(from + begin, to + begin, end - begin, [=](T v) {
+                                  return v < least ? (least > most ? most : least) : v > most ? most : v;
+                                });
+                              });
     return {};
   }));
   put(context, 0, std::move(y));

@@ -71,7 +71,7 @@ TEST(Elementwise, EveryUnaryKindOfFloats) {
         EXPECT_EQ(static_cast<double>(y[i]), expected) << name_of(kind) << " of " << x[i];
       else
         EXPECT_NEAR(static_cast<double>(y[i]), expected, 2e-6 * std::max(1.0, std::abs(expected)))
-          << name_of(kind) << " of " << x[i];
+            << name_of(kind) << " of " << x[i];
     }
   };
   close(UnaryKind::round_even, [](double v) { return std::rint(v); });

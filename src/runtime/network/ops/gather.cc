@@ -34,8 +34,8 @@ Status need_elements_shape(const Tensor& x, const Tensor& indices, int64_t axis)
 Result<NdIndices> nd_indices(const Tensor& x, const Tensor& indices, int64_t batch) {
   const int64_t depth = indices.rank() == 0 ? -1 : indices.dim(indices.rank() - 1);
   if (batch < 0 || batch >= indices.rank() || batch > x.rank() || depth < 0 || depth > x.rank() - batch)
-    return invalid_input("indices: expected tuples of at most {} numbers after {} batch axes, got {} for {}",
-                         x.rank(), batch, text_of(indices.shape()), text_of(x.shape()));
+    return invalid_input("indices: expected tuples of at most {} numbers after {} batch axes, got {} for {}", x.rank(),
+                         batch, text_of(indices.shape()), text_of(x.shape()));
   NdIndices nd;
   const std::span<const int64_t> of_x(x.shape()), of_indices(indices.shape());
   const auto b = static_cast<size_t>(batch), d = static_cast<size_t>(depth);
@@ -50,7 +50,8 @@ Result<NdIndices> nd_indices(const Tensor& x, const Tensor& indices, int64_t bat
   if (indices.type() != DType::i64 && indices.type() != DType::i32)
     return invalid_input("indices: expected i64 or i32, got {}", halftone::name_of(indices.type()));
   const Strides strides = strides_of(x.shape());
-  const int64_t tuples = product(nd.shape), per_batch = std::max<int64_t>(product(of_indices.subspan(b).first(of_indices.size() - b - 1)), 1);
+  const int64_t tuples = product(nd.shape),
+                per_batch = std::max<int64_t>(product(of_indices.subspan(b).first(of_indices.size() - b - 1)), 1);
   if (tuples > (int64_t{1} << 32)) return exhausted("indices: expected fewer than 2^32 tuples, got {}", tuples);
   const int64_t batch_size = product(of_x.subspan(b));
   for (int64_t i = 0; i < tuples; ++i) {

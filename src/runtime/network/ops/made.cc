@@ -69,8 +69,7 @@ Status run(const Range&, OpContext& context) {
     if (!(count <= 0x1p40)) return exhausted("expected a range of at most 2^40 numbers, got {}", count);
     HALFTONE_ASSIGN(Tensor y, Tensor::make(start.type(), {static_cast<int64_t>(std::max(count, 0.0))}));
     using U = std::conditional_t<std::is_integral_v<T>, uint64_t, T>;
-    for (int64_t i = 0; i < y.elements(); ++i)
-      mutable_data<T>(y)[i] = static_cast<T>(U(first) + U(i) * U(by));
+    for (int64_t i = 0; i < y.elements(); ++i) mutable_data<T>(y)[i] = static_cast<T>(U(first) + U(i) * U(by));
     put(context, 0, std::move(y));
     return {};
   });
@@ -128,8 +127,7 @@ Status run(const EyeLike& op, OpContext& context) {
   const Tensor& x = context.input(0);
   if (x.rank() != 2) return invalid_input("expected a matrix, got {}", text_of(x.shape()));
   HALFTONE_ASSIGN(Tensor bits, Tensor::make(DType::boolean, x.shape()));
-  for (int64_t i = 0; i < x.elements(); ++i)
-    mutable_data<bool>(bits)[i] = i % x.dim(1) - i / x.dim(1) == op.k;
+  for (int64_t i = 0; i < x.elements(); ++i) mutable_data<bool>(bits)[i] = i % x.dim(1) - i / x.dim(1) == op.k;
   HALFTONE_ASSIGN(Tensor y, convert(bits, op.type));
   put(context, 0, std::move(y));
   return {};

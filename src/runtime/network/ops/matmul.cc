@@ -88,7 +88,8 @@ void multiply(const Product& p, const T* a, const T* b, T* y, ThreadPool& pool) 
 
 // Integers are summed as unsigned ones, which wrap.
 template <class T>
-using Wrapping = std::conditional_t<std::is_integral_v<T>, std::make_unsigned_t<std::conditional_t<std::is_integral_v<T>, T, int>>, T>;
+using Wrapping = std::conditional_t<std::is_integral_v<T>,
+                                    std::make_unsigned_t<std::conditional_t<std::is_integral_v<T>, T, int>>, T>;
 
 Result<Tensor> matrix_product(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, ThreadPool& pool) {
   if (a.type() != b.type())
@@ -131,8 +132,8 @@ Result<Tensor> centered_matrix(const Tensor& x, const Tensor& zero, size_t axis,
 
 Status run(const MatMul& op, OpContext& context) {
   HALFTONE_TRY(need(context, 2));
-  HALFTONE_ASSIGN(Tensor y, matrix_product(context.input(0), context.input(1), op.transpose_a, op.transpose_b,
-                                           context.pool));
+  HALFTONE_ASSIGN(Tensor y,
+                  matrix_product(context.input(0), context.input(1), op.transpose_a, op.transpose_b, context.pool));
   put(context, 0, std::move(y));
   return {};
 }

@@ -129,8 +129,7 @@ Status run(const Squeeze&, OpContext& context) {
   Shape shape;
   for (size_t axis = 0; axis < from.size(); ++axis) {
     const bool named = std::ranges::find(axes, static_cast<int64_t>(axis)) != axes.end();
-    if (named && from[axis] != 1)
-      return invalid_input("expected axis {} of size 1, got {}", axis, text_of(from));
+    if (named && from[axis] != 1) return invalid_input("expected axis {} of size 1, got {}", axis, text_of(from));
     if (!(context.input(1).present() ? named : from[axis] == 1)) shape.push_back(from[axis]);
   }
   return put_reshaped(context, std::move(shape));
@@ -158,8 +157,7 @@ Status run(const Transpose& op, OpContext& context) {
     std::iota(order.rbegin(), order.rend(), 0);
   }
   HALFTONE_ASSIGN(order, axes_of(order, x.rank()));
-  if (order.size() != x.shape().size())
-    return invalid_input("order: expected {} axes, got {}", x.rank(), order.size());
+  if (order.size() != x.shape().size()) return invalid_input("order: expected {} axes, got {}", x.rank(), order.size());
   const Strides dense = strides_of(x.shape());
   Shape shape;
   Strides strides;
@@ -184,8 +182,8 @@ Status run(const Concat& op, OpContext& context) {
     if (other.size() == shape.size()) other[a] = shape[a];
     if (x.type() != first.type() || other != shape)
       return invalid_input("expected {} that differ from {} in axis {} alone, got {} of {}",
-                           halftone::name_of(first.type()), text_of(first.shape()), axis,
-                           halftone::name_of(x.type()), text_of(x.shape()));
+                           halftone::name_of(first.type()), text_of(first.shape()), axis, halftone::name_of(x.type()),
+                           text_of(x.shape()));
     if (__builtin_add_overflow(shape[a], x.dim(axis), &shape[a])) return exhausted("expected sizes that add up");
   }
   HALFTONE_ASSIGN(Tensor y, Tensor::make(first.type(), shape));

@@ -44,7 +44,7 @@ void normalize_groups(const Rows& rows, int64_t group, int64_t per_scale, const 
                       double epsilon, T* y) {
   const int64_t size = group * rows.inner, groups = rows.length / group;
   for (int64_t i = 0; i < rows.outer * groups; ++i) {
-    const T *from = x + i * size;
+    const T* from = x + i * size;
     T* to = y + i * size;
     const Moments moments = moments_of(from, size, epsilon);
     for (int64_t k = 0; k < size; ++k) {
@@ -188,10 +188,10 @@ Status run(const RmsNorm& op, OpContext& context) {
       double squares = 0;
       for (int64_t i = 0; i < rows.length; ++i) squares += static_cast<double>(from[i]) * static_cast<double>(from[i]);
       const double inverse =
-        1 / std::sqrt(squares / static_cast<double>(rows.length) + static_cast<double>(op.epsilon));
+          1 / std::sqrt(squares / static_cast<double>(rows.length) + static_cast<double>(op.epsilon));
       for (int64_t i = 0; i < rows.length; ++i)
         mutable_data<T>(y)[row * rows.length + i] =
-          static_cast<T>(static_cast<double>(from[i]) * inverse * static_cast<double>(data<T>(scale)[i]));
+            static_cast<T>(static_cast<double>(from[i]) * inverse * static_cast<double>(data<T>(scale)[i]));
     }
     return {};
   }));
@@ -218,7 +218,7 @@ Status run(const LpNorm& op, OpContext& context) {
       const double norm = op.p == 1 ? sum : std::sqrt(sum);
       for (int64_t i = 0; i < rows.length; ++i)  // nothing stays nothing
         mutable_data<T>(y)[rows.begin(row) + i * rows.inner] =
-          norm == 0 ? T(0) : static_cast<T>(static_cast<double>(from[i * rows.inner]) / norm);
+            norm == 0 ? T(0) : static_cast<T>(static_cast<double>(from[i * rows.inner]) / norm);
     }
     return {};
   }));
@@ -244,9 +244,10 @@ Status run(const LocalResponseNorm& op, OpContext& context) {
         const auto value = static_cast<double>(data<T>(x)[row + k * rows.inner]);
         squares += value * value;
       }
-      const double base = static_cast<double>(op.bias) + static_cast<double>(op.alpha) / static_cast<double>(op.size) * squares;
+      const double base =
+          static_cast<double>(op.bias) + static_cast<double>(op.alpha) / static_cast<double>(op.size) * squares;
       mutable_data<T>(y)[i] =
-        static_cast<T>(static_cast<double>(data<T>(x)[i]) / std::pow(base, static_cast<double>(op.beta)));
+          static_cast<T>(static_cast<double>(data<T>(x)[i]) / std::pow(base, static_cast<double>(op.beta)));
     }
     return {};
   }));

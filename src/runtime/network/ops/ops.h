@@ -18,6 +18,7 @@ HALFTONE_RUN_OP(Gemm)
 HALFTONE_RUN_OP(IntegerMatMul)
 HALFTONE_RUN_OP(Conv)
 HALFTONE_RUN_OP(IntegerConv)
+HALFTONE_RUN_OP(ConvTranspose)
 HALFTONE_RUN_OP(Pool)
 HALFTONE_RUN_OP(MaxUnpool)
 HALFTONE_RUN_OP(Reduce)
@@ -62,15 +63,19 @@ HALFTONE_RUN_OP(Range)
 HALFTONE_RUN_OP(OneHot)
 HALFTONE_RUN_OP(NonZero)
 HALFTONE_RUN_OP(EyeLike)
+HALFTONE_RUN_OP(NonMaxSuppression)
+HALFTONE_RUN_OP(Resize)
+HALFTONE_RUN_OP(GridSample)
+HALFTONE_RUN_OP(AffineGrid)
+HALFTONE_RUN_OP(RoiAlign)
+HALFTONE_RUN_OP(Col2Im)
 HALFTONE_RUN_OP(Quantize)
 HALFTONE_RUN_OP(Dequantize)
 HALFTONE_RUN_OP(DynamicQuantize)
+HALFTONE_RUN_OP(Recurrent)
+HALFTONE_RUN_OP(Attention)
+HALFTONE_RUN_OP(RotaryEmbedding)
+HALFTONE_RUN_OP(Einsum)
 #undef HALFTONE_RUN_OP
-
-// Until every op has its line above.
-template <class Missing>
-Status run(const Missing&, OpContext&) {
-  return unsupported("this op is not computed yet");
-}
 
 }  // namespace halftone::network::ops

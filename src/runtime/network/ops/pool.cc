@@ -19,7 +19,8 @@ struct Pooled {
 // The maximum of a window, or of nothing the least number; `index` is its spatial position.
 template <class T>
 T max_of(const std::vector<Tap>& taps, const T* x, int64_t& index) {
-  T best = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+  T best =
+      std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
   index = -1;
   for (const Tap& tap : taps) {
     const T value = x[tap.from];
@@ -91,8 +92,8 @@ void pool_images(const Pooled& pooled, const T* x, T* y, int64_t* indices, Threa
         const int64_t n = i / view.channels, c = i % view.channels;
         const T* from = x + n * view.batch_stride + c * view.channel_stride;
         const int64_t to = first ? i * windows + w : (n * windows + w) * view.channels + c;
-        y[to] = pooled.op.kind == PoolKind::max ? max_of(here, from, index)
-                                                : window_value(pooled.op, here, padded, from);
+        y[to] =
+            pooled.op.kind == PoolKind::max ? max_of(here, from, index) : window_value(pooled.op, here, padded, from);
         if (indices != nullptr) indices[to] = flat_index(pooled, i, index);
       }
     }

@@ -25,8 +25,7 @@ struct Scales {
 
 Result<Scales> scales_of(const Tensor& x, const Tensor& scale, const Tensor& zero, int64_t axis, int64_t block) {
   if (zero.present() && zero.shape() != scale.shape() && !(zero.elements() == 1 && scale.elements() == 1))
-    return invalid_input("zero point: expected {} as the scale, got {}", text_of(scale.shape()),
-                         text_of(zero.shape()));
+    return invalid_input("zero point: expected {} as the scale, got {}", text_of(scale.shape()), text_of(zero.shape()));
   Scales scales;
   if (scale.elements() == 1 && (block == 0 || x.rank() == 0)) return scales;
   HALFTONE_ASSIGN(axis, axis_of(axis, x.rank()));
@@ -90,8 +89,8 @@ Status run(const Quantize& op, OpContext& context) {
       const auto offset = zero.present() ? static_cast<double>(zeros.values<int64_t>()[s]) : 0.0;
       const double code = static_cast<double>(std::nearbyint(from[static_cast<size_t>(i)] / step[s])) + offset;
       // A NaN becomes the zero point.
-      to[static_cast<size_t>(i)] = static_cast<int32_t>(
-        std::isnan(code) ? offset : std::min(std::max(code, limits.least), limits.most));
+      to[static_cast<size_t>(i)] =
+          static_cast<int32_t>(std::isnan(code) ? offset : std::min(std::max(code, limits.least), limits.most));
     }
   });
   HALFTONE_ASSIGN(Tensor y, convert(codes, op.to));
@@ -136,7 +135,10 @@ Status run(const DynamicQuantize&, OpContext& context) {
     most = std::max(most, value);
   }
   const float scale = (most - least) / 255;
-  const auto zero = static_cast<uint8_t>(scale == 0 ? 0.0F : std::min(std::max(std::nearbyint(-least / scale), 0.0F), 255.0F));
+  if (!std::isfinite(scale))
+    return invalid_input("expected numbers, got an infinity or a range of more than f32 holds");
+  const auto zero =
+      static_cast<uint8_t>(scale == 0 ? 0.0F : std::min(std::max(std::nearbyint(-least / scale), 0.0F), 255.0F));
   const Tensor scale_tensor = Tensor::of<float>(DType::f32, {}, std::array{scale});
   const Tensor zero_tensor = Tensor::of<uint8_t>(DType::u8, {}, std::array{zero});
   HALFTONE_ASSIGN(Tensor codes, Tensor::make(DType::u8, x.shape()));

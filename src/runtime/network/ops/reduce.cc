@@ -74,8 +74,10 @@ class Fold {
       if (kind_ == ReduceKind::mean) return count == 0 ? T(0) : static_cast<T>(sum_) / static_cast<T>(count);
     }
     const auto number = static_cast<double>(static_cast<T>(sum_));
-    if (kind_ == ReduceKind::l2) return static_cast<T>(std::sqrt(std::is_floating_point_v<T> ? static_cast<double>(sum_) : number));
-    if (kind_ == ReduceKind::log_sum) return static_cast<T>(std::log(std::is_floating_point_v<T> ? static_cast<double>(sum_) : number));
+    if (kind_ == ReduceKind::l2)
+      return static_cast<T>(std::sqrt(std::is_floating_point_v<T> ? static_cast<double>(sum_) : number));
+    if (kind_ == ReduceKind::log_sum)
+      return static_cast<T>(std::log(std::is_floating_point_v<T> ? static_cast<double>(sum_) : number));
     return static_cast<T>(sum_);
   }
 

@@ -24,8 +24,7 @@ Strides strides_of(const Shape& shape) {
 
 Status need(const OpContext& context, size_t count) {
   for (size_t i = 0; i < count; ++i)
-    if (!context.input(i).present())
-      return invalid_input("expected {} inputs, got none in place {}", count, i + 1);
+    if (!context.input(i).present()) return invalid_input("expected {} inputs, got none in place {}", count, i + 1);
   return {};
 }
 
@@ -39,8 +38,7 @@ Status need_float(const Tensor& x) {
 }
 
 Result<int64_t> axis_of(int64_t axis, int64_t rank) {
-  if (axis < -rank || axis >= rank)
-    return invalid_input("expected an axis of [{}, {}), got {}", -rank, rank, axis);
+  if (axis < -rank || axis >= rank) return invalid_input("expected an axis of [{}, {}), got {}", -rank, rank, axis);
   return axis < 0 ? axis + rank : axis;
 }
 

@@ -34,8 +34,8 @@ void softmax_row(SoftmaxKind kind, const T* x, T* y, int64_t length, int64_t ste
   }
   const T log_sum = static_cast<T>(std::log(sum));
   for (int64_t i = 0; i < length; ++i)
-    y[i * step] = kind == SoftmaxKind::log ? x[i * step] - top - log_sum
-                                           : static_cast<T>(static_cast<double>(y[i * step]) / sum);
+    y[i * step] =
+        kind == SoftmaxKind::log ? x[i * step] - top - log_sum : static_cast<T>(static_cast<double>(y[i * step]) / sum);
 }
 
 // The better of two places of a row: a NaN is the greatest, then the place decides.

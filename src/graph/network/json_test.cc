@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "graph/network/json.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "graph/network/fields.h"
-#include "graph/network/json.h"
 
 namespace halftone::network {
 namespace {
@@ -24,10 +25,8 @@ struct Disturb {
     for (T& element : value) change(element);
   }
   template <class T>
-    requires std::is_enum_v<T>
-  void change(T& value) {
-    value = static_cast<T>(1);
-  }
+  requires std::is_enum_v<T>
+  void change(T& value) { value = static_cast<T>(1); }
   void change(Window& window) { visit_fields(window, *this); }
 };
 
@@ -42,7 +41,7 @@ void every_op(std::vector<Op>& ops) {
   }
 }
 
-Result<Tensor> no_constant(const std::string&, DType, const Shape&) { return invalid_input("none"); }
+Result<Constant> no_constant(const std::string&, DType, const Shape&) { return invalid_input("none"); }
 
 TEST(NetworkJson, EveryMemberOfEveryOpComesBack) {
   std::vector<Op> ops;
@@ -86,9 +85,9 @@ Network small() {
 TEST(NetworkJson, ANetworkComesBack) {
   const Network network = small();
   const auto json = nlohmann::json::parse(to_json(network).dump());
-  const auto load = [&](const std::string& name, DType, const Shape&) -> Result<Tensor> {
+  const auto load = [&](const std::string& name, DType, const Shape&) -> Result<Constant> {
     EXPECT_EQ(name, "w");
-    return network.constants.at(1);
+    return Constant(network.constants.at(1));
   };
   const auto back = network_from_json(json, "test", load);
   ASSERT_TRUE(back.ok()) << back.status().message();
@@ -98,6 +97,25 @@ TEST(NetworkJson, ANetworkComesBack) {
   EXPECT_EQ(back->inputs[0].shape[2].size, -1);
 }
 
+TEST(NetworkJson, CodesComeBackAsCodes) {
+  Network network = small();
+  network.constants.clear();
+  const PackedConstant codes{{&layout_of(LayoutId::int8_channel), Order::panel16, 2, 1, {}}, {2, 1}, nullptr};
+  network.packed.emplace(1, codes);
+  const auto json = nlohmann::json::parse(to_json(network).dump());
+  const auto back = network_from_json(json, "test", [&](auto&&...) -> Result<Constant> { return Constant(codes); });
+  ASSERT_TRUE(back.ok()) << back.status().message();
+  EXPECT_TRUE(back->constants.empty());
+  EXPECT_EQ(back->packed.at(1).matrix.layout, codes.matrix.layout);
+  EXPECT_EQ(to_json(*back), to_json(network));
+  PackedConstant other = codes;
+  other.shape = {1, 2};
+  EXPECT_EQ(
+      std::string(
+          network_from_json(json, "test", [&](auto&&...) -> Result<Constant> { return Constant(other); }).status().message()),
+      "test.constants: w: expected f32 of [2, 1], got codes of f32 [1, 2]");
+}
+
 TEST(NetworkJson, WhatIsWrongIsNamed) {
   const auto error = [](const nlohmann::json& json) {
     const auto op = op_from_json(json, "m.json");
@@ -105,7 +123,8 @@ TEST(NetworkJson, WhatIsWrongIsNamed) {
   };
   EXPECT_EQ(error({{"op", "conv"}, {"group", 1}}), "m.json: the key group is not known");
   EXPECT_EQ(error({{"op", "conv"}, {"groups", "1"}}), "m.json.groups: expected an integer, got \"1\"");
-  EXPECT_EQ(error({{"op", "relu"}, {"alpha", 1e300}}), "m.json.alpha: expected a number that a float holds, got 1e+300");
+  EXPECT_EQ(error({{"op", "relu"}, {"alpha", 1e300}}),
+            "m.json.alpha: expected a number that a float holds, got 1e+300");
   EXPECT_EQ(error({{"op", "pad"}, {"mode", "mirror"}}), "m.json.mode: expected one of its names, got \"mirror\"");
   EXPECT_EQ(error({{"op", "warp"}}), "m.json: the op \"warp\" is not known; it may be of a newer halftone");
   auto json = nlohmann::json::parse(to_json(small()).dump());

@@ -5,12 +5,10 @@
 
 #include "base/atomic_write.h"
 #include "base/error.h"
-#include "base/thread_pool.h"
 #include "base/units.h"
 #include "cli/shell.h"
 #include "cli/ship_table.h"
-#include "validate/model_scorer.h"
-#include "validate/network_scorer.h"
+#include "validate/subject.h"
 
 namespace halftone::cli {
 
@@ -33,33 +31,6 @@ constexpr const char* kValidateExample = R"(Example:
   ...
   gate: pass
 Exit codes: 0 the gate passes or there is none, 3 it fails, 4 too few samples to tell.)";
-
-// A model of either kind, ready to be scored.
-struct Side {
-  std::unique_ptr<Subject> subject;
-  int64_t bytes = 0;
-  int threads = 0;
-  std::string activations;  // that ran
-};
-
-Result<Side> open(const Shell& shell, const std::string& path, Activations activations) {
-  Side side;
-  if (is_network(path)) {
-    HALFTONE_ASSIGN(NetworkFile file, open_network(path));
-    HALFTONE_ASSIGN(auto scorer, NetworkScorer::create(std::move(file), shell.threads));
-    side = {nullptr, scorer->file().bytes_on_disk, scorer->threads(), "exact"};
-    side.subject = std::move(scorer);
-    return side;
-  }
-  HALFTONE_ASSIGN(auto model, load_language_model(path));
-  ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
-  HALFTONE_TRY(check_finite_weights(*model, pool));
-  HALFTONE_ASSIGN(auto scorer, ModelScorer::create(std::move(model), {shell.threads, activations}));
-  side = {nullptr, scorer->model().file.bytes_on_disk, scorer->executor().threads(),
-          std::string(scorer->executor().activations_used())};
-  side.subject = std::move(scorer);
-  return side;
-}
 
 void print(Shell& shell, const nlohmann::ordered_json& comparison) {
   shell.progress().end();
@@ -93,8 +64,8 @@ Result<int> run(Shell& shell, const ValidateArguments& arguments) {
   options.compare.seed = arguments.seed;
   options.compare.worst = arguments.worst;
   HALFTONE_ASSIGN(const Activations activations, parse_activations(arguments.activations));
-  HALFTONE_ASSIGN(const Side reference, open(shell, arguments.reference, activations));
-  HALFTONE_ASSIGN(const Side candidate, open(shell, arguments.candidate, activations));
+  HALFTONE_ASSIGN(const OpenSubject reference, open_subject(arguments.reference, shell.threads, activations));
+  HALFTONE_ASSIGN(const OpenSubject candidate, open_subject(arguments.candidate, shell.threads, activations));
   options.compare.facts.bytes = candidate.bytes;
   HALFTONE_ASSIGN(const Validation validation,
                   validate_pair(*reference.subject, *candidate.subject, suites, options, shell.progress()));

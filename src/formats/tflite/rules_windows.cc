@@ -71,12 +71,12 @@ Status depthwise(Importer& at) {
   network::Conv op;
   HALFTONE_ASSIGN(op.window, window_of(at));
   HALFTONE_TRY(set_dilations(at, op.window, 5));
-  const auto& weight = at.input_info(1).shape;
+  const auto& sizes = at.input_info(1).shape;
   op.groups = at.input_info(0).shape[3];
-  if (weight[0] != 1 || op.groups < 1 || weight[3] % op.groups != 0)
+  if (sizes[0] != 1 || op.groups < 1 || sizes[3] % op.groups != 0)
     return at.refuse(
         StatusCode::invalid_input,
-        fmt::format("expected a weight of [1, height, width, a multiple of {}], got {}", op.groups, text_of(weight)));
+        fmt::format("expected a weight of [1, height, width, a multiple of {}], got {}", op.groups, text_of(sizes)));
   const ValueId x = at.input(0), weight = at.moved(1, {3, 1, 2, 0});
   return at.give_activated(at.add(op, with_bias(at, x, weight)), 4);
 }

@@ -166,12 +166,12 @@ TEST(ArrayFile, ReadsNumpyAndBareNumbers) {
   npy += header;
   for (int i = 0; i < 6; ++i) npy += {static_cast<char>(i), 0};
   ASSERT_TRUE(write_file_atomic(folder / "a.npy", npy).ok());
-  const auto array = read_array(folder / "a.npy", {.scale = 0.5, .zero = 1});
+  const auto array = read_array(folder / "a.npy", {DType::f32, {}, 0.5, 1});
   ASSERT_TRUE(array.ok()) << array.status().message();
   EXPECT_EQ(array->shape(), (Shape{2, 3}));
   EXPECT_EQ(array->values<float>()[0], -0.5F);
   EXPECT_EQ(array->values<float>()[5], 2.0F);
-  EXPECT_NE(std::string(read_array(folder / "a.npy", {.shape = {6}}).status().message())
+  EXPECT_NE(std::string(read_array(folder / "a.npy", {DType::f32, {6}}).status().message())
                 .find("expected shape [6], got [2, 3]"),
             std::string::npos);
   ASSERT_TRUE(write_file_atomic(folder / "cut.npy", npy.substr(0, npy.size() - 1)).ok());

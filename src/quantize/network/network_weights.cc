@@ -8,6 +8,7 @@
 #include "base/file_map.h"
 #include "formats/network/stored_network.h"
 #include "graph/network/constant_uses.h"
+#include "runtime/network/op_context.h"
 
 namespace halftone {
 
@@ -53,8 +54,11 @@ Status refuse_codes(const NetworkFile& source, const std::vector<network::Consta
         "it was made from",
         source.path.string(), network.name_of(network.packed.begin()->first),
         network.packed.begin()->second.matrix.layout->name);
+  const bool integer = std::any_of(network.nodes.begin(), network.nodes.end(), [](const network::Node& node) {
+    return std::holds_alternative<network::Quantize>(node.op);
+  });
   for (const network::ConstantUse& use : uses)
-    if (use.codes)
+    if (use.codes && integer)
       return invalid_input(
           "[quantize] {}: {}: expected float weights, got integer codes; quantizing twice adds a second loss, give the "
           "float model it was made from",
@@ -62,13 +66,37 @@ Status refuse_codes(const NetworkFile& source, const std::vector<network::Consta
   return {};
 }
 
+// Constants in the place of every Dequantize of constants.
+Status fold_codes(network::Network& network, ThreadPool& pool) {
+  std::vector<network::Node> kept;
+  for (network::Node& node : network.nodes) {
+    const bool fixed = std::holds_alternative<network::Dequantize>(node.op) &&
+                       std::all_of(node.inputs.begin(), node.inputs.end(), [&](network::ValueId id) {
+                         return id == network::kNoValue || network.constants.count(id) != 0;
+                       });
+    if (!fixed) {
+      kept.push_back(std::move(node));
+      continue;
+    }
+    std::vector<Tensor> inputs, outputs(1);
+    for (const network::ValueId id : node.inputs)
+      inputs.push_back(id == network::kNoValue ? Tensor() : network.constants.at(id));
+    network::OpContext context{inputs, outputs, pool};
+    HALFTONE_TRY(network::run_op(node.op, context));
+    network.constants[node.outputs[0]] = std::move(outputs[0]);
+  }
+  network.nodes = std::move(kept);
+  return {};
+}
+
 }  // namespace
 
-Result<NetworkWeights> weights_of(const NetworkFile& source) {
-  const std::vector<network::ConstantUse> uses = network::constant_uses(*source.network);
-  HALFTONE_TRY(refuse_codes(source, uses));
+Result<NetworkWeights> weights_of(const NetworkFile& source, ThreadPool& pool) {
+  HALFTONE_TRY(refuse_codes(source, network::constant_uses(*source.network)));
   NetworkWeights weights;
   weights.network = *source.network;
+  HALFTONE_TRY(fold_codes(weights.network, pool));
+  const std::vector<network::ConstantUse> uses = network::constant_uses(weights.network);
   weights.file.path = source.path;
   weights.file.container = source.container;
   weights.file.maps = source.maps;

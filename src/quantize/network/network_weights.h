@@ -26,7 +26,8 @@ struct NetworkWeights {
 };
 
 // Ops as recipes name them: conv; depthwise (each output reads one channel); linear (MatMul, Gemm); bias; constant for
-// all else. Errors: a network whose matrices are codes already.
-Result<NetworkWeights> weights_of(const NetworkFile& source);
+// all else. Errors: a network whose matrices are codes already. Codes of a network that computes in float (weights of 8
+// bits alone) are the numbers that they stand for, which is what the source is compared as.
+Result<NetworkWeights> weights_of(const NetworkFile& source, ThreadPool& pool);
 
 }  // namespace halftone

@@ -37,7 +37,7 @@ Result<QuantizeReport> quantize_network(const NetworkFile& source, const Recipe&
                                         const std::filesystem::path& target, const QuantizeOptions& options,
                                         ThreadPool& pool, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
-  HALFTONE_ASSIGN(const NetworkWeights weights, weights_of(source));
+  HALFTONE_ASSIGN(const NetworkWeights weights, weights_of(source, pool));
   HALFTONE_ASSIGN(const std::vector<Assignment> assignments, assign_rules(weights.uses, recipe));
   HALFTONE_TRY(check_recipe(recipe, assignments));
   std::vector<ArtifactTensor> stored;

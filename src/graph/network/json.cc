@@ -248,7 +248,8 @@ OrderedJson to_json(const Op& op) {
       [&](const auto& members) {
         using T = std::decay_t<decltype(members)>;
         const bool named_by_kind = std::is_same_v<T, Unary> || std::is_same_v<T, Binary>;
-        for (const auto& [key, value] : written(members).items())
+        const OrderedJson all = written(members);  // outlives the loop over it
+        for (const auto& [key, value] : all.items())
           if (!named_by_kind || key != "kind") json[key] = value;
       },
       op);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <map>
 #include <set>
 
 #include "base/atomic_write.h"
@@ -11,6 +12,7 @@
 #include "cli/import_table.h"
 #include "cli/shell.h"
 #include "cli/table.h"
+#include "formats/network/network_file.h"
 #include "kernels/isa.h"
 #include "ship/weights.h"
 
@@ -78,18 +80,7 @@ std::set<int32_t> ranges_of(const LanguageModel& model) {
   return bits;
 }
 
-std::string describe(const LanguageModel& model, const WeightSummary& weights, bool colour) {
-  const ModelConfig& config = model.config;
-  std::string out =
-      fmt::format("{}: {}, {} parameters, {}, {:.2f} bits per weight\n", model.path.string(), config.family,
-                  format_count(weights.parameters), format_bytes(weights.bytes), weights.bits_per_weight);
-  out += fmt::format("{} layers, hidden {}, {} heads of {} ({} for keys and values), feed-forward {}\n", config.layers,
-                     config.hidden, config.heads, config.head_dim, config.kv_heads, config.intermediate);
-  out += fmt::format("task: next token; context {} tokens, KV cache {} per token, vocabulary {}, tokenizer {}\n",
-                     format_count(config.context), format_bytes(model.model->kv_bytes_per_token()),
-                     format_count(config.vocabulary), model.tokenizer ? model.tokenizer->kind() : "none");
-  if (const auto ranges = ranges_of(model); !ranges.empty())
-    out += fmt::format("static ranges of what matrices read: {} bits\n", fmt::join(ranges, " and "));
+std::string weight_table(const WeightSummary& weights, bool colour) {
   Table table({"part", "layout", ">tensors", ">parameters", ">bytes", ">scales", ">padding", ">bits/weight"});
   for (const WeightItem& item : weights.items)
     table.row({{item.part},
@@ -108,7 +99,22 @@ std::string describe(const LanguageModel& model, const WeightSummary& weights, b
              {bytes_or_dash(weights.scale_bytes)},
              {bytes_or_dash(weights.padding_bytes)},
              {fmt::format("{:.2f}", weights.bits_per_weight)}});
-  out += table.render(colour);
+  return table.render(colour);
+}
+
+std::string describe(const LanguageModel& model, const WeightSummary& weights, bool colour) {
+  const ModelConfig& config = model.config;
+  std::string out =
+      fmt::format("{}: {}, {} parameters, {}, {:.2f} bits per weight\n", model.path.string(), config.family,
+                  format_count(weights.parameters), format_bytes(weights.bytes), weights.bits_per_weight);
+  out += fmt::format("{} layers, hidden {}, {} heads of {} ({} for keys and values), feed-forward {}\n", config.layers,
+                     config.hidden, config.heads, config.head_dim, config.kv_heads, config.intermediate);
+  out += fmt::format("task: next token; context {} tokens, KV cache {} per token, vocabulary {}, tokenizer {}\n",
+                     format_count(config.context), format_bytes(model.model->kv_bytes_per_token()),
+                     format_count(config.vocabulary), model.tokenizer ? model.tokenizer->kind() : "none");
+  if (const auto ranges = ranges_of(model); !ranges.empty())
+    out += fmt::format("static ranges of what matrices read: {} bits\n", fmt::join(ranges, " and "));
+  out += weight_table(weights, colour);
   if (model.file.import) out += import_table(model.file, colour);
   for (const std::string& name : model.ignored) out += fmt::format("not needed, ignored: {}\n", name);
   return out;
@@ -140,9 +146,58 @@ nlohmann::ordered_json results_json(const LanguageModel& model, const WeightSumm
   return json;
 }
 
+std::string port_text(const network::Network& network, const network::Port& port) {
+  std::string sizes;
+  for (const network::Dimension& one : port.shape)
+    sizes += (sizes.empty() ? "" : ", ") + (one.size >= 0        ? std::to_string(one.size)
+                                            : one.symbol.empty() ? "any"
+                                                                 : one.symbol);
+  return fmt::format("{}: {}{}", network.name_of(port.value), name_of(port.type),
+                     port.has_shape ? " [" + sizes + "]" : "");
+}
+
+std::map<std::string, int64_t> op_counts(const network::Network& network) {
+  std::map<std::string, int64_t> counts;
+  for (const network::Node& node : network.nodes) ++counts[std::string(network::name_of(node.op))];
+  return counts;
+}
+
+Result<int> inspect_network(Shell& shell, const InspectArguments& arguments) {
+  if (!arguments.tokens.empty() || arguments.check)
+    return unsupported("[inspect] {}: expected a language model for --tokens and --check, got a network",
+                       arguments.model);
+  HALFTONE_ASSIGN(const NetworkFile file, open_network(arguments.model));
+  const network::Network& network = *file.network;
+  const WeightSummary weights = summarize_weights(network);
+  std::string out =
+      fmt::format("{}: {} network, {} nodes, {} parameters, {}, {:.2f} bits per weight\n", arguments.model,
+                  file.container, format_count(static_cast<int64_t>(network.nodes.size())),
+                  format_count(weights.parameters), format_bytes(weights.bytes), weights.bits_per_weight);
+  nlohmann::ordered_json inputs = nlohmann::ordered_json::array(), outputs = nlohmann::ordered_json::array();
+  for (const network::Port& port : network.inputs) inputs.push_back(port_text(network, port));
+  for (const network::Port& port : network.outputs) outputs.push_back(port_text(network, port));
+  for (const auto& port : inputs) out += fmt::format("input {}\n", port.get<std::string>());
+  for (const auto& port : outputs) out += fmt::format("output {}\n", port.get<std::string>());
+  std::string ops;
+  for (const auto& [op, count] : op_counts(network)) ops += fmt::format("{}{} {}", ops.empty() ? "" : ", ", op, count);
+  out += fmt::format("ops: {}\n", ops) + weight_table(weights, shell.colour());
+  shell.print(out);
+  HALFTONE_TRY(shell.write_json({{"model", arguments.model}, {"check", false}}, {{"path", arguments.model},
+                                                                                 {"container", file.container},
+                                                                                 {"task", "network"},
+                                                                                 {"nodes", network.nodes.size()},
+                                                                                 {"inputs", inputs},
+                                                                                 {"outputs", outputs},
+                                                                                 {"ops", op_counts(network)},
+                                                                                 {"bytes_on_disk", file.bytes_on_disk},
+                                                                                 {"weights", to_json(weights)}}));
+  return kDone;
+}
+
 Result<int> run(Shell& shell, const InspectArguments& arguments) {
   if (arguments.isa) return list_isas(shell);
   if (arguments.model.empty()) return invalid_input("[inspect] expected a model folder (or --isa), got none");
+  if (is_network(arguments.model)) return inspect_network(shell, arguments);
   HALFTONE_ASSIGN(const auto model, load_language_model(arguments.model));
   if (!arguments.tokens.empty()) return print_tokens(shell, *model, arguments);
   if (arguments.check) {
@@ -163,7 +218,7 @@ void add_inspect(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<InspectArguments>();
   CLI::App* verb = shell.verb(app, "inspect", "what a model is, and where its bytes go", kInspectExample,
                               [&shell, arguments] { return run(shell, *arguments); });
-  verb->add_option("MODEL", arguments->model, "model folder, or GGUF file");
+  verb->add_option("MODEL", arguments->model, "model folder, GGUF file, or file of a network");
   verb->add_option("--tokens", arguments->tokens, "print the token ids of this file's text")->type_name("FILE");
   verb->add_flag("--check", arguments->check, "read every weight: no NaN, no infinity");
   verb->add_flag("--isa", arguments->isa, "list instruction sets: compiled, supported, active");

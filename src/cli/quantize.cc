@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "base/error.h"
 #include "base/thread_pool.h"
 #include "base/units.h"
 #include "cli/calibration.h"
@@ -15,6 +16,7 @@
 #include "quantize/calibration/coverage.h"
 #include "quantize/calibration/leakage.h"
 #include "quantize/mixed/read_mixed.h"
+#include "quantize/network/quantize_network.h"
 
 namespace halftone::cli {
 
@@ -74,15 +76,48 @@ Result<Recipe> recipe_of(Shell& shell, const QuantizeArguments& arguments) {
   return std::move(result.recipe);
 }
 
+void print_report(Shell& shell, const QuantizeArguments& arguments, const QuantizeReport& report) {
+  shell.progress().end();
+  shell.print(quantize_table(report, shell.colour()));
+  if (report.mixed) shell.print(mixed_text(*report.mixed, shell.colour()));
+  if (report.tuned) shell.print(tuned_text(*report.tuned));
+  if (report.activations) shell.print(ranges_text(*report.activations));
+  shell.print(fmt::format("wrote {}: {}, {:.2f} bits per weight, in {}\n", arguments.output,
+                          format_bytes(report.weights_bytes), report.bits_per_weight, format_seconds(report.seconds)));
+}
+
+Result<int> run_network(Shell& shell, const QuantizeArguments& arguments, const Recipe& recipe) {
+  if (!arguments.calibration.file.empty() || !arguments.held_out.empty())
+    return unsupported("[quantize] {}: expected no calibration: methods that use data take language models so far",
+                       arguments.model);
+  HALFTONE_ASSIGN(const NetworkFile network, open_network(arguments.model));
+  ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
+  QuantizeOptions options;
+  options.replace = arguments.replace;
+  HALFTONE_ASSIGN(const QuantizeReport report,
+                  quantize_network(network, recipe, arguments.output, options, pool, shell.progress()));
+  print_report(shell, arguments, report);
+  HALFTONE_TRY(shell.write_json({{"model", arguments.model},
+                                 {"recipe", recipe.name},
+                                 {"output", arguments.output},
+                                 {"calibration", nullptr},
+                                 {"threads", pool.threads()},
+                                 {"tile_bytes", options.tile_bytes}},
+                                report.to_json()));
+  return kDone;
+}
+
 Result<int> run(Shell& shell, const QuantizeArguments& arguments) {
   if (arguments.sweep.wanted)
     return run_sweep(shell, arguments.model, arguments.output, arguments.calibration, arguments.sweep);
   HALFTONE_ASSIGN(const Recipe recipe, recipe_of(shell, arguments));
+  if (is_network(arguments.model)) return run_network(shell, arguments, recipe);
   HALFTONE_ASSIGN(const auto model, load_language_model(arguments.model));
   ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
   QuantizeOptions options;
   options.replace = arguments.replace;
-  HALFTONE_ASSIGN(const auto calibration, calibration_of(*model, arguments.calibration.file, arguments.calibration.options));
+  HALFTONE_ASSIGN(const auto calibration,
+                  calibration_of(*model, arguments.calibration.file, arguments.calibration.options));
   if (calibration) options.calibration = &calibration->sequences;
   nlohmann::ordered_json coverage;
   Calibration held_out;
@@ -92,13 +127,7 @@ Result<int> run(Shell& shell, const QuantizeArguments& arguments) {
   }
   HALFTONE_ASSIGN(const QuantizeReport report,
                   quantize(*model, recipe, arguments.output, options, pool, shell.progress()));
-  shell.progress().end();
-  shell.print(quantize_table(report, shell.colour()));
-  if (report.mixed) shell.print(mixed_text(*report.mixed, shell.colour()));
-  if (report.tuned) shell.print(tuned_text(*report.tuned));
-  if (report.activations) shell.print(ranges_text(*report.activations));
-  shell.print(fmt::format("wrote {}: {}, {:.2f} bits per weight, in {}\n", arguments.output,
-                          format_bytes(report.weights_bytes), report.bits_per_weight, format_seconds(report.seconds)));
+  print_report(shell, arguments, report);
   nlohmann::ordered_json results = report.to_json();
   if (!coverage.is_null()) results["coverage"] = std::move(coverage);
   HALFTONE_TRY(shell.write_json({{"model", arguments.model},
@@ -117,7 +146,7 @@ void add_quantize(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<QuantizeArguments>();
   CLI::App* verb = shell.verb(app, "quantize", "model and recipe to an artifact", kQuantizeExample,
                               [&shell, arguments] { return run(shell, *arguments); });
-  verb->add_option("MODEL", arguments->model, "model folder")->required();
+  verb->add_option("MODEL", arguments->model, "model folder, or file of a network")->required();
   verb->add_option("-r,--recipe", arguments->recipe, "preset name or YAML file [int4]");
   verb->add_option("-o,--output", arguments->output, "artifact folder to write")->required();
   add_calibration(verb, arguments->calibration);

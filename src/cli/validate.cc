@@ -5,11 +5,10 @@
 
 #include "base/atomic_write.h"
 #include "base/error.h"
-#include "base/thread_pool.h"
 #include "base/units.h"
 #include "cli/shell.h"
 #include "cli/ship_table.h"
-#include "validate/model_scorer.h"
+#include "validate/subject.h"
 
 namespace halftone::cli {
 
@@ -32,13 +31,6 @@ constexpr const char* kValidateExample = R"(Example:
   ...
   gate: pass
 Exit codes: 0 the gate passes or there is none, 3 it fails, 4 too few samples to tell.)";
-
-Result<std::unique_ptr<ModelScorer>> open(const Shell& shell, const std::string& path, Activations activations) {
-  HALFTONE_ASSIGN(auto model, load_language_model(path));
-  ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
-  HALFTONE_TRY(check_finite_weights(*model, pool));
-  return ModelScorer::create(std::move(model), {shell.threads, activations});
-}
 
 void print(Shell& shell, const nlohmann::ordered_json& comparison) {
   shell.progress().end();
@@ -72,11 +64,11 @@ Result<int> run(Shell& shell, const ValidateArguments& arguments) {
   options.compare.seed = arguments.seed;
   options.compare.worst = arguments.worst;
   HALFTONE_ASSIGN(const Activations activations, parse_activations(arguments.activations));
-  HALFTONE_ASSIGN(const auto reference, open(shell, arguments.reference, activations));
-  HALFTONE_ASSIGN(const auto candidate, open(shell, arguments.candidate, activations));
-  options.compare.facts.bytes = candidate->model().file.bytes_on_disk;
+  HALFTONE_ASSIGN(const OpenSubject reference, open_subject(arguments.reference, shell.threads, activations));
+  HALFTONE_ASSIGN(const OpenSubject candidate, open_subject(arguments.candidate, shell.threads, activations));
+  options.compare.facts.bytes = candidate.bytes;
   HALFTONE_ASSIGN(const Validation validation,
-                  validate_pair(*reference, *candidate, suites, options, shell.progress()));
+                  validate_pair(*reference.subject, *candidate.subject, suites, options, shell.progress()));
   const nlohmann::ordered_json results = to_json(validation.comparison);
   print(shell, results);
   if (!arguments.samples.empty())
@@ -86,9 +78,9 @@ Result<int> run(Shell& shell, const ValidateArguments& arguments) {
                                  {"suites", arguments.suites},
                                  {"gate", arguments.gate},
                                  {"split", arguments.split},
-                                 {"reference_activations", reference->executor().activations_used()},
-                                 {"candidate_activations", candidate->executor().activations_used()},
-                                 {"threads", candidate->executor().threads()}},
+                                 {"reference_activations", reference.activations},
+                                 {"candidate_activations", candidate.activations},
+                                 {"threads", candidate.threads}},
                                 results));
   return exit_code(validation.comparison);
 }
@@ -99,10 +91,10 @@ void add_validate(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<ValidateArguments>();
   CLI::App* verb = shell.verb(app, "validate", "a candidate against its reference, sample by sample", kValidateExample,
                               [&shell, arguments] { return run(shell, *arguments); });
-  verb->add_option("REFERENCE", arguments->reference, "model folder, usually float")->required();
-  verb->add_option("CANDIDATE", arguments->candidate, "model folder or artifact")->required();
+  verb->add_option("REFERENCE", arguments->reference, "model folder or file, usually float")->required();
+  verb->add_option("CANDIDATE", arguments->candidate, "model folder, file or artifact")->required();
   verb->add_option("--suite", arguments->suites,
-                   "YAML file, or choices:FILE.csv, divergence:FILE.txt, perplexity:FILE.txt")
+                   "YAML file, or choices:FILE.csv, divergence:FILE.txt, perplexity:FILE.txt, classify:FILE.csv")
       ->required();
   verb->add_option("--gate", arguments->gate, "YAML file of limits");
   verb->add_option("--split", arguments->split, "all, decide or confirm")->capture_default_str();

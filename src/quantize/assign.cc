@@ -61,8 +61,8 @@ Status check_source(const ModelFile& source, const StoredTensor* tensor, const W
   return {};
 }
 
-Result<std::vector<Use>> collect_uses(const ModelFile& source, const Graph& graph) {
-  std::vector<Use> uses;
+Result<std::vector<TensorUse>> collect_uses(const ModelFile& source, const Graph& graph) {
+  std::vector<TensorUse> uses;
   std::map<WeightId, size_t> index;
   WeightUses reader;
   for (const Node& node : graph.nodes) std::visit(reader, node.op);
@@ -73,10 +73,7 @@ Result<std::vector<Use>> collect_uses(const ModelFile& source, const Graph& grap
     if (fresh) {
       const StoredTensor* tensor = source.find(ref.name);
       HALFTONE_TRY(check_source(source, tensor, ref));
-      Use use;
-      use.assignment.source = tensor;
-      use.vector = tensor->shape.size() == 1;
-      uses.push_back(std::move(use));
+      uses.push_back({tensor, {}});
     }
     uses[at->second].ops.insert(op);
   }
@@ -170,7 +167,20 @@ Status find_biases(const Graph& graph, const Recipe& recipe, std::vector<Assignm
 }  // namespace
 
 Result<std::vector<Assignment>> assign_layouts(const ModelFile& source, const Graph& graph, const Recipe& recipe) {
-  HALFTONE_ASSIGN(std::vector<Use> uses, collect_uses(source, graph));
+  HALFTONE_ASSIGN(const std::vector<TensorUse> tensors, collect_uses(source, graph));
+  HALFTONE_ASSIGN(std::vector<Assignment> assignments, assign_rules(tensors, recipe));
+  if (recipe.bias_correction) HALFTONE_TRY(find_biases(graph, recipe, assignments));
+  return assignments;
+}
+
+Result<std::vector<Assignment>> assign_rules(const std::vector<TensorUse>& tensors, const Recipe& recipe) {
+  std::vector<Use> uses;
+  for (const TensorUse& tensor : tensors) {
+    Use& use = uses.emplace_back();
+    use.assignment.source = tensor.source;
+    use.ops = tensor.ops;
+    use.vector = tensor.source->shape.size() == 1;
+  }
   apply_rules(recipe, uses);
   HALFTONE_TRY(check_all_used(recipe, uses));
   HALFTONE_TRY(check_vectors(recipe, uses));
@@ -189,7 +199,6 @@ Result<std::vector<Assignment>> assign_layouts(const ModelFile& source, const Gr
     }
     assignments.push_back(std::move(assignment));
   }
-  if (recipe.bias_correction) HALFTONE_TRY(find_biases(graph, recipe, assignments));
   return assignments;
 }
 

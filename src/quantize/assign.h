@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "formats/artifact/artifact.h"
@@ -23,9 +25,17 @@ struct Assignment {
   std::string corrects = {};       // of a bias: the matrix whose mean error it takes (Recipe::bias_correction)
 };
 
+// A float tensor and the ops that read it, whatever graph they are of.
+struct TensorUse {
+  const StoredTensor* source = nullptr;
+  std::set<std::string_view> ops;
+};
+// The rules of a recipe on such tensors, in their order. Errors: a rule or allow_float entry that hits nothing, a tensor
+// that cannot take its layout and is not under allow_float.
+Result<std::vector<Assignment>> assign_rules(const std::vector<TensorUse>& tensors, const Recipe& recipe);
+
 // Every stored tensor of the graph, in the order in which the graph reads them first. Errors: a tensor that is missing
-// or of another shape, a source that is already quantized, a rule or allow_float entry that hits nothing, a tensor that
-// cannot take its layout and is not under allow_float, a bias correction without a bias.
+// or of another shape, a source that is already quantized, those of assign_rules, a bias correction without a bias.
 Result<std::vector<Assignment>> assign_layouts(const ModelFile& source, const Graph& graph, const Recipe& recipe);
 
 // As the artifact has it. Vectors that tuning or a correction moves are stored as f32: the steps are finer than half

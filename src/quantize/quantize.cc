@@ -14,6 +14,7 @@
 #include "formats/check.h"
 #include "quantize/assign.h"
 #include "quantize/observer.h"
+#include "quantize/report.h"
 #include "quantize/stream.h"
 
 namespace halftone {
@@ -48,7 +49,19 @@ std::vector<std::string> unused_tensors(const ModelFile& source, const std::vect
   return unused;
 }
 
-// Without times and paths: the same source and recipe give the same artifact, byte for byte.
+}  // namespace
+
+void add_tensors(const std::vector<Assignment>& assignments, bool tuned, const std::vector<Totals>& totals,
+                 QuantizeReport& report) {
+  int64_t bytes = 0, elements = 0;
+  for (size_t i = 0; i < assignments.size(); ++i) {
+    report.tensors.push_back(report_of(assignments[i], tuned, totals[i]));
+    bytes += report.tensors.back().bytes;
+    elements += report.tensors.back().elements;
+  }
+  report.bits_per_weight = bits_per(bytes, elements);
+}
+
 nlohmann::ordered_json provenance_of(const ModelFile& source, const Recipe& recipe, const QuantizeReport& report) {
   nlohmann::ordered_json provenance = {
       {"halftone", version()},
@@ -66,6 +79,8 @@ nlohmann::ordered_json provenance_of(const ModelFile& source, const Recipe& reci
   provenance["tensors"] = json["tensors"];
   return provenance;
 }
+
+namespace {
 
 nlohmann::ordered_json tuned_json(const TuneReport& tuned) {
   return {{"steps", tuned.steps},         {"tokens", tuned.tokens},     {"held_out_tokens", tuned.held_out_tokens},
@@ -202,14 +217,8 @@ class Run {
   Result<QuantizeReport> finish(std::vector<TransformReport> transforms) {
     report_.recipe = recipe_.name;
     report_.transforms = std::move(transforms);
-    int64_t bytes = 0, elements = 0;
-    for (size_t i = 0; i < assignments_.size(); ++i) {
-      report_.tensors.push_back(report_of(assignments_[i], tuned(), totals_[i]));
-      bytes += report_.tensors.back().bytes;
-      elements += report_.tensors.back().elements;
-    }
+    add_tensors(assignments_, tuned(), totals_, report_);
     report_.unused = unused_tensors(source_, assignments_);
-    report_.bits_per_weight = bits_per(bytes, elements);
     report_.weights_bytes = writer_->weights_bytes();
     HALFTONE_TRY(writer_->finish(provenance_of(source_, recipe_, report_)));
     return std::move(report_);

@@ -141,7 +141,7 @@ Status read_method(YamlMap& map, Rule& rule) {
 }
 
 Result<Rule> read_rule(YamlMap map, size_t number) {
-  static const std::vector<std::string> kOps = {"embedding", "linear", "norm", "bias"};
+  static const std::vector<std::string> kOps = {"embedding", "linear", "norm", "bias", "conv", "depthwise", "constant"};
   Rule rule;
   HALFTONE_ASSIGN(rule.match, map.text("match", "*"));
   HALFTONE_ASSIGN(rule.op, map.text("op", ""));

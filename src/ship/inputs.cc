@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_text_task(const Suite& suite) { return suite.spec.task != Task::choices; }
+bool is_text_task(const Suite& suite) { return !has_answers(suite.spec.task); }
 
 Status read_suites(ShipJob& job) {
   std::vector<std::string> wanted = job.options.suites;

@@ -4,12 +4,17 @@
 #include <algorithm>
 #include <array>
 
+#include "validate/quantities.h"
+
 namespace halftone {
 
 namespace {
 
-constexpr std::array<MetricStyle, 11> kStyles = {{
+constexpr std::array<MetricStyle, 15> kStyles = {{
     {"choice_accuracy", "Right answers", "fraction", true},
+    {"top1", "Right classes (top 1)", "fraction", true},
+    {"top5", "Right class among five (top 5)", "fraction", true},
+    {"calibration_error", "Calibration error (ECE)", "fraction", true},
     {"answer_probability", "Probability of the right answer", "fraction", true},
     {"confident_flips", "Confident flips", "fraction", false},
     {"answer_flips", "Changed answers", "fraction", false},
@@ -20,12 +25,16 @@ constexpr std::array<MetricStyle, 11> kStyles = {{
     {"token_probability_change", "Change of a token's probability", "fraction", false},
     {"changed_answers", "Changed greedy answers", "fraction", false},
     {"wrong_answers", "Wrong answers", "fraction", true},
+    {"top1_errors", "Wrong classes", "fraction", true},
 }};
 
 struct CheckName {
   std::string_view metric, label;
 };
-constexpr std::array<CheckName, 18> kChecks = {{
+constexpr std::array<CheckName, 21> kChecks = {{
+    {"top1", "top 1"},
+    {"top1.loss", "loss"},
+    {"top5.loss", "top-5 loss"},
     {"choice_accuracy", "accuracy"},
     {"choice_accuracy.loss", "loss"},
     {"confident_flips", "confident flips"},
@@ -71,13 +80,13 @@ std::string check_label(std::string_view metric, std::string_view slice) {
 }
 
 std::string_view primary_metric_of(Task task) {
-  return task == Task::choices      ? "choice_accuracy"
+  return has_answers(task)          ? accuracy_metric(task)
          : task == Task::divergence ? "top_token_agreement"
                                     : "log_perplexity";
 }
 
 std::string_view tail_metric_of(Task task) {
-  return task == Task::choices ? "answer_probability" : task == Task::divergence ? "kl" : "log_perplexity";
+  return has_answers(task) ? "answer_probability" : task == Task::divergence ? "kl" : "log_perplexity";
 }
 
 }  // namespace halftone

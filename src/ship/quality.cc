@@ -5,7 +5,6 @@
 #include <cmath>
 #include <map>
 
-#include "metrics/logits.h"
 #include "validate/quantities.h"
 #include "validate/text.h"
 
@@ -48,17 +47,17 @@ void add_details(const SampleRecord& record, Json& worst) {
   Json slices = Json::object();
   for (const auto& [column, value] : record.slices) slices[column] = value;
   worst["slices"] = std::move(slices);
-  if (record.task != Task::choices) return;
+  if (!has_answers(record.task)) return;
   worst["choices"] = record.choices;
   worst["answer"] = record.answer;
-  worst["reference_probabilities"] = rounded(softmax(record.reference_scores));
-  worst["candidate_probabilities"] = rounded(softmax(record.candidate_scores));
+  worst["reference_probabilities"] = rounded(probabilities_of(record, record.reference_scores));
+  worst["candidate_probabilities"] = rounded(probabilities_of(record, record.candidate_scores));
 }
 
 Json pairs_of(std::span<const SampleRecord> records) {
   int64_t both = 0, reference = 0, candidate = 0, neither = 0;
   for (const SampleRecord& record : records) {
-    if (record.task != Task::choices) continue;
+    if (!has_answers(record.task)) continue;
     const ChoiceOutcome outcome = outcome_of(record);
     int64_t& count = outcome.reference_right ? (outcome.candidate_right ? both : reference)
                                              : (outcome.candidate_right ? candidate : neither);

@@ -107,7 +107,7 @@ Json not_measured(const ShipJob& job) {
   bool text = false;
   for (const auto* part : {&job.decide, &job.confirm})
     for (const PreparedSuite& suite : *part) {
-      text = text || suite.spec.task != Task::choices;
+      text = text || !has_answers(suite.spec.task);
       for (const auto& window : suite.windows) longest = std::max(longest, static_cast<int64_t>(window.size()));
       for (const ChoiceItem& item : suite.items)
         longest = std::max(longest, static_cast<int64_t>(item.prefix.size() + item.continuations[0].size()));

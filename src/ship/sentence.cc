@@ -26,7 +26,7 @@ std::string cost_of(const Json& quality, const std::string& metric) {
   const double delta = row["delta"].get<double>();
   const bool interval = row["low"].is_number() && row["high"].is_number();
   const std::string_view name = metric_style(metric).key;
-  if (name == "choice_accuracy") {
+  if (name == "choice_accuracy" || name == "top1") {
     const std::string range =
         interval ? fmt::format(" [{:+.1f}, {:+.1f}]", 100 * row["low"].get<double>(), 100 * row["high"].get<double>())
                  : "";

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ship/weights.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
 #include <tuple>
 #include <variant>
+
+#include "graph/network/constant_uses.h"
 
 namespace halftone {
 
@@ -51,21 +56,16 @@ void add_tensor(const StoredTensor& tensor, WeightItem& item) {
   item.padding_bytes += std::max<int64_t>(0, bytes - scales - (tensor.elements() * tensor.layout->bits + 7) / 8);
 }
 
-}  // namespace
+using Items = std::map<std::tuple<int64_t, std::string, std::string>, WeightItem>;
 
-WeightSummary summarize_weights(const LanguageModel& model) {
-  const auto parts = parts_of(model.model->graph());
-  std::map<std::tuple<int64_t, std::string, std::string>, WeightItem> items;
-  const std::set<std::string> ignored(model.ignored.begin(), model.ignored.end());
-  for (const StoredTensor& tensor : model.file.tensors) {
-    if (tensor.layout == nullptr || ignored.count(tensor.name)) continue;
-    const auto found = parts.find(tensor.name);
-    const std::string part = found == parts.end() ? "norms and biases" : found->second;
-    WeightItem& item = items[{rank_of(part), part, std::string(tensor.layout->name)}];
-    item.part = part;
-    item.layout = std::string(tensor.layout->name);
-    add_tensor(tensor, item);
-  }
+WeightItem& item_of(Items& items, int64_t rank, const std::string& part, std::string_view layout) {
+  WeightItem& item = items[{rank, part, std::string(layout)}];
+  item.part = part;
+  item.layout = std::string(layout);
+  return item;
+}
+
+WeightSummary summary_of(Items items) {
   WeightSummary summary;
   for (auto& [key, item] : items) {
     summary.parameters += item.elements;
@@ -77,6 +77,44 @@ WeightSummary summarize_weights(const LanguageModel& model) {
   if (summary.parameters > 0)
     summary.bits_per_weight = 8.0 * static_cast<double>(summary.bytes) / static_cast<double>(summary.parameters);
   return summary;
+}
+
+}  // namespace
+
+WeightSummary summarize_weights(const LanguageModel& model) {
+  const auto parts = parts_of(model.model->graph());
+  Items items;
+  const std::set<std::string> ignored(model.ignored.begin(), model.ignored.end());
+  for (const StoredTensor& tensor : model.file.tensors) {
+    if (tensor.layout == nullptr || ignored.count(tensor.name)) continue;
+    const auto found = parts.find(tensor.name);
+    const std::string part = found == parts.end() ? "norms and biases" : found->second;
+    add_tensor(tensor, item_of(items, rank_of(part), part, tensor.layout->name));
+  }
+  return summary_of(std::move(items));
+}
+
+WeightSummary summarize_weights(const network::Network& network) {
+  Items items;
+  for (const network::ConstantUse& use : network::constant_uses(network)) {
+    const std::string part = fmt::format("{}", fmt::join(use.ops, "+"));
+    const auto packed = network.packed.find(use.value);
+    if (packed != network.packed.end()) {
+      const WeightView& matrix = packed->second.matrix;
+      StoredTensor tensor;
+      tensor.shape = {matrix.rows, matrix.columns};
+      tensor.layout = matrix.layout;
+      tensor.data = matrix.data;
+      add_tensor(tensor, item_of(items, 0, part, matrix.layout->name));
+      continue;
+    }
+    const Tensor& constant = network.constants.at(use.value);
+    WeightItem& item = item_of(items, 0, part, name_of(constant.type()));
+    item.tensors += 1;
+    item.elements += constant.elements();
+    item.bytes += constant.size_bytes();
+  }
+  return summary_of(std::move(items));
 }
 
 nlohmann::ordered_json to_json(const WeightSummary& summary) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/network/network.h"
 #include "models/language_model.h"
 
 namespace halftone {
@@ -28,6 +29,9 @@ struct WeightSummary {
 };
 
 WeightSummary summarize_weights(const LanguageModel& model);
+// Parts are the ops that read a constant: "conv", "depthwise", "linear", "bias", "constant". Codes of another container
+// have its element type for a layout; their scales count as constants.
+WeightSummary summarize_weights(const network::Network& network);
 nlohmann::ordered_json to_json(const WeightSummary& summary);
 
 }  // namespace halftone

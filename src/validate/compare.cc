@@ -6,7 +6,6 @@
 #include <set>
 
 #include "base/error.h"
-#include "metrics/logits.h"
 #include "metrics/paired.h"
 #include "validate/apply_gate.h"
 
@@ -43,7 +42,7 @@ double mcnemar_of(const SampleView& view) {
 }
 
 // Wrong answers serve gates; people read the accuracy they are the complement of.
-bool is_shown(const Quantity& quantity) { return quantity.name != "wrong_answers"; }
+bool is_shown(const Quantity& quantity) { return quantity.name != "wrong_answers" && quantity.name != "top1_errors"; }
 
 void add_slices(const Measured& measured, std::vector<SliceRow>& rows) {
   std::vector<std::string> columns;
@@ -59,7 +58,7 @@ void add_slices(const Measured& measured, std::vector<SliceRow>& rows) {
       if (of != column) continue;
       SliceRow row{measured.suite, column, value, {}, 0};
       for (const Quantity& quantity : rates_of(slice_of(measured.view, column, value))) {
-        if (quantity.name == "choice_accuracy") row.accuracy = metric_row(quantity, measured.suite);
+        if (quantity.name == accuracy_metric(measured.view.task)) row.accuracy = metric_row(quantity, measured.suite);
         if (quantity.name == "confident_flips") row.confident_flips = value_of(quantity.evidence).value_or(0);
       }
       rows.push_back(std::move(row));
@@ -72,15 +71,13 @@ WorstRow worst_row(const SampleRecord& record) {
   row.suite = record.suite;
   row.id = record.id;
   row.text = record.text;
-  if (record.task == Task::choices) {
+  if (has_answers(record.task)) {
     const ChoiceOutcome outcome = outcome_of(record);
-    const std::vector<double> reference = softmax(record.reference_scores);
-    const std::vector<double> candidate = softmax(record.candidate_scores);
     row.expected = record.choices[static_cast<size_t>(record.answer)];
     row.reference = record.choices[static_cast<size_t>(outcome.reference_pick)];
     row.candidate = record.choices[static_cast<size_t>(outcome.candidate_pick)];
-    row.reference_probability = reference[static_cast<size_t>(outcome.reference_pick)];
-    row.candidate_probability = candidate[static_cast<size_t>(outcome.candidate_pick)];
+    row.reference_probability = outcome.reference_confidence;
+    row.candidate_probability = outcome.candidate_confidence;
     row.loss = outcome.reference_probability - outcome.candidate_probability;
   } else if (record.task == Task::divergence) {
     row.text = record.worst.before;
@@ -104,7 +101,7 @@ void add_worst(const Measured& measured, size_t count, std::vector<WorstRow>& ro
   std::vector<Entry> entries;
   for (const SampleRecord* record : measured.view.records) {
     bool flipped = false;
-    if (record->task == Task::choices) {
+    if (has_answers(record->task)) {
       const ChoiceOutcome outcome = outcome_of(*record);
       flipped = outcome.reference_right && !outcome.candidate_right;
     }
@@ -166,7 +163,8 @@ Result<Comparison> compare(std::span<const SampleRecord> records, const Gate* ga
     for (const Quantity& quantity : suite.quantities) {
       if (!is_shown(quantity)) continue;
       comparison.metrics.push_back(metric_row(quantity, suite.suite));
-      if (quantity.name == "choice_accuracy") comparison.metrics.back().mcnemar_p = mcnemar_of(suite.view);
+      if (quantity.name == accuracy_metric(suite.view.task))
+        comparison.metrics.back().mcnemar_p = mcnemar_of(suite.view);
     }
     for (const Distribution& distribution : suite.distributions)
       comparison.tails.push_back(

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "validate/array_file.h"
 #include "validate/score.h"
 #include "validate/text.h"
 
@@ -14,6 +15,7 @@ namespace {
 constexpr size_t kExcerptBytes = 300;
 constexpr size_t kChoiceBytes = 80;
 constexpr int64_t kDefaultWindow = 512;
+constexpr size_t kMostClassSlices = 100;
 // Logit rows padded for alignment are common (a few hundred); more means that the tokenizer is another model's.
 constexpr int64_t kMaxPaddingRows = 512;
 
@@ -112,7 +114,8 @@ bool in_split(const PreparedSuite& prepared, const std::string& group) {
   return prepared.split == Split::all || split_of(group, prepared.decide_fraction) == prepared.split;
 }
 
-Status prepare_choices(const Suite& suite, Scorer& scorer, PreparedSuite& prepared) {
+// The labelled samples of this part of the split.
+Result<std::vector<ChoiceSample>> part_of(const Suite& suite, const PreparedSuite& prepared) {
   std::vector<ChoiceSample> samples;
   std::set<std::pair<std::string, std::string>> strata, filled;
   for (const ChoiceSample& sample : suite.choices) {
@@ -125,6 +128,11 @@ Status prepare_choices(const Suite& suite, Scorer& scorer, PreparedSuite& prepar
     if (!samples.empty() && filled.count({column, value}) == 0)
       return invalid_input("{}: expected samples with {} = {} in the {} part, got none; add samples or drop the slice",
                            suite.spec.file.string(), column, value, split_name(prepared.split));
+  return samples;
+}
+
+Status prepare_choices(const Suite& suite, Scorer& scorer, PreparedSuite& prepared) {
+  HALFTONE_ASSIGN(const std::vector<ChoiceSample> samples, part_of(suite, prepared));
   for (const ChoiceSample& sample : samples) {
     HALFTONE_ASSIGN(ChoiceItem item, choice_item(sample, suite.spec, scorer));
     SampleRecord record = labels(prepared, sample.id, sample.group);
@@ -133,6 +141,40 @@ Status prepare_choices(const Suite& suite, Scorer& scorer, PreparedSuite& prepar
     for (const std::string& choice : sample.choices) record.choices.push_back(excerpt(choice, kChoiceBytes));
     record.answer = sample.answer;
     prepared.items.push_back(std::move(item));
+    prepared.samples.push_back(std::move(record));
+  }
+  return {};
+}
+
+// How many classes there are is asked of the model, with the first sample.
+Status name_classes(const Suite& suite, Classifier& classifier, PreparedSuite& prepared) {
+  if (prepared.files.empty()) return {};
+  HALFTONE_ASSIGN(const Tensor first, read_array(prepared.files[0], suite.spec.input));
+  HALFTONE_ASSIGN(const std::vector<double> scores, classifier.log_probabilities(first));
+  prepared.labels = suite.labels;
+  if (prepared.labels.empty())
+    for (size_t i = 0; i < scores.size(); ++i) prepared.labels.push_back(std::to_string(i));
+  if (prepared.labels.size() != scores.size())
+    return invalid_input("{}: expected a name for each of the model's {} classes, got {}", suite.spec.labels.string(),
+                         scores.size(), prepared.labels.size());
+  return {};
+}
+
+// A class is a slice like any other, unless there are too many to read.
+Status prepare_classes(const Suite& suite, Classifier& classifier, PreparedSuite& prepared) {
+  HALFTONE_ASSIGN(const std::vector<ChoiceSample> samples, part_of(suite, prepared));
+  for (const ChoiceSample& sample : samples) prepared.files.push_back(suite.spec.file.parent_path() / sample.question);
+  HALFTONE_TRY(name_classes(suite, classifier, prepared));
+  for (const ChoiceSample& sample : samples) {
+    if (sample.answer >= static_cast<int64_t>(prepared.labels.size()))
+      return invalid_input("{}:{}: label: expected a class below {}, as the model has, got {}",
+                           suite.spec.file.string(), sample.line, prepared.labels.size(), sample.answer);
+    SampleRecord record = labels(prepared, sample.id, sample.group);
+    record.slices = sample.slices;
+    if (prepared.labels.size() <= kMostClassSlices)
+      record.slices.emplace_back("class", prepared.labels[static_cast<size_t>(sample.answer)]);
+    record.text = excerpt(sample.question, kExcerptBytes);
+    record.answer = sample.answer;
     prepared.samples.push_back(std::move(record));
   }
   return {};
@@ -207,18 +249,31 @@ std::string PreparedSuite::split_hash() const {
   return sha256_hex(text);
 }
 
-Result<PreparedSuite> prepare_suite(const Suite& suite, Scorer& reference, Split split, double decide_fraction) {
+Result<PreparedSuite> prepare_suite(const Suite& suite, Subject& reference, Split split, double decide_fraction) {
   if (split != Split::all && !(decide_fraction > 0 && decide_fraction < 1))
     return invalid_input("[validate] expected a share of samples to decide on between 0 and 1, got {}",
                          decide_fraction);
-  HALFTONE_TRY(check_tokenizer(reference, "reference"));
   PreparedSuite prepared;
   prepared.spec = suite.spec;
   prepared.split = split;
   prepared.decide_fraction = decide_fraction;
   prepared.file_sha256 = suite.file_sha256;
-  HALFTONE_TRY(suite.spec.task == Task::choices ? prepare_choices(suite, reference, prepared)
-                                                : prepare_text(suite, reference, prepared));
+  if (suite.spec.task == Task::classify) {
+    if (reference.classifier() == nullptr)
+      return invalid_input("{}: expected a network for the task classify, got a language model",
+                           suite.spec.file.string());
+    HALFTONE_TRY(prepare_classes(suite, *reference.classifier(), prepared));
+  } else {
+    if (reference.language_model() == nullptr)
+      return invalid_input(
+          "{}: expected a language model for the task {}, got a network; networks are scored with "
+          "the task classify",
+          suite.spec.file.string(), task_name(suite.spec.task));
+    Scorer& scorer = *reference.language_model();
+    HALFTONE_TRY(check_tokenizer(scorer, "reference"));
+    HALFTONE_TRY(suite.spec.task == Task::choices ? prepare_choices(suite, scorer, prepared)
+                                                  : prepare_text(suite, scorer, prepared));
+  }
   if (prepared.samples.empty())
     return invalid_input(
         "{}: expected samples in the {} part of the split, got none; the suite is too small to be split",

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 
+#include "metrics/calibration_error.h"
 #include "metrics/logits.h"
 
 namespace halftone {
@@ -35,16 +36,24 @@ Quantity rate(const SampleView& view, std::string_view name, std::string_view n_
   return quantity;
 }
 
-Quantity accuracy(const SampleView& view, double borrowed) {
+std::string_view samples_unit(const SampleView& view) {
+  return view.task == Task::classify ? "samples" : view.task == Task::choices ? "questions" : "tokens";
+}
+
+// What a loss counts: whether each model was right about a sample.
+using Rightness = bool ChoiceOutcome::*;
+
+Quantity accuracy(const SampleView& view, std::string_view name, Rightness reference_right, Rightness candidate_right,
+                  double borrowed) {
   double n = 0, lost = 0, gained = 0, right = 0;
   std::vector<GroupSum> sums(static_cast<size_t>(view.group_count));
   for (size_t i = 0; i < view.records.size(); ++i) {
     const ChoiceOutcome outcome = outcome_of(*view.records[i]);
-    const double change = outcome.reference_right - outcome.candidate_right;
+    const double change = outcome.*reference_right - outcome.*candidate_right;
     n += 1;
     lost += change > 0;
     gained += change < 0;
-    right += outcome.reference_right;
+    right += outcome.*reference_right;
     sums[static_cast<size_t>(view.groups[i])].count += 1;
     sums[static_cast<size_t>(view.groups[i])].sum += change;
   }
@@ -52,11 +61,11 @@ Quantity accuracy(const SampleView& view, double borrowed) {
   const double variance = (lost + gained) / n - loss * loss;
   const double worth = worth_of_groups(sums, variance, lost + gained, borrowed).effective_n / n;
   Quantity quantity;
-  quantity.name = "choice_accuracy";
+  quantity.name = name;
   quantity.reference = right / n;
   quantity.candidate = (right - lost + gained) / n;
   quantity.n = static_cast<int64_t>(n);
-  quantity.n_unit = "questions";
+  quantity.n_unit = samples_unit(view);
   quantity.groups = view.group_count;
   quantity.evidence = LossEvidence{{n * worth, lost * worth, gained * worth}};
   quantity.scale = -1;
@@ -85,7 +94,7 @@ std::vector<MeanPlan> mean_plans(const SampleView& view) {
     plan.sum = std::move(sum);
     return plan.quantity;
   };
-  if (view.task == Task::choices) {
+  if (has_answers(view.task)) {
     double reference = 0, candidate = 0;
     for (const SampleRecord* record : view.records) {
       const ChoiceOutcome outcome = outcome_of(*record);
@@ -135,7 +144,48 @@ Distribution distribution(const SampleView& view, std::string_view name, std::st
   return result;
 }
 
+// No interval: the error of a calibration curve is biased upwards in every sample, so a bootstrap would mislead.
+Quantity calibration(const SampleView& view) {
+  std::vector<double> confidence[2];
+  std::vector<bool> right[2];
+  for (const SampleRecord* record : view.records) {
+    const ChoiceOutcome outcome = outcome_of(*record);
+    confidence[0].push_back(outcome.reference_confidence);
+    confidence[1].push_back(outcome.candidate_confidence);
+    right[0].push_back(outcome.reference_right);
+    right[1].push_back(outcome.candidate_right);
+  }
+  Quantity quantity;
+  quantity.name = "calibration_error";
+  quantity.reference = calibration_error(confidence[0], right[0]);
+  quantity.candidate = calibration_error(confidence[1], right[1]);
+  quantity.n = static_cast<int64_t>(view.records.size());
+  quantity.n_unit = samples_unit(view);
+  quantity.groups = view.group_count;
+  BootstrapMean difference;
+  difference.mean = *quantity.candidate - *quantity.reference;
+  quantity.evidence = MeanEvidence{difference};
+  return quantity;
+}
+
+// Ties go to the lower index.
+bool is_among_top(std::span<const double> scores, size_t answer) {
+  size_t before = 0;
+  for (size_t i = 0; i < scores.size(); ++i)
+    before += scores[i] > scores[answer] || (scores[i] == scores[answer] && i < answer);
+  return before < kTopClasses;
+}
+
 }  // namespace
+
+std::string_view accuracy_metric(Task task) { return task == Task::classify ? "top1" : "choice_accuracy"; }
+
+std::vector<double> probabilities_of(const SampleRecord& record, std::span<const double> scores) {
+  if (record.task != Task::classify) return softmax(scores);
+  std::vector<double> probabilities;  // classes that were left out have theirs
+  for (const double score : scores) probabilities.push_back(std::exp(score));
+  return probabilities;
+}
 
 SampleView view_of(std::vector<const SampleRecord*> records) {
   SampleView view;
@@ -155,8 +205,14 @@ ChoiceOutcome outcome_of(const SampleRecord& record) {
   const size_t answer = static_cast<size_t>(record.answer);
   outcome.reference_pick = argmax(record.reference_scores);
   outcome.candidate_pick = argmax(record.candidate_scores);
-  outcome.reference_probability = softmax(record.reference_scores)[answer];
-  outcome.candidate_probability = softmax(record.candidate_scores)[answer];
+  const std::vector<double> reference = probabilities_of(record, record.reference_scores);
+  const std::vector<double> candidate = probabilities_of(record, record.candidate_scores);
+  outcome.reference_probability = reference[answer];
+  outcome.candidate_probability = candidate[answer];
+  outcome.reference_confidence = reference[static_cast<size_t>(outcome.reference_pick)];
+  outcome.candidate_confidence = candidate[static_cast<size_t>(outcome.candidate_pick)];
+  outcome.reference_top5 = is_among_top(record.reference_scores, answer);
+  outcome.candidate_top5 = is_among_top(record.candidate_scores, answer);
   outcome.reference_right = outcome.reference_pick == record.answer;
   outcome.candidate_right = outcome.candidate_pick == record.answer;
   outcome.confident_flip =
@@ -166,17 +222,22 @@ ChoiceOutcome outcome_of(const SampleRecord& record) {
 
 std::vector<Quantity> rates_of(const SampleView& view) {
   std::vector<Quantity> quantities;
-  if (view.task == Task::choices) {
+  if (has_answers(view.task)) {
+    const std::string_view unit = samples_unit(view);
     const auto event = [](bool happened) { return GroupSum{1, happened ? 1.0 : 0.0}; };
-    Quantity wrong = rate(view, "wrong_answers", "questions", 0,
+    Quantity wrong = rate(view, view.task == Task::classify ? "top1_errors" : "wrong_answers", unit, 0,
                           [&](const SampleRecord& record) { return event(!outcome_of(record).candidate_right); });
     // Flips are rare; how alike the questions of a group are shows in the answers that are wrong anyway.
     const GroupedProportion& common = std::get<RateEvidence>(wrong.evidence).proportion;
     const double borrowed = std::min(common.x, common.n - common.x) < kFewEvents ? 0 : common.design_effect;
-    quantities.push_back(accuracy(view, borrowed));
-    quantities.push_back(rate(view, "confident_flips", "questions", borrowed,
+    quantities.push_back(accuracy(view, accuracy_metric(view.task), &ChoiceOutcome::reference_right,
+                                  &ChoiceOutcome::candidate_right, borrowed));
+    if (view.task == Task::classify && !view.records.empty() && view.records[0]->choices.size() > kTopClasses)
+      quantities.push_back(
+          accuracy(view, "top5", &ChoiceOutcome::reference_top5, &ChoiceOutcome::candidate_top5, borrowed));
+    quantities.push_back(rate(view, "confident_flips", unit, borrowed,
                               [&](const SampleRecord& record) { return event(outcome_of(record).confident_flip); }));
-    quantities.push_back(rate(view, "answer_flips", "questions", borrowed, [&](const SampleRecord& record) {
+    quantities.push_back(rate(view, "answer_flips", unit, borrowed, [&](const SampleRecord& record) {
       const ChoiceOutcome outcome = outcome_of(record);
       return event(outcome.reference_pick != outcome.candidate_pick);
     }));
@@ -212,7 +273,7 @@ std::vector<Quantity> means_of(const SampleView& view, int64_t replicates, uint6
   for (size_t i = 0; i < view.records.size(); ++i) {
     const SampleRecord& record = *view.records[i];
     const size_t group = static_cast<size_t>(view.groups[i]);
-    const double count = view.task == Task::choices ? 1 : static_cast<double>(record.tokens);
+    const double count = has_answers(view.task) ? 1 : static_cast<double>(record.tokens);
     table.counts[group] += count;
     n += count;
     for (size_t p = 0; p < plans.size(); ++p) table.sums[group * plans.size() + p] += plans[p].sum(record);
@@ -222,20 +283,22 @@ std::vector<Quantity> means_of(const SampleView& view, int64_t replicates, uint6
   for (size_t p = 0; p < plans.size(); ++p) {
     Quantity quantity = std::move(plans[p].quantity);
     quantity.n = static_cast<int64_t>(n);
-    quantity.n_unit = view.task == Task::choices ? "questions" : "tokens";
+    quantity.n_unit = samples_unit(view);
     quantity.groups = view.group_count;
     quantity.evidence = MeanEvidence{std::move(means[p])};
     quantities.push_back(std::move(quantity));
   }
+  if (view.task == Task::classify) quantities.push_back(calibration(view));
   return quantities;
 }
 
 std::vector<Distribution> distributions_of(const SampleView& view) {
-  if (view.task == Task::choices)
-    return {distribution(view, "answer_probability", "questions", [](const SampleRecord& record, Values& values) {
-      const ChoiceOutcome outcome = outcome_of(record);
-      values.push_back(outcome.reference_probability - outcome.candidate_probability);
-    })};
+  if (has_answers(view.task))
+    return {
+        distribution(view, "answer_probability", samples_unit(view), [](const SampleRecord& record, Values& values) {
+          const ChoiceOutcome outcome = outcome_of(record);
+          values.push_back(outcome.reference_probability - outcome.candidate_probability);
+        })};
   std::vector<Distribution> distributions;
   distributions.push_back(
       distribution(view, "log_perplexity", "windows", [](const SampleRecord& record, Values& values) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -21,14 +22,23 @@ struct SampleView {
 };
 SampleView view_of(std::vector<const SampleRecord*> records);
 
+// Probabilities of a record's alternatives from their scores.
+std::vector<double> probabilities_of(const SampleRecord& record, std::span<const double> scores);
+
 // What both models answered to one question.
 struct ChoiceOutcome {
   int64_t reference_pick = 0, candidate_pick = 0;
   double reference_probability = 0, candidate_probability = 0;  // of the right answer, softmax over the choices
   bool reference_right = false, candidate_right = false;
+  bool reference_top5 = false, candidate_top5 = false;        // the right answer is among the five most probable
+  double reference_confidence = 0, candidate_confidence = 0;  // probability of what each picks
   bool confident_flip = false;  // reference right with probability >= kConfident, candidate wrong
 };
 ChoiceOutcome outcome_of(const SampleRecord& record);
+
+inline constexpr size_t kTopClasses = 5;
+// The metric that is the share of right answers: choice_accuracy or top1.
+std::string_view accuracy_metric(Task task);
 
 // One metric of one view. `evidence` says how bad it is (larger is worse, in fractions or nats); people read
 // shown = offset + scale * evidence: an agreement is 1 - disagreement, a delta is minus the loss.

@@ -136,7 +136,7 @@ void read_divergence(Fields& fields, SampleRecord& record) {
 // Lengths that must agree before anything computes with them.
 Status consistent(const SampleRecord& record, Fields& fields) {
   if (!fields.status().ok()) return fields.status();
-  if (record.task == Task::choices) {
+  if (has_answers(record.task)) {
     const size_t count = record.choices.size();
     if (count < 2 || record.reference_scores.size() != count || record.candidate_scores.size() != count)
       return fields.fail("choices", "expected 2 or more, with a reference and a candidate score each");
@@ -170,10 +170,10 @@ Status read_labels(Fields& fields, SampleRecord& record) {
   fields.text("text", record.text);
   HALFTONE_TRY(fields.status());
   bool known = false;
-  for (const Task one : {Task::perplexity, Task::divergence, Task::choices}) {
+  for (const Task one : {Task::perplexity, Task::divergence, Task::choices, Task::classify}) {
     if (task == task_name(one)) record.task = one, known = true;
   }
-  if (!known) return fields.fail("task", "expected perplexity, divergence or choices");
+  if (!known) return fields.fail("task", "expected perplexity, divergence, choices or classify");
   const Result<Split> parsed = parse_split(split);
   if (!parsed.ok()) return fields.fail("split", parsed.status().message());
   record.split = *parsed;
@@ -192,7 +192,7 @@ std::string to_json_line(const SampleRecord& record) {
   line["candidate"] = record.candidate;
   line["slices"] = slices_json(record);
   line["text"] = record.text;
-  if (record.task == Task::choices) {
+  if (has_answers(record.task)) {
     line["choices"] = record.choices;
     line["answer"] = record.answer;
     line["reference_scores"] = record.reference_scores;
@@ -227,7 +227,7 @@ Result<SampleRecord> parse_record(std::string_view text, std::string_view name, 
   Fields fields(std::move(parsed), name, line);
   SampleRecord record;
   HALFTONE_TRY(read_labels(fields, record));
-  if (record.task == Task::choices) {
+  if (has_answers(record.task)) {
     fields.texts("choices", record.choices);
     fields.count("answer", record.answer);
     fields.numbers("reference_scores", record.reference_scores);

@@ -13,32 +13,35 @@
 
 namespace halftone {
 
-// One suite turned into tokens with the reference's tokenizer: what will be scored, before anything is.
+// One suite turned into what its task scores (tokens of the reference's tokenizer, files): what will be scored, before
+// anything is.
 struct PreparedSuite {
   SuiteSpec spec;
   Split split = Split::all;
   double decide_fraction = kDecideFraction;
   std::string file_sha256;
-  std::vector<SampleRecord> samples;      // labels filled in, scores not; `candidate` empty
-  std::vector<ChoiceItem> items;          // choices: one per sample
-  std::vector<std::vector<int>> windows;  // text: one per sample, BOS included
-  std::vector<std::vector<int>> answers;  // divergence, once the reference is scored: its greedy answers
-  std::string split_hash() const;         // SHA-256 over suite, split and sample ids: written before the first score
+  std::vector<SampleRecord> samples;         // labels filled in, scores not; `candidate` empty
+  std::vector<ChoiceItem> items;             // choices: one per sample
+  std::vector<std::vector<int>> windows;     // text: one per sample, BOS included
+  std::vector<std::vector<int>> answers;     // divergence, once the reference is scored: its greedy answers
+  std::vector<std::filesystem::path> files;  // classify: one per sample
+  std::vector<std::string> labels;           // classify: a name per class
+  std::string split_hash() const;            // SHA-256 over suite, split and sample ids: written before the first score
 };
 
 // REQUIRES nothing scored yet. Errors: a sample longer than the context (never cut), a part of the split or a slice
-// value that is left without samples, a tokenizer that does not fit the logits.
-Result<PreparedSuite> prepare_suite(const Suite& suite, Scorer& reference, Split split,
+// value that is left without samples, a tokenizer that does not fit the logits, a reference of the other kind.
+Result<PreparedSuite> prepare_suite(const Suite& suite, Subject& reference, Split split,
                                     double decide_fraction = kDecideFraction);
 
 // Fills the reference's part of the records, once for all candidates.
-Status score_reference(PreparedSuite& prepared, Scorer& reference, Progress& progress = no_progress());
+Status score_reference(PreparedSuite& prepared, Subject& reference, Progress& progress = no_progress());
 
 // One record per sample, complete. Divergence runs the reference again, side by side with the candidate: at most
 // kRowBufferBytes of logit rows exist at a time (and one row per model), whatever the vocabulary and the text; nothing
 // goes to disk. The candidate must have the reference's vocabulary and give the same tokens for the same text.
 inline constexpr int64_t kRowBufferBytes = 64 << 20;
-Result<std::vector<SampleRecord>> score_candidate(const PreparedSuite& prepared, Scorer& reference, Scorer& candidate,
+Result<std::vector<SampleRecord>> score_candidate(const PreparedSuite& prepared, Subject& reference, Subject& candidate,
                                                   const std::string& name, Progress& progress = no_progress());
 
 }  // namespace halftone

@@ -9,8 +9,20 @@
 #include <vector>
 
 #include "halftone/status.h"
+#include "tensor/tensor.h"
 
 namespace halftone {
+
+class Scorer;
+class Classifier;
+
+// What validation scores. A suite's task says which kind it needs; the other is an error of the suite.
+class Subject {
+ public:
+  virtual ~Subject() = default;
+  virtual Scorer* language_model() { return nullptr; }
+  virtual Classifier* classifier() { return nullptr; }
+};
 
 // One question for score_choices: a shared prefix and the alternatives that may follow it. REQUIRES: none empty.
 struct ChoiceItem {
@@ -23,9 +35,9 @@ using RowConsumer = std::function<Status(int64_t index, std::span<const float> l
 
 // A language model as validation sees it: text to tokens, tokens to logits. One sequence at a time, which starts empty.
 // Not shared between threads.
-class Scorer {
+class Scorer : public Subject {
  public:
-  virtual ~Scorer() = default;
+  Scorer* language_model() final { return this; }
 
   virtual Result<std::vector<int>> tokenize(std::string_view text, bool bos) = 0;
   virtual std::string piece(int token) = 0;    // the bytes it stands for, spaces as spaces
@@ -43,6 +55,15 @@ class Scorer {
   // what is batched together. The default computes one item after the other, each prefix once; a model that can run
   // several sequences in one forward overrides it. Leaves the sequence empty.
   virtual Result<std::vector<std::vector<double>>> score_choices(std::span<const ChoiceItem> items);
+};
+
+// Anything that tells classes apart. Not shared between threads.
+class Classifier : public Subject {
+ public:
+  Classifier* classifier() final { return this; }
+  // One sample's numbers, without a batch -> one finite log-probability per class, which sum to 1. The same sample
+  // gives the same bits.
+  virtual Result<std::vector<double>> log_probabilities(const Tensor& sample) = 0;
 };
 
 // The `count` tokens that greedy decoding appends to `prompt` (the lowest id of equals; end tokens are tokens like

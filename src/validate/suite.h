@@ -9,16 +9,26 @@
 #include <vector>
 
 #include "halftone/status.h"
+#include "tensor/tensor.h"
 
 namespace halftone {
 
-enum class Task : uint8_t { perplexity, divergence, choices };
+enum class Task : uint8_t { perplexity, divergence, choices, classify };
 std::string_view task_name(Task task);
+// Each sample has a right answer among alternatives.
+constexpr bool has_answers(Task task) { return task == Task::choices || task == Task::classify; }
 
 // What is scored after the prompt: the answer's full text, or the letter in front of it.
 enum class Scoring : uint8_t { answer, letter };
 // Full answers differ in length: compare their log-likelihoods as sums, per token, or per byte.
 enum class Normalize : uint8_t { none, tokens, bytes };
+
+// The numbers of one sample's file: value = scale * (stored - zero). A .npy file says its type and shape itself.
+struct ArrayFormat {
+  DType type = DType::f32;
+  Shape shape;  // of one sample, without the batch; empty: as the file says
+  double scale = 1, zero = 0;
+};
 
 // A suite as its YAML file or shorthand states it, defaults filled in.
 struct SuiteSpec {
@@ -35,9 +45,13 @@ struct SuiteSpec {
   int64_t answer_tokens = 16;       // divergence: greedy answer compared after each window's first half; 0: none
   int64_t max_samples = 0;          // 0: all; otherwise those whose ids hash lowest
   bool bos = true;
+  std::filesystem::path labels;  // classify: names of the classes, one per line; empty: their numbers
+  ArrayFormat input;             // classify
 };
 
-// One labelled question. `id` is the file's own "id" column, or a hash of question and choices: stable when rows move.
+// One labelled question, or one labelled file (classify: `question` is its path as the list writes it, `choices` is
+// empty, `answer` the number of its class). `id` is the file's own "id" column, or a hash of question and choices:
+// stable when rows move.
 struct ChoiceSample {
   std::string id;
   std::string group;
@@ -56,15 +70,17 @@ struct TextDocument {
 struct Suite {
   SuiteSpec spec;
   std::string file_sha256;
-  std::vector<ChoiceSample> choices;    // task choices
+  std::vector<ChoiceSample> choices;    // tasks choices and classify
+  std::vector<std::string> labels;      // classify: names of the classes; empty: their numbers
   std::vector<TextDocument> documents;  // text tasks
 };
 
 // YAML keys: name, task, file, scoring, normalize, prompt, group, slices, window, documents, answer_tokens,
-// max_samples, bos. A key that the task cannot use is an error, like an unknown one.
+// max_samples, bos, labels, input. A key that the task cannot use is an error, like an unknown one.
 Result<SuiteSpec> parse_suite(std::string_view yaml, const std::filesystem::path& path);
 
-// `--suite`: a YAML file, or perplexity:FILE.txt, divergence:FILE.txt, choices:FILE.csv|jsonl. Reads the data too.
+// `--suite`: a YAML file, or perplexity:FILE.txt, divergence:FILE.txt, choices:FILE.csv|jsonl, classify:FILE.csv. Reads
+// the data too.
 Result<Suite> load_suite(std::string_view argument);
 Result<Suite> load_suite_data(SuiteSpec spec);
 
@@ -73,6 +89,9 @@ Result<Suite> load_suite_data(SuiteSpec spec);
 // line.
 Result<std::vector<ChoiceSample>> parse_choices_csv(std::string_view text, const SuiteSpec& spec);
 Result<std::vector<ChoiceSample>> parse_choices_jsonl(std::string_view text, const SuiteSpec& spec);
+// Columns: path, relative to the list's folder, and label, the number or the name of a class; others likewise.
+Result<std::vector<ChoiceSample>> parse_classes_csv(std::string_view text, const SuiteSpec& spec,
+                                                    const std::vector<std::string>& labels);
 Result<std::vector<TextDocument>> parse_documents(std::string_view text, const SuiteSpec& spec);
 
 // Which part of a suite a sample belongs to: decide when the hash of its group, as a fraction of 2^64, is below

@@ -6,9 +6,10 @@
 
 #include "base/atomic_write.h"
 #include "base/error.h"
-#include "base/utf8.h"
+#include "base/file_map.h"
 #include "base/hash.h"
 #include "base/numbers.h"
+#include "base/utf8.h"
 #include "validate/csv.h"
 #include "validate/suite.h"
 #include "validate/text.h"
@@ -17,6 +18,8 @@ namespace halftone {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr int64_t kMaxClasses = 100'000;
 
 // One row of either format, before it is checked.
 struct RawSample {
@@ -56,6 +59,55 @@ Result<std::string> other_column(const RawSample& raw, const std::string& column
   return found->second;
 }
 
+// Group, id and slices from the columns that the suite names.
+Status set_columns(const RawSample& raw, const SuiteSpec& spec, const std::string& file, Checked& result) {
+  if (!spec.group.empty()) {
+    HALFTONE_ASSIGN(result.sample.group, other_column(raw, spec.group, file));
+  }
+  result.own_id = raw.others.count("id") != 0;
+  if (result.own_id) {
+    HALFTONE_ASSIGN(result.sample.id, other_column(raw, "id", file));
+  }
+  for (const std::string& column : spec.slices) {
+    HALFTONE_ASSIGN(std::string value, other_column(raw, column, file));
+    result.sample.slices.emplace_back(column, std::move(value));
+  }
+  return {};
+}
+
+// The number of a class, by number or by name.
+Result<int64_t> class_index(const RawSample& raw, const std::vector<std::string>& labels, const std::string& file) {
+  const auto named = std::find(labels.begin(), labels.end(), raw.answer);
+  if (named != labels.end()) return static_cast<int64_t>(named - labels.begin());
+  const auto number = parse_integer(raw.answer);
+  const int64_t most = labels.empty() ? kMaxClasses : static_cast<int64_t>(labels.size());
+  if (number && *number >= 0 && *number < most) return *number;
+  return invalid_input("{}:{}: label: expected a number from 0 to {}{}, got \"{}\"", file, raw.line, most - 1,
+                       labels.empty() ? " (the suite's `labels` file would give names)" : " or a name of a class",
+                       raw.answer);
+}
+
+// One name per line, each once.
+Result<std::vector<std::string>> read_labels(const std::filesystem::path& path) {
+  HALFTONE_ASSIGN(const std::string text, read_text_file(path));
+  if (first_invalid_utf8(text)) return invalid_input("{}: expected UTF-8, got other bytes", path.string());
+  std::vector<std::string> labels;
+  std::set<std::string> seen;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    std::string label = text.substr(begin, end - begin);
+    begin = end + 1;
+    if (label.ends_with('\r')) label.pop_back();
+    if (label.empty() || !seen.insert(label).second)
+      return invalid_input("{}:{}: expected the name of a class, each once, got \"{}\"", path.string(),
+                           labels.size() + 1, label);
+    labels.push_back(std::move(label));
+  }
+  if (labels.size() < 2 || labels.size() > kMaxClasses)
+    return invalid_input("{}: expected 2 to {} names, got {}", path.string(), kMaxClasses, labels.size());
+  return labels;
+}
+
 Result<Checked> checked(RawSample raw, const SuiteSpec& spec, const std::string& file) {
   Checked result;
   ChoiceSample& sample = result.sample;
@@ -70,19 +122,8 @@ Result<Checked> checked(RawSample raw, const SuiteSpec& spec, const std::string&
   }
   HALFTONE_ASSIGN(sample.answer, answer_index(raw, file));
   const std::string digest = sha256_hex(content).substr(0, 16);
-  sample.group = digest;  // a repeated question belongs to itself
-  if (!spec.group.empty()) {
-    HALFTONE_ASSIGN(sample.group, other_column(raw, spec.group, file));
-  }
-  sample.id = digest;
-  result.own_id = raw.others.count("id") != 0;
-  if (result.own_id) {
-    HALFTONE_ASSIGN(sample.id, other_column(raw, "id", file));
-  }
-  for (const std::string& column : spec.slices) {
-    HALFTONE_ASSIGN(std::string value, other_column(raw, column, file));
-    sample.slices.emplace_back(column, std::move(value));
-  }
+  sample.id = sample.group = digest;  // a repeated question belongs to itself
+  HALFTONE_TRY(set_columns(raw, spec, file, result));
   sample.question = std::move(raw.question);
   sample.choices = std::move(raw.choices);
   return result;
@@ -220,12 +261,62 @@ Result<std::vector<TextDocument>> parse_documents(std::string_view text, const S
   return documents;
 }
 
+Result<std::vector<ChoiceSample>> parse_classes_csv(std::string_view text, const SuiteSpec& spec,
+                                                    const std::vector<std::string>& labels) {
+  const std::string file = spec.file.string();
+  HALFTONE_ASSIGN(const CsvTable table, parse_csv(text, file));
+  const auto path = table.column("path"), label = table.column("label");
+  if (!path || !label)
+    return invalid_input("{}:1: expected the columns path and label, got {}", file, fmt::join(table.header, ", "));
+  std::vector<Checked> samples;
+  for (const CsvRow& row : table.rows) {
+    RawSample raw;
+    raw.line = row.line;
+    raw.question = row.fields[*path];
+    raw.answer = row.fields[*label];
+    for (size_t i = 0; i < row.fields.size(); ++i)
+      if (i != *path && i != *label) raw.others[table.header[i]] = row.fields[i];
+    if (raw.question.empty()) return invalid_input("{}:{}: path: expected a file, got nothing", file, row.line);
+    Checked one;
+    one.sample.line = raw.line;
+    HALFTONE_ASSIGN(one.sample.answer, class_index(raw, labels, file));
+    one.sample.id = one.sample.group = raw.question;
+    HALFTONE_TRY(set_columns(raw, spec, file, one));
+    one.sample.question = std::move(raw.question);
+    samples.push_back(std::move(one));
+  }
+  return named_apart(std::move(samples), file);
+}
+
+namespace {
+
+// The hash covers the list and every file that it names.
+Result<Suite> load_classes(const std::string& list, Suite suite) {
+  if (!suite.spec.labels.empty()) {
+    HALFTONE_ASSIGN(suite.labels, read_labels(suite.spec.labels));
+  }
+  HALFTONE_ASSIGN(suite.choices, parse_classes_csv(list, suite.spec, suite.labels));
+  std::string hashes = suite.file_sha256 + "\n";
+  for (const ChoiceSample& sample : suite.choices) {
+    const auto map = FileMap::open(suite.spec.file.parent_path() / sample.question);
+    if (!map.ok())
+      return invalid_input("{}:{}: path: {}", suite.spec.file.string(), sample.line, map.status().message());
+    const std::span<const std::byte> bytes = (*map)->bytes();
+    hashes += sha256_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}) + "\n";
+  }
+  suite.file_sha256 = sha256_hex(hashes);
+  return suite;
+}
+
+}  // namespace
+
 Result<Suite> load_suite_data(SuiteSpec spec) {
   Suite suite;
   suite.spec = std::move(spec);
   const std::filesystem::path& file = suite.spec.file;
   HALFTONE_ASSIGN(const std::string text, read_text_file(file));
   suite.file_sha256 = sha256_hex(text);
+  if (suite.spec.task == Task::classify) return load_classes(text, std::move(suite));
   if (suite.spec.task != Task::choices) {
     HALFTONE_ASSIGN(suite.documents, parse_documents(text, suite.spec));
     return suite;

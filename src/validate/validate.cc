@@ -5,7 +5,7 @@
 
 namespace halftone {
 
-Result<Validation> validate_pair(Scorer& reference, Scorer& candidate, std::span<const Suite> suites,
+Result<Validation> validate_pair(Subject& reference, Subject& candidate, std::span<const Suite> suites,
                                  const ValidateOptions& options, Progress& progress) {
   if (suites.empty()) return invalid_input("[validate] expected at least one suite, got none");
   Validation validation;

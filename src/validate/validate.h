@@ -26,7 +26,7 @@ struct Validation {
 
 // The whole job for two models: prepare, score the reference, score the candidate, compare. Callers with several
 // candidates do the steps themselves (score.h) and score the reference once.
-Result<Validation> validate_pair(Scorer& reference, Scorer& candidate, std::span<const Suite> suites,
+Result<Validation> validate_pair(Subject& reference, Subject& candidate, std::span<const Suite> suites,
                                  const ValidateOptions& options, Progress& progress = no_progress());
 
 // What `halftone recheck` does: compare() for each candidate and split that the records hold, with nothing but the

@@ -219,12 +219,21 @@ Status read_constants(const Json& json, const std::string& where, const LoadCons
       shape.push_back(dimension.size);
     }
     const std::string& name = network.name_of(port.value);
-    HALFTONE_ASSIGN(Tensor tensor, load(name, port.type, shape));
+    HALFTONE_ASSIGN(Constant constant, load(name, port.type, shape));
+    if (network.constants.count(port.value) + network.packed.count(port.value) != 0)
+      return invalid_input("{}: {} is there twice", where, name);
+    if (const auto* packed = std::get_if<PackedConstant>(&constant)) {
+      if (port.type != DType::f32 || packed->shape != shape)
+        return invalid_input("{}: {}: expected {} of {}, got codes of f32 {}", where, name,
+                             halftone::name_of(port.type), text_of(shape), text_of(packed->shape));
+      network.packed.emplace(port.value, *packed);
+      continue;
+    }
+    Tensor& tensor = std::get<Tensor>(constant);
     if (tensor.type() != port.type || tensor.shape() != shape)
       return invalid_input("{}: {}: expected {} of {}, got {} of {}", where, name, halftone::name_of(port.type),
                            text_of(shape), halftone::name_of(tensor.type()), text_of(tensor.shape()));
-    if (!network.constants.emplace(port.value, std::move(tensor)).second)
-      return invalid_input("{}: {} is there twice", where, name);
+    network.constants.emplace(port.value, std::move(tensor));
   }
   return {};
 }
@@ -252,6 +261,8 @@ OrderedJson to_json(const Network& network) {
   for (const char* key : {"constants", "inputs", "outputs", "nodes"}) json[key] = OrderedJson::array();
   for (const auto& [id, tensor] : network.constants)
     json["constants"].push_back({{"value", id}, {"type", halftone::name_of(tensor.type())}, {"shape", tensor.shape()}});
+  for (const auto& [id, packed] : network.packed)
+    json["constants"].push_back({{"value", id}, {"type", halftone::name_of(DType::f32)}, {"shape", packed.shape}});
   for (const Port& port : network.inputs) json["inputs"].push_back(port_json(port));
   for (const Port& port : network.outputs) json["outputs"].push_back(port_json(port));
   for (const Node& node : network.nodes) {

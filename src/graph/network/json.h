@@ -15,7 +15,7 @@ nlohmann::ordered_json to_json(const Network& network);
 nlohmann::ordered_json to_json(const Op& op);
 
 // Gives the numbers of a constant by its name.
-using LoadConstant = std::function<Result<Tensor>(const std::string& name, DType type, const Shape& shape)>;
+using LoadConstant = std::function<Result<Constant>(const std::string& name, DType type, const Shape& shape)>;
 
 // The network went through finish(). Anything that to_json() does not write is an error that begins with `where`.
 Result<Network> network_from_json(const nlohmann::json& json, std::string_view where, const LoadConstant& load);

@@ -41,7 +41,7 @@ void every_op(std::vector<Op>& ops) {
   }
 }
 
-Result<Tensor> no_constant(const std::string&, DType, const Shape&) { return invalid_input("none"); }
+Result<Constant> no_constant(const std::string&, DType, const Shape&) { return invalid_input("none"); }
 
 TEST(NetworkJson, EveryMemberOfEveryOpComesBack) {
   std::vector<Op> ops;
@@ -85,9 +85,9 @@ Network small() {
 TEST(NetworkJson, ANetworkComesBack) {
   const Network network = small();
   const auto json = nlohmann::json::parse(to_json(network).dump());
-  const auto load = [&](const std::string& name, DType, const Shape&) -> Result<Tensor> {
+  const auto load = [&](const std::string& name, DType, const Shape&) -> Result<Constant> {
     EXPECT_EQ(name, "w");
-    return network.constants.at(1);
+    return Constant(network.constants.at(1));
   };
   const auto back = network_from_json(json, "test", load);
   ASSERT_TRUE(back.ok()) << back.status().message();
@@ -95,6 +95,25 @@ TEST(NetworkJson, ANetworkComesBack) {
   EXPECT_EQ(dump(*back), dump(network));
   EXPECT_EQ(back->inputs[0].shape[0].symbol, "batch");
   EXPECT_EQ(back->inputs[0].shape[2].size, -1);
+}
+
+TEST(NetworkJson, CodesComeBackAsCodes) {
+  Network network = small();
+  network.constants.clear();
+  const PackedConstant codes{{&layout_of(LayoutId::int8_channel), Order::panel16, 2, 1, {}}, {2, 1}, nullptr};
+  network.packed.emplace(1, codes);
+  const auto json = nlohmann::json::parse(to_json(network).dump());
+  const auto back = network_from_json(json, "test", [&](auto&&...) -> Result<Constant> { return Constant(codes); });
+  ASSERT_TRUE(back.ok()) << back.status().message();
+  EXPECT_TRUE(back->constants.empty());
+  EXPECT_EQ(back->packed.at(1).matrix.layout, codes.matrix.layout);
+  EXPECT_EQ(to_json(*back), to_json(network));
+  PackedConstant other = codes;
+  other.shape = {1, 2};
+  EXPECT_EQ(
+      std::string(
+          network_from_json(json, "test", [&](auto&&...) -> Result<Constant> { return Constant(other); }).status().message()),
+      "test.constants: w: expected f32 of [2, 1], got codes of f32 [1, 2]");
 }
 
 TEST(NetworkJson, WhatIsWrongIsNamed) {

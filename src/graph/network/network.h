@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "graph/network/ops.h"
@@ -44,6 +45,8 @@ struct PackedConstant {
   Shape shape;
   std::shared_ptr<const void> keep;  // whose bytes the matrix borrows
 };
+
+using Constant = std::variant<Tensor, PackedConstant>;
 
 // Nodes are in execution order; every value is written once: by an input, a constant or a node. Immutable once checked.
 struct Network {

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "formats/network/network_file.h"
+#include "runtime/network/runner.h"
+#include "validate/scorer.h"
+
+namespace halftone {
+
+// A network with one input whose first output tells classes apart: probabilities where a softmax gives them, otherwise
+// logits. Integer inputs and outputs are read on the network's own grid.
+class NetworkScorer final : public Classifier {
+ public:
+  // Error when the network is of another form. threads 0: all cores.
+  static Result<std::unique_ptr<NetworkScorer>> create(NetworkFile file, int threads);
+
+  Result<std::vector<double>> log_probabilities(const Tensor& sample) override;
+  const NetworkFile& file() const { return file_; }
+  int threads() const { return pool_->threads(); }
+
+ private:
+  // value = scale * (code - zero); scale 0: the port is of floats.
+  struct Grid {
+    float scale = 0, zero = 0;
+  };
+  NetworkScorer(NetworkFile file, int threads);
+  static Result<Grid> grid_of(const network::Network& network, network::ValueId value, DType type, bool reads);
+  Result<Tensor> input_of(const Tensor& sample) const;
+
+  NetworkFile file_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<network::Runner> runner_;
+  Grid input_, output_;
+  bool probabilities_ = false;
+};
+
+}  // namespace halftone

@@ -5,7 +5,7 @@
 //   node parity.mjs [--halftone PATH] [--only SHAPE]      exit status 1 when a family differs that should not
 //   node parity.mjs --golden                              writes tests/golden/llama_cpp_*.json: what llama.cpp computes on the f16 files, which
 //                                                         halftone's tests compare with where no llama.cpp is (tests/llama_cpp_test.cc)
-// Needs `npm ci` in this folder and a built halftone; takes a minute. What llama.cpp is known to do otherwise is a row that says so.
+// Needs `npm install` in this folder and a built halftone; takes a minute. What llama.cpp is known to do otherwise is a row that says so.
 import {execFileSync} from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";

@@ -95,7 +95,7 @@ function makeRows(options, models) {
     add("halftone", type, () => measureHalftone(options, models[type].artifact), {activations: type === "f16" ? "exact" : "int8"});
     if (type !== "f16") add("halftone, exact", type, () => measureHalftone(options, models[type].artifact, "exact"), {activations: "exact"});
     add("llama.cpp", type, () => measurePeer(options, models[type].gguf),
-        absent ? {not_run: "node-llama-cpp is not installed: (cd bench/peers && npm ci)"} : {});
+        absent ? {not_run: "node-llama-cpp is not installed: (cd bench/peers && npm install)"} : {});
     for (const {name, file} of options.benches) add(name, type, () => measureNative(options, file, models[type].gguf), {native: true});
   }
   return rows;

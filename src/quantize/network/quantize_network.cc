@@ -18,6 +18,7 @@ Status check_recipe(const Recipe& recipe, const std::vector<Assignment>& assignm
                                : !recipe.transforms.empty()  ? "transform"
                                : recipe.tune.steps > 0       ? "tune"
                                : recipe.activations.bits > 0 ? "activations"
+                               : recipe.bias_correction      ? "bias_correction"
                                                              : "";
   if (!key.empty())
     return unsupported(

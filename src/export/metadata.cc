@@ -42,9 +42,9 @@ int64_t usable_context(const ModelConfig& config, ExportPlan& plan) {
   return std::min(config.window, config.context);
 }
 
-class Shape {
+class ShapeMetadata {
  public:
-  Shape(const ModelConfig& config, ExportPlan& plan, GgufMetadata& metadata)
+  ShapeMetadata(const ModelConfig& config, ExportPlan& plan, GgufMetadata& metadata)
       : config_(config), plan_(plan), metadata_(metadata) {}
 
   void write() {
@@ -136,7 +136,7 @@ Result<GgufMetadata> gguf_metadata(const LanguageModel& model, const ExportOptio
   HALFTONE_CHECK(type.file_type >= 0);
   metadata.u32("general.file_type", type.file_type);
   if (!type.is_float()) metadata.u32("general.quantization_version", kQuantizationVersion);
-  Shape(model.config, plan, metadata).write();
+  ShapeMetadata(model.config, plan, metadata).write();
   if (options.tokenizer == ExportTokenizer::own) {
     HALFTONE_ASSIGN(const bool copied, copy_vocabulary(model, metadata));
     if (copied) return metadata;

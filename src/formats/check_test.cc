@@ -13,9 +13,9 @@ namespace {
 constexpr int64_t kRows = 35, kColumns = 21;
 
 // A tensor in any layout and order, from values that are zero but one.
-class Tensor {
+class WeightWithOneBad {
  public:
-  Tensor(LayoutId layout, Order order, int64_t bad_row, int64_t bad_column, float bad) {
+  WeightWithOneBad(LayoutId layout, Order order, int64_t bad_row, int64_t bad_column, float bad) {
     tensor.name = "w";
     tensor.file = "m.safetensors";
     tensor.shape = {kRows, kColumns};
@@ -56,13 +56,14 @@ constexpr Case kCases[] = {{LayoutId::f32, Order::rows},    {LayoutId::f16, Orde
 TEST(CheckFinite, FindsTheOneBadWeightInEveryFloatLayout) {
   ThreadPool pool(2);
   for (const Case& one : kCases) {
-    EXPECT_TRUE(check_finite(Tensor(one.layout, one.order, -1, 0, 0).tensor, pool).ok());
+    EXPECT_TRUE(check_finite(WeightWithOneBad(one.layout, one.order, -1, 0, 0).tensor, pool).ok());
     for (const auto& [row, column] : {std::pair<int, int>{0, 0}, {17, 20}, {34, 20}, {34, 3}}) {
-      const Status nan = check_finite(Tensor(one.layout, one.order, row, column, NAN).tensor, pool);
+      const Status nan = check_finite(WeightWithOneBad(one.layout, one.order, row, column, NAN).tensor, pool);
       const std::string place = "at row " + std::to_string(row) + ", column " + std::to_string(column);
       EXPECT_TRUE(contains(nan.message(), "m.safetensors: tensor 'w': expected finite weights, got NaN " + place))
           << nan.message();
-      const Status infinity = check_finite(Tensor(one.layout, one.order, row, column, -INFINITY).tensor, pool);
+      const Status infinity =
+          check_finite(WeightWithOneBad(one.layout, one.order, row, column, -INFINITY).tensor, pool);
       EXPECT_TRUE(contains(infinity.message(), "got infinity " + place)) << infinity.message();
     }
   }

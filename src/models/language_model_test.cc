@@ -66,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(All, Families,
                                          "gemma3"),
                          [](const auto& info) { return info.param; });
 
-struct Tensor {
+struct FileTensor {
   std::string name;
   DType type;
   std::vector<int64_t> shape;
@@ -89,8 +89,8 @@ class Spoiled {
     }
     tokenizer = Json::parse(tiny_tokenizer_json());
   }
-  Tensor& tensor(std::string_view name) {
-    return *std::find_if(tensors.begin(), tensors.end(), [&](const Tensor& tensor) { return tensor.name == name; });
+  FileTensor& tensor(std::string_view name) {
+    return *std::find_if(tensors.begin(), tensors.end(), [&](const FileTensor& tensor) { return tensor.name == name; });
   }
   void add_zeros(const std::string& name, int64_t size, DType type = DType::f32) {
     tensors.push_back({name, type, {size}, std::string(static_cast<size_t>(size * bytes_of(type)), '\0')});
@@ -104,12 +104,12 @@ class Spoiled {
       EXPECT_TRUE(write_file_atomic(folder / "generation_config.json", generation.dump()).ok());
     }
     SafetensorsPlan plan;
-    for (const Tensor& tensor : tensors) {
+    for (const FileTensor& tensor : tensors) {
       plan.tensors.push_back({tensor.name, tensor.type, tensor.shape, static_cast<int64_t>(tensor.bytes.size())});
     }
     auto writer = SafetensorsWriter::create(folder / "model.safetensors", plan);
     EXPECT_TRUE(writer.ok()) << writer.status().message();
-    for (const Tensor& tensor : tensors) EXPECT_TRUE(writer->write(std::as_bytes(std::span(tensor.bytes))).ok());
+    for (const FileTensor& tensor : tensors) EXPECT_TRUE(writer->write(std::as_bytes(std::span(tensor.bytes))).ok());
     EXPECT_TRUE(writer->finish().ok());
     return load_language_model(folder);
   }
@@ -120,7 +120,7 @@ class Spoiled {
   }
 
   Json config, tokenizer, generation;
-  std::vector<Tensor> tensors;
+  std::vector<FileTensor> tensors;
 
  private:
   TempFolder temp_;
@@ -153,7 +153,7 @@ TEST(LoadLanguageModel, GenerationConfigNamesTheEnd) {
 TEST(LoadLanguageModel, MissingTensors) {
   Spoiled folder;
   std::erase_if(folder.tensors,
-                [](const Tensor& tensor) { return tensor.name.find("layers.1.mlp") != std::string::npos; });
+                [](const FileTensor& tensor) { return tensor.name.find("layers.1.mlp") != std::string::npos; });
   expect_message(folder,
                  "expected 20 tensors by config.json, got 3 less: model.layers.1.mlp.gate_proj.weight, "
                  "model.layers.1.mlp.up_proj.weight, model.layers.1.mlp.down_proj.weight; a shard is missing");
@@ -175,7 +175,7 @@ TEST(LoadLanguageModel, ExtraTensors) {
 TEST(LoadLanguageModel, HarmlessTensorsAreIgnoredAndNamed) {
   Spoiled folder;
   folder.add_zeros("model.layers.0.self_attn.rotary_emb.inv_freq", 8);
-  Tensor head = folder.tensor("model.embed_tokens.weight");
+  FileTensor head = folder.tensor("model.embed_tokens.weight");
   head.name = "lm_head.weight";
   folder.tensors.push_back(head);
   const auto model = folder.load();

@@ -17,8 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kMaxManifestBytes = 64'000'000;
-
 // An opened artifact with what verification needs beside the neutral model.
 struct Opened {
   ModelFile model;

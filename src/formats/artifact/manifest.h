@@ -18,6 +18,7 @@ inline constexpr std::string_view kArtifactFormat = "halftone-1";
 inline constexpr std::string_view kManifestFile = "model.json";
 inline constexpr std::string_view kWeightsFile = "weights.safetensors";
 inline constexpr int64_t kArtifactAlignment = 64;
+inline constexpr int64_t kMaxManifestBytes = 64'000'000;
 
 struct Manifest {
   struct Entry {

@@ -7,15 +7,16 @@
 #include "base/atomic_write.h"
 #include "base/error.h"
 #include "formats/artifact/artifact.h"
+#include "formats/artifact/manifest.h"
 #include "formats/network/stored_network.h"
+#include "formats/onnx/onnx.h"
 #include "formats/tflite/tflite.h"
+#include "graph/network/passes/simplify.h"
 
 namespace halftone {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int64_t kMaxManifestBytes = 64'000'000;
 
 struct NetworkFormat {
   std::string_view name, looks;
@@ -39,6 +40,22 @@ Result<NetworkFile> open_tflite(const fs::path& path) {
   file.network = std::make_shared<const network::Network>(std::move(network));
   file.bytes_on_disk = static_cast<int64_t>(map->bytes().size());
   file.maps.push_back(map);
+  return file;
+}
+
+// ONNX files have no mark of their own: the name says it.
+bool probe_onnx(const fs::path& path) {
+  std::error_code error;
+  return path.extension() == ".onnx" && fs::is_regular_file(path, error);
+}
+
+// Exporters write one op as many; what follows (rules of recipes, kernels) sees the one.
+Result<NetworkFile> open_onnx(const fs::path& path) {
+  HALFTONE_ASSIGN(network::Network network, onnx::import_model(path));
+  HALFTONE_ASSIGN([[maybe_unused]] const network::Simplified simplified, network::simplify(network));
+  NetworkFile file;
+  for (const auto& [id, tensor] : network.constants) file.bytes_on_disk += tensor.size_bytes();
+  file.network = std::make_shared<const network::Network>(std::move(network));
   return file;
 }
 
@@ -67,6 +84,7 @@ Result<NetworkFile> open_artifact_network(const fs::path& path) {
 constexpr std::array kNetworkFormats = {
     NetworkFormat{"halftone", "a halftone artifact of a network", probe_artifact_network, open_artifact_network},
     NetworkFormat{"tflite", "a TFLite file", probe_tflite, open_tflite},
+    NetworkFormat{"onnx", "an ONNX file", probe_onnx, open_onnx},
 };
 
 }  // namespace

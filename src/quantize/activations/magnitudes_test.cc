@@ -12,17 +12,17 @@
 namespace halftone {
 namespace {
 
-enum class Shape { normal, uniform, outliers, constant };
+enum class Spread { normal, uniform, outliers, constant };
 
-std::vector<float> drawn(Shape shape, int64_t count, uint64_t seed) {
+std::vector<float> drawn(Spread shape, int64_t count, uint64_t seed) {
   Rng rng(seed);
   std::vector<float> values;
   for (int64_t i = 0; i < count; ++i) {
     const double normal = rng.normal();
-    const double value = shape == Shape::uniform    ? rng.uniform() - 0.5
-                         : shape == Shape::constant ? -0.7
-                         : shape == Shape::outliers ? (i % 400 == 7 ? 60 * normal : normal)
-                                                    : normal;
+    const double value = shape == Spread::uniform    ? rng.uniform() - 0.5
+                         : shape == Spread::constant ? -0.7
+                         : shape == Spread::outliers ? (i % 400 == 7 ? 60 * normal : normal)
+                                                     : normal;
     values.push_back(static_cast<float>(value));
   }
   return values;
@@ -53,7 +53,7 @@ double plain_error(const std::vector<float>& values, double border, double level
 }
 
 TEST(Magnitudes, PercentilesAreThoseOfSorting) {
-  for (const Shape shape : {Shape::normal, Shape::uniform, Shape::outliers, Shape::constant}) {
+  for (const Spread shape : {Spread::normal, Spread::uniform, Spread::outliers, Spread::constant}) {
     const std::vector<float> values = drawn(shape, 20'000, 7), sorted = sorted_magnitudes(values);
     const Magnitudes magnitudes = counted(values);
     EXPECT_EQ(magnitudes.largest(), sorted.back());
@@ -70,7 +70,7 @@ TEST(Magnitudes, PercentilesAreThoseOfSorting) {
 // All borders from a hundredth of the largest value up, far denser than those that are tried.
 TEST(Magnitudes, TheBestBorderIsAsGoodAsThatOfBruteForce) {
   for (const float levels : {127.0f, 32767.0f, 7.0f}) {
-    for (const Shape shape : {Shape::normal, Shape::uniform, Shape::outliers}) {
+    for (const Spread shape : {Spread::normal, Spread::uniform, Spread::outliers}) {
       const std::vector<float> values = drawn(shape, 4000, 11);
       const Magnitudes magnitudes = counted(values);
       const double largest = static_cast<double>(magnitudes.largest());
@@ -88,14 +88,14 @@ TEST(Magnitudes, TheBestBorderIsAsGoodAsThatOfBruteForce) {
 }
 
 TEST(Magnitudes, OutliersAreCutAtEightBitsAndKeptAtSixteen) {
-  const std::vector<float> values = drawn(Shape::outliers, 40'000, 3);
+  const std::vector<float> values = drawn(Spread::outliers, 40'000, 3);
   const Magnitudes magnitudes = counted(values);
   EXPECT_LT(magnitudes.best_border(127), 0.9f * magnitudes.largest());
   EXPECT_EQ(magnitudes.best_border(32767), magnitudes.largest());
 }
 
 TEST(Magnitudes, DoNotDependOnThreadsOrPieces) {
-  const std::vector<float> values = drawn(Shape::outliers, 3'000'000, 5);
+  const std::vector<float> values = drawn(Spread::outliers, 3'000'000, 5);
   const Magnitudes one = counted(values, 1), three = counted(values, 3);
   ThreadPool pool(2);
   Magnitudes pieces;

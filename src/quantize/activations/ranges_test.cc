@@ -12,18 +12,18 @@
 namespace halftone {
 namespace {
 
-constexpr int64_t kRows = 6, kColumns = 4;
+constexpr int64_t kRangeRows = 6, kRangeColumns = 4;
 
 // embed -> x; q and k read x; h = q + k + x, x as it is; d reads h.
 class RangesOfSmallGraph : public testing::Test {
  protected:
   RangesOfSmallGraph() {
     GraphBuilder builder;
-    const ValueId x = builder.add("embed", Embedding{builder.weight("embed.weight", kRows, kColumns)}, {});
-    const ValueId q = builder.add("q", Linear{builder.weight("q.weight", kColumns, kColumns)}, {x});
-    const ValueId k = builder.add("k", Linear{builder.weight("k.weight", kColumns, kColumns)}, {x});
+    const ValueId x = builder.add("embed", Embedding{builder.weight("embed.weight", kRangeRows, kRangeColumns)}, {});
+    const ValueId q = builder.add("q", Linear{builder.weight("q.weight", kRangeColumns, kRangeColumns)}, {x});
+    const ValueId k = builder.add("k", Linear{builder.weight("k.weight", kRangeColumns, kRangeColumns)}, {x});
     const ValueId h = builder.add("h", Add{}, {builder.add("s", Add{}, {q, k}), x});
-    auto graph = std::move(builder).finish(builder.add("d", Linear{builder.weight("d.weight", 2, kColumns)}, {h}));
+    auto graph = std::move(builder).finish(builder.add("d", Linear{builder.weight("d.weight", 2, kRangeColumns)}, {h}));
     HALFTONE_CHECK(graph.ok());
     graph_ = std::move(*graph);
     for (size_t i = 0; i < table_.size(); ++i) table_[i] = std::sin(static_cast<float>(i * i) * 0.37f);
@@ -31,7 +31,7 @@ class RangesOfSmallGraph : public testing::Test {
     for (size_t i = 0; i < q_.size(); ++i) q_[i] = std::cos(static_cast<float>(i) * 1.7f), k_[i] = q_[i] * 0.3f - 0.5f;
     const auto add = [&](const char* name, int64_t rows, const std::vector<float>& values) {
       file_.tensors.push_back({name,
-                               {rows, kColumns},
+                               {rows, kRangeColumns},
                                &layout_of(LayoutId::f32),
                                DType::f32,
                                Order::rows,
@@ -39,9 +39,9 @@ class RangesOfSmallGraph : public testing::Test {
                                {}});
     };
     add("d.weight", 2, d_);
-    add("embed.weight", kRows, table_);
-    add("k.weight", kColumns, k_);
-    add("q.weight", kColumns, q_);
+    add("embed.weight", kRangeRows, table_);
+    add("k.weight", kRangeColumns, k_);
+    add("q.weight", kRangeColumns, q_);
   }
 
   Result<RangesReport> find(const Sequences& texts, ActivationOptions options, int threads = 2) {
@@ -53,13 +53,13 @@ class RangesOfSmallGraph : public testing::Test {
                                                             double levels) const {
     std::vector<double> x_magnitudes, h_magnitudes;
     for (const int32_t token : tokens) {
-      const float* x = &table_[static_cast<size_t>(token * kColumns)];
-      for (size_t row = 0; row < kColumns; ++row) {
+      const float* x = &table_[static_cast<size_t>(token * kRangeColumns)];
+      for (size_t row = 0; row < kRangeColumns; ++row) {
         double h = static_cast<double>(x[row]);
         x_magnitudes.push_back(std::fabs(h));
-        for (size_t i = 0; i < kColumns; ++i) {
+        for (size_t i = 0; i < kRangeColumns; ++i) {
           const double code = std::clamp(std::nearbyint(static_cast<double>(x[i]) / scale), -levels, levels);
-          h += code * scale * static_cast<double>(q_[row * kColumns + i] + k_[row * kColumns + i]);
+          h += code * scale * static_cast<double>(q_[row * kRangeColumns + i] + k_[row * kRangeColumns + i]);
         }
         h_magnitudes.push_back(std::fabs(h));
       }
@@ -69,8 +69,9 @@ class RangesOfSmallGraph : public testing::Test {
 
   Graph graph_;
   ModelFile file_;
-  std::vector<float> table_ = std::vector<float>(kRows * kColumns), q_ = std::vector<float>(kColumns * kColumns),
-                     k_ = q_, d_ = std::vector<float>(2 * kColumns, 0.5f);
+  std::vector<float> table_ = std::vector<float>(kRangeRows * kRangeColumns),
+                     q_ = std::vector<float>(kRangeColumns * kRangeColumns), k_ = q_,
+                     d_ = std::vector<float>(2 * kRangeColumns, 0.5f);
 };
 
 double largest_of(const std::vector<double>& values) { return *std::max_element(values.begin(), values.end()); }

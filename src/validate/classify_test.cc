@@ -109,7 +109,8 @@ TEST(Classify, CountsWhatTheScoresSay) {
   // Every class is a slice, and a record of many classes keeps few.
   EXPECT_EQ(validation->comparison.slices.size(), static_cast<size_t>(kClasses));
   for (const SampleRecord& record : validation->records) {
-    EXPECT_LE(record.choices.size(), 11U);
+    EXPECT_GE(record.choices.size(), 6U);
+    EXPECT_LE(record.choices.size(), 13U);
     EXPECT_EQ(record.choices[static_cast<size_t>(record.answer)], record.slices.back().second);
   }
   // What a file holds gives the same bits.
@@ -124,7 +125,7 @@ TEST(Classify, AGateReadsTop1) {
   const TempFolder folder;
   const Suite suite = suite_in(folder, 300);
   FakeClassifier reference(0.5), same(0.5), worse(6);
-  const auto gate = parse_gate("checks:\n  - {metric: top1.loss, max: 5}\n  - {metric: top1, min: 50}\n", "g.yaml");
+  const auto gate = parse_gate("checks:\n  - {metric: top1.loss, max: 15}\n  - {metric: top1, min: 50}\n", "g.yaml");
   ASSERT_TRUE(gate.ok()) << gate.status().message();
   ValidateOptions options;
   options.gate = &*gate;

@@ -36,7 +36,7 @@ struct SampleRecord {
   std::string text;  // an excerpt for people
 
   // choices, classify: what is compared, per choice. classify: log-probabilities; of more than 20 classes only the
-  // right one and the five that each model finds most probable
+  // right one and the six that each model finds most probable
   std::vector<std::string> choices;
   int64_t answer = 0;
   std::vector<double> reference_scores, candidate_scores;

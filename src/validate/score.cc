@@ -207,13 +207,14 @@ Status score_classes(const PreparedSuite& prepared, Classifier& classifier, Prog
 void add_best(std::span<const double> scores, std::set<size_t>& kept) {
   std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  const auto best = order.begin() + static_cast<std::ptrdiff_t>(std::min(kTopClasses, order.size()));
+  const auto best = order.begin() + static_cast<std::ptrdiff_t>(std::min(kTopClasses + 1, order.size()));
   std::partial_sort(order.begin(), best, order.end(),
                     [&](size_t a, size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
   kept.insert(order.begin(), best);
 }
 
-// Of many classes a record keeps the right one and each model's five best: all that any metric reads.
+// Of many classes a record keeps the right one and each model's six best: all that any metric reads, and enough to tell
+// that there were more than five.
 void keep_classes(const std::vector<std::string>& labels, SampleRecord& record) {
   std::set<size_t> kept;
   if (labels.size() <= kMostClasses) {

@@ -150,6 +150,17 @@ TEST(TfliteTest, WhatDoesNotFitTogetherIsNamed) {
             "m.tflite: tensor x: expected one scale per index of axis 1 of [1, 8], got 3");
 }
 
+TEST(TfliteTest, OperatorsHaveTheSchemasNumbers) {
+  EXPECT_EQ(operator_name(0), "ADD");
+  EXPECT_EQ(operator_name(kCustomOperator), "CUSTOM");
+  EXPECT_EQ(operator_name(97), "RESIZE_NEAREST_NEIGHBOR");
+  EXPECT_EQ(operator_name(126), "BATCH_MATMUL");
+  EXPECT_EQ(operator_name(161), "RIGHT_SHIFT");
+  EXPECT_EQ(operator_name(162), "operator 162");
+  EXPECT_EQ(operator_name(-1), "operator -1");
+  EXPECT_EQ(operator_code("BATCH_MATMUL"), 126);
+}
+
 TEST(TfliteTest, ATensorHasOneWriter) {
   TestModel model;
   model.tensor({"x", {1, 8}});

@@ -70,7 +70,9 @@ struct Observer::State {
       moments.mean = statistics.mean();
       moments.second = statistics.second_moment();
     }
-    if (hessian) moments.hessian = sum.take_mean();
+    if (!hessian) return {};
+    HALFTONE_ASSIGN(evaluator->products(), Products::create(pool));  // without its copies of x, before the factor comes
+    moments.hessian = sum.take_mean();
     return {};
   }
 

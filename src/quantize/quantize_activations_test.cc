@@ -135,8 +135,7 @@ TEST_F(QuantizeActivations, RangesOfTheSourceAreNotLostSilently) {
   ASSERT_TRUE(anew.ok()) << anew.status().message();
   const auto file = open_model_file(folder_ / "again.ht");
   ASSERT_TRUE(file.ok());
-  for (const StoredTensor& tensor : file->tensors)
-    if (tensor.input.exists()) EXPECT_EQ(tensor.input.bits, 8) << tensor.name;
+  for (const StoredTensor& tensor : file->tensors) EXPECT_TRUE(!tensor.input.exists() || tensor.input.bits == 8);
 }
 
 // Weights are as without them, and text that is held out leaves no trace.

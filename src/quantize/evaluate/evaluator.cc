@@ -181,6 +181,7 @@ Status Evaluator::run_in_stretches(const Node& node, float* out) {
     HALFTONE_TRY(compute_rows(node, rows));
     for (auto& [id, buffer] : scratch.values) spare_.give(std::move(buffer));
   }
+  if (!options_.keep_values) spare_ = {};  // stretches of wide values: as much as a Hessian's half
   return {};
 }
 
@@ -193,6 +194,7 @@ Status Evaluator::visit(ValueId id, const Visitor& body) {
     body(first, count, rows);
     for (auto& [of, buffer] : scratch.values) spare_.give(std::move(buffer));
   }
+  if (!options_.keep_values) spare_ = {};
   return {};
 }
 

@@ -19,7 +19,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kLeastRoundSeconds = 0.05;  // a run of a small network is shorter than what a clock and a scheduler disturb
+constexpr double kLeastRoundSeconds =
+    0.05;  // a run of a small network is shorter than what a clock and a scheduler disturb
 constexpr int kWarmRuns = 3;
 
 struct Entry {
@@ -112,7 +113,8 @@ Result<NetworkBenchReport> bench_networks(const std::vector<std::filesystem::pat
   if (options.rounds < 1) return invalid_input("[bench] expected at least 1 round, got {}", options.rounds);
   NetworkBenchReport report;
   report.rounds = options.rounds;
-  report.isa = isa_name(active_isa());
+  HALFTONE_ASSIGN(const Isa isa, active_isa());
+  report.isa = name_of(isa);
   HALFTONE_TRY(check_machine(options, report.warnings));
   const int threads = options.threads > 0 ? options.threads : available_cores();
   std::vector<Entry> entries;

@@ -31,8 +31,9 @@ struct NetworkBenchReport {
   nlohmann::ordered_json settings_json() const;
 };
 
-// Inputs are random numbers of a fixed seed in the shapes that the network declares; what varies is 1. Of `options` rounds, threads and
-// allow_noisy count. Errors: a build or machine that cannot be measured, a network that cannot run on such inputs.
+// Inputs are random numbers of a fixed seed in the shapes that the network declares; what varies is 1. Of `options`
+// rounds, threads and allow_noisy count. Errors: a build or machine that cannot be measured, a network that cannot run
+// on such inputs.
 Result<NetworkBenchReport> bench_networks(const std::vector<std::filesystem::path>& models, const BenchOptions& options,
                                           Progress& progress);
 

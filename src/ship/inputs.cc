@@ -78,7 +78,8 @@ void add_budgets(ShipJob& job) {
 
 Status read_recipes(ShipJob& job) {
   const std::vector<std::string> without_data = {"int8", "int4", "int4-channel", "int3"},
-                                 with_data = {"int8", "mixed-4.5", "int4-best", "int4-channel-best", "lut4-best", "int3-best"};
+                                 with_data = {"int8",      "mixed-4.5", "int4-best", "int4-channel-best",
+                                              "lut4-best", "int3-best"};
   const auto& standard = job.options.calibration.empty() ? without_data : with_data;
   std::set<std::string> names;
   for (const std::string& name : job.options.recipes.empty() ? standard : job.options.recipes) {

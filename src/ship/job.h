@@ -10,7 +10,6 @@
 #include "ship/decide.h"
 #include "ship/ship.h"
 #include "ship/weights.h"
-#include "validate/model_scorer.h"
 #include "validate/score.h"
 
 namespace halftone {

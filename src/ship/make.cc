@@ -6,7 +6,9 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/units.h"
+#include "formats/network/network_file.h"
 #include "quantize/calibration/calibration.h"
+#include "quantize/network/quantize_network.h"
 #include "ship/job.h"
 
 namespace halftone {
@@ -31,9 +33,27 @@ std::string model_hash(const std::vector<SourceFile>& files) {
   return sha256_hex(lines);
 }
 
-}  // namespace
+// What both kinds have: where a candidate lies, what it weighs, and whether that is too much.
+void add_made(ShipJob& job, ShipCandidate& candidate, QuantizeReport quantized, WeightSummary weights, int64_t bytes) {
+  candidate.quantized = std::move(quantized);
+  candidate.weights = std::move(weights);
+  candidate.bytes = candidate.contender.bytes = bytes;
+  job.reference.sha256 = model_hash(candidate.quantized.source_files);
+  if (job.options.max_bytes && bytes > *job.options.max_bytes) {
+    candidate.contender.fate = Fate::over_budget;
+    candidate.contender.why = fmt::format("{} is over the budget of {}; not scored", format_bytes(bytes),
+                                          format_bytes(*job.options.max_bytes));
+  }
+}
 
-Status make_candidates(ShipJob& job, const std::filesystem::path& work) {
+Status keep_speeds(ShipJob& job) {
+  job.progress.end();
+  job.reference.speed = job.speed.models[0];
+  for (size_t i = 0; i < job.candidates.size(); ++i) job.candidates[i].speed = job.speed.models[i + 1];
+  return {};
+}
+
+Status make_of_language_model(ShipJob& job, const std::filesystem::path& work) {
   HALFTONE_ASSIGN(const auto source, load_language_model(job.options.model));
   ThreadPool pool(job.options.speed.threads > 0 ? job.options.speed.threads : available_cores());
   HALFTONE_TRY(check_finite_weights(*source, pool));
@@ -53,25 +73,50 @@ Status make_candidates(ShipJob& job, const std::filesystem::path& work) {
   const QuantizeOptions with_data{.calibration = calibration ? &calibration->sequences : nullptr};
   for (ShipCandidate& candidate : job.candidates) {
     candidate.path = work / (candidate.contender.name + ".ht");
-    HALFTONE_ASSIGN(candidate.quantized,
+    HALFTONE_ASSIGN(QuantizeReport report,
                     quantize(*source, candidate.recipe, candidate.path, with_data, pool, job.progress));
     HALFTONE_ASSIGN(const auto made, load_language_model(candidate.path));
-    candidate.weights = summarize_weights(*made);
-    candidate.bytes = candidate.contender.bytes = made->file.bytes_on_disk;
-    reference.sha256 = model_hash(candidate.quantized.source_files);
-    if (job.options.max_bytes && candidate.bytes > *job.options.max_bytes) {
-      candidate.contender.fate = Fate::over_budget;
-      candidate.contender.why = fmt::format("{} is over the budget of {}; not scored", format_bytes(candidate.bytes),
-                                            format_bytes(*job.options.max_bytes));
-    }
+    add_made(job, candidate, std::move(report), summarize_weights(*made), made->file.bytes_on_disk);
   }
   job.progress.end();
   return {};
 }
 
+Status make_of_network(ShipJob& job, const std::filesystem::path& work) {
+  if (!job.options.calibration.empty())
+    return unsupported("[ship] {}: expected no --calibration for a network: its methods use no data yet",
+                       job.options.model.string());
+  HALFTONE_ASSIGN(const NetworkFile source, open_network(job.options.model));
+  ThreadPool pool(job.options.speed.threads > 0 ? job.options.speed.threads : available_cores());
+  ShipReference& reference = job.reference;
+  reference.weights = summarize_weights(*source.network);
+  reference.name = reference_name(reference.weights);
+  reference.family = source.container + " network";
+  reference.bytes = source.bytes_on_disk;
+  for (ShipCandidate& candidate : job.candidates) {
+    candidate.path = work / (candidate.contender.name + ".ht");
+    HALFTONE_ASSIGN(QuantizeReport report,
+                    quantize_network(source, candidate.recipe, candidate.path, {}, pool, job.progress));
+    HALFTONE_ASSIGN(const NetworkFile made, open_network(candidate.path));
+    add_made(job, candidate, std::move(report), summarize_weights(*made.network), made.bytes_on_disk);
+  }
+  job.progress.end();
+  return {};
+}
+
+}  // namespace
+
+Status make_candidates(ShipJob& job, const std::filesystem::path& work) {
+  return is_network(job.options.model) ? make_of_network(job, work) : make_of_language_model(job, work);
+}
+
 Status measure_candidates(ShipJob& job) {
   std::vector<std::filesystem::path> paths = {job.options.model};
   for (const ShipCandidate& candidate : job.candidates) paths.push_back(candidate.path);
+  if (is_network(job.options.model)) {
+    HALFTONE_ASSIGN(job.speed, measure_latency(paths, job.options.speed, job.progress));
+    return keep_speeds(job);
+  }
   SpeedOptions options = job.options.speed;
   // A short context leaves room for half a prompt and the tokens after it.
   options.prompt_tokens =
@@ -79,10 +124,7 @@ Status measure_candidates(ShipJob& job) {
   options.decode_tokens =
       std::clamp<int64_t>(options.decode_tokens, 2, std::max<int64_t>(2, job.reference.context / 4));
   HALFTONE_ASSIGN(job.speed, measure_speed(paths, options, job.progress));
-  job.progress.end();
-  job.reference.speed = job.speed.models[0];
-  for (size_t i = 0; i < job.candidates.size(); ++i) job.candidates[i].speed = job.speed.models[i + 1];
-  return {};
+  return keep_speeds(job);
 }
 
 CandidateFacts facts_of(const ShipCandidate& candidate) {

@@ -11,6 +11,7 @@
 #include "base/version.h"
 #include "quantize/calibration/leakage.h"
 #include "ship/job.h"
+#include "validate/subject.h"
 
 namespace halftone {
 
@@ -18,12 +19,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Result<std::unique_ptr<ModelScorer>> scorer_of(const ShipJob& job, const std::filesystem::path& path) {
-  HALFTONE_ASSIGN(auto model, load_language_model(path));
-  return ModelScorer::create(std::move(model), {job.options.speed.threads, job.options.speed.activations});
+Result<OpenSubject> open(const ShipJob& job, const std::filesystem::path& path) {
+  return open_subject(path, job.options.speed.threads, job.options.speed.activations);
 }
 
-Result<std::vector<PreparedSuite>> prepare_all(const ShipJob& job, Scorer& reference, Split split) {
+Result<std::vector<PreparedSuite>> prepare_all(const ShipJob& job, Subject& reference, Split split) {
   std::vector<PreparedSuite> prepared;
   for (const Suite& suite : job.suites) {
     HALFTONE_ASSIGN(PreparedSuite one, prepare_suite(suite, reference, split));
@@ -43,7 +43,7 @@ int64_t samples_in(const std::vector<PreparedSuite>& suites) {
   });
 }
 
-Status prepare(ShipJob& job, Scorer& reference) {
+Status prepare(ShipJob& job, Subject& reference) {
   HALFTONE_ASSIGN(job.decide, prepare_all(job, reference, Split::all));
   job.samples = samples_in(job.decide);
   job.split = job.samples >= kSplitSamples;
@@ -54,7 +54,7 @@ Status prepare(ShipJob& job, Scorer& reference) {
 }
 
 Result<std::vector<SampleRecord>> score_all(const ShipJob& job, const std::vector<PreparedSuite>& prepared,
-                                            Scorer& reference, Scorer& candidate, const std::string& name) {
+                                            Subject& reference, Subject& candidate, const std::string& name) {
   std::vector<SampleRecord> records;
   for (const PreparedSuite& suite : prepared) {
     HALFTONE_ASSIGN(std::vector<SampleRecord> part, score_candidate(suite, reference, candidate, name, job.progress));
@@ -63,10 +63,10 @@ Result<std::vector<SampleRecord>> score_all(const ShipJob& job, const std::vecto
   return records;
 }
 
-Status test(ShipJob& job, Scorer& reference, ShipCandidate& candidate) {
-  HALFTONE_ASSIGN(const auto scorer, scorer_of(job, candidate.path));
-  candidate.activations = scorer->executor().activations_used();
-  HALFTONE_ASSIGN(candidate.records, score_all(job, job.decide, reference, *scorer, candidate.contender.name));
+Status test(ShipJob& job, Subject& reference, ShipCandidate& candidate) {
+  HALFTONE_ASSIGN(const OpenSubject opened, open(job, candidate.path));
+  candidate.activations = opened.activations;
+  HALFTONE_ASSIGN(candidate.records, score_all(job, job.decide, reference, *opened.subject, candidate.contender.name));
   CompareOptions options;
   options.facts = facts_of(candidate);
   HALFTONE_ASSIGN(candidate.comparison, compare(candidate.records, &job.gate, options));
@@ -77,7 +77,7 @@ Status test(ShipJob& job, Scorer& reference, ShipCandidate& candidate) {
 
 // From most bytes to fewest. Small suites stop at the first that does not pass: later tests would use up what n can
 // carry.
-Status test_all(ShipJob& job, Scorer& reference) {
+Status test_all(ShipJob& job, Subject& reference) {
   std::vector<ShipCandidate*> order;
   for (ShipCandidate& candidate : job.candidates)
     if (candidate.contender.fate != Fate::over_budget) order.push_back(&candidate);
@@ -96,11 +96,11 @@ Status test_all(ShipJob& job, Scorer& reference) {
   return {};
 }
 
-Status open_sealed(ShipJob& job, Scorer& reference) {
+Status open_sealed(ShipJob& job, Subject& reference) {
   const ShipCandidate& winner = job.candidates[*job.decision.winner];
   for (PreparedSuite& suite : job.confirm) HALFTONE_TRY(score_reference(suite, reference, job.progress));
-  HALFTONE_ASSIGN(const auto scorer, scorer_of(job, winner.path));
-  HALFTONE_ASSIGN(job.confirm_records, score_all(job, job.confirm, reference, *scorer, winner.contender.name));
+  HALFTONE_ASSIGN(const OpenSubject opened, open(job, winner.path));
+  HALFTONE_ASSIGN(job.confirm_records, score_all(job, job.confirm, reference, *opened.subject, winner.contender.name));
   CompareOptions options;
   options.facts = facts_of(winner);
   HALFTONE_ASSIGN(job.confirm_comparison, compare(job.confirm_records, &job.gate, options));
@@ -141,8 +141,8 @@ Json fixed_of(const ShipJob& job) {
 }
 
 Status check_leakage(const ShipJob& job, const Sequences& calibration) {
-  HALFTONE_ASSIGN(const auto reference, scorer_of(job, job.options.model));
-  HALFTONE_ASSIGN(const auto suites, prepare_all(job, *reference, Split::all));
+  HALFTONE_ASSIGN(const OpenSubject opened, open(job, job.options.model));
+  HALFTONE_ASSIGN(const auto suites, prepare_all(job, *opened.subject, Split::all));
   for (const PreparedSuite& suite : suites) {
     Sequences evaluation;
     for (const std::vector<int>& window : suite.windows) append(window, evaluation);
@@ -158,18 +158,19 @@ Status check_leakage(const ShipJob& job, const Sequences& calibration) {
 }
 
 Status score_and_decide(ShipJob& job, const std::filesystem::path& work) {
-  HALFTONE_ASSIGN(const auto reference, scorer_of(job, job.options.model));
-  job.reference.activations = reference->executor().activations_used();
-  HALFTONE_TRY(prepare(job, *reference));
+  HALFTONE_ASSIGN(const OpenSubject opened, open(job, job.options.model));
+  Subject& reference = *opened.subject;
+  job.reference.activations = opened.activations;
+  HALFTONE_TRY(prepare(job, reference));
   job.fixed = fixed_of(job);
   HALFTONE_TRY(write_file_atomic(work / "fixed.json", job.fixed.dump(1) + "\n"));
   if (job.options.on_fixed) job.options.on_fixed(job.fixed);
-  for (PreparedSuite& suite : job.decide) HALFTONE_TRY(score_reference(suite, *reference, job.progress));
-  HALFTONE_TRY(test_all(job, *reference));
+  for (PreparedSuite& suite : job.decide) HALFTONE_TRY(score_reference(suite, reference, job.progress));
+  HALFTONE_TRY(test_all(job, reference));
   std::vector<Contender> contenders;
   for (const ShipCandidate& candidate : job.candidates) contenders.push_back(candidate.contender);
   job.decision = decide(contenders);
-  if (job.decision.winner && job.split) HALFTONE_TRY(open_sealed(job, *reference));
+  if (job.decision.winner && job.split) HALFTONE_TRY(open_sealed(job, reference));
   job.progress.end();
   return {};
 }

@@ -2,6 +2,7 @@
 #include "ship/speed.h"
 
 #include "bench/bench.h"
+#include "bench/network_bench.h"
 
 namespace halftone {
 
@@ -47,6 +48,31 @@ Result<SpeedReport> measure_speed(const std::vector<std::filesystem::path>& mode
   json.erase("models");
   json.erase("warnings");
   json.erase("earlier_probe");  // of another day
+  report.limits = std::move(json);
+  return report;
+}
+
+Result<SpeedReport> measure_latency(const std::vector<std::filesystem::path>& networks, const SpeedOptions& options,
+                                    Progress& progress) {
+  BenchOptions bench_options;
+  bench_options.rounds = options.rounds;
+  bench_options.threads = options.threads;
+  bench_options.allow_noisy = true;
+  HALFTONE_ASSIGN(const NetworkBenchReport bench_report, bench_networks(networks, bench_options, progress));
+  SpeedReport report;
+  for (const std::string& warning : bench_report.warnings) report.warnings.push_back(with_names(warning, networks));
+  report.settings = bench_report.settings_json();
+  nlohmann::ordered_json json = bench_report.to_json();
+  for (size_t i = 0; i < bench_report.models.size(); ++i) {
+    const NetworkBench& model = bench_report.models[i];
+    const MedianInterval& rate = model.samples_per_second;
+    Speed speed{std::move(json["models"][i]), model.memory.weights_bytes + model.memory.peak_private_bytes, rate.median,
+                rate.low, rate.high};
+    speed.json.erase("model");  // a path in a work folder
+    report.models.push_back(std::move(speed));
+  }
+  json.erase("models");
+  json.erase("warnings");
   report.limits = std::move(json);
   return report;
 }

@@ -20,9 +20,10 @@ struct SpeedOptions {
 
 // What `ship` needs of a bench.
 struct Speed {
-  nlohmann::ordered_json json;                                // the bench's own result for this model
-  int64_t memory_bytes = 0;                                   // mapped weights and peak private memory
-  double decode_median = 0, decode_low = 0, decode_high = 0;  // tokens per second
+  nlohmann::ordered_json json;  // the bench's own result for this model
+  int64_t memory_bytes = 0;     // mapped weights and peak private memory
+  // Tokens per second of decoding; of a network samples per second, one at a time.
+  double decode_median = 0, decode_low = 0, decode_high = 0;
 };
 
 struct SpeedReport {
@@ -35,5 +36,7 @@ struct SpeedReport {
 // A noisy machine is a warning here: the evidence carries it.
 Result<SpeedReport> measure_speed(const std::vector<std::filesystem::path>& models, const SpeedOptions& options,
                                   Progress& progress);
+Result<SpeedReport> measure_latency(const std::vector<std::filesystem::path>& networks, const SpeedOptions& options,
+                                    Progress& progress);
 
 }  // namespace halftone

@@ -116,7 +116,7 @@ Status Importer::add_nodes(const std::vector<NodeMessage>& nodes, Scope& scope) 
   HALFTONE_TRY(declare_outputs(nodes, scope));
   for (const NodeMessage& node : nodes) {
     HALFTONE_TRY(add_node(node, scope));
-    if (draft_.network.nodes.size() > kMostNodes)
+    if (++nodes_read_ > kMostNodes)
       return error("expected at most {} nodes with every function in its place, got more", kMostNodes);
   }
   return {};
@@ -238,6 +238,11 @@ Status Importer::add_function(const FunctionMessage& function, const NodeMessage
   body.depth = scope.depth + 1;
   HALFTONE_TRY(read_opsets(function.opsets, body));
   HALFTONE_ASSIGN(body.parameters, attributes_of(node, scope));
+  for (const auto& [name, attribute] : body.parameters) {
+    const bool known = std::ranges::find(function.parameters, name) != function.parameters.end() ||
+                       std::ranges::find(function.defaults, name, &AttributeMessage::name) != function.defaults.end();
+    if (!known) missing(fmt::format("{} with attribute {}", node.type, name), body.prefix);
+  }
   for (const AttributeMessage& attribute : function.defaults) body.parameters.emplace(attribute.name, &attribute);
   if (inputs.size() > function.inputs.size() || outputs.size() > function.outputs.size())
     return error("node {}: expected at most {} inputs and {} outputs of the function {}, got {} and {}", name_of(node),

@@ -66,6 +66,7 @@ class Importer {
   TensorLoader loader_;
   Draft draft_;
   std::map<std::string, Missing> missing_;
+  size_t nodes_read_ = 0;  // with every function in its place
 };
 
 // How messages name a node: its name, or what it makes.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace halftone::onnx {
 namespace {
@@ -11,18 +12,32 @@ constexpr std::array<std::string_view, 10> kKindNames = {"nothing",  "a number",
                                                          "a tensor", "a graph",       "numbers",    "integers",
                                                          "texts",    "something else"};
 
+// Beyond the range of an integer type its nearest number.
 template <class T>
 Tensor filled(DType type, double value) {
-  const T element = static_cast<T>(value);
-  return Tensor::of<T>(type, {}, std::span(&element, 1));
+  if constexpr (std::is_integral_v<T>) {
+    constexpr double kLeast = static_cast<double>(std::numeric_limits<T>::min());
+    constexpr double kMost = static_cast<double>(std::numeric_limits<T>::max());
+    const T element = value >= kMost    ? std::numeric_limits<T>::max()
+                      : value <= kLeast ? std::numeric_limits<T>::min()
+                                        : static_cast<T>(value);
+    return Tensor::of<T>(type, {}, std::span(&element, 1));
+  } else {
+    const T element = static_cast<T>(value);
+    return Tensor::of<T>(type, {}, std::span(&element, 1));
+  }
 }
 
 }  // namespace
 
 ValueId Draft::add_value(std::string_view hint) {
   std::string name(hint);
-  for (int n = 1; names_.contains(name); ++n) name = fmt::format("{}/{}", hint, n);
-  names_.insert(name);
+  if (const auto taken = names_.find(name); taken != names_.end()) {
+    do {
+      name = fmt::format("{}/{}", hint, taken->second++);
+    } while (names_.contains(name));
+  }
+  names_.emplace(name, 1);
   network.values.push_back(std::move(name));
   types_.emplace_back();
   return static_cast<ValueId>(network.values.size()) - 1;

@@ -39,7 +39,7 @@ class Draft {
 
  private:
   std::vector<network::MaybeType> types_;
-  std::set<std::string, std::less<>> names_;
+  std::map<std::string, int, std::less<>> names_;  // and the next suffix that makes another of it
 };
 
 // Getters of attributes keep the first error, which the importer reads when the node is made; they return the default

@@ -139,9 +139,10 @@ Status matmul_n_bits(Lowering& node) {
   if (node.in(4) != kNoValue) return unsupported("g_idx");
   const Tensor* packed = node.constant(node.in(1));
   if (packed == nullptr) return unsupported("codes that are known only when it runs");
-  constexpr int64_t kMost = int64_t{1} << 31;
-  if (k < 1 || n < 1 || block < 1 || k > kMost || n > kMost || block > kMost)
-    return invalid_input("expected positive sizes, got K {}, N {}, block_size {}", k, n, block);
+  constexpr int64_t kMost = int64_t{1} << 30;
+  if (k < 1 || n < 1 || block < 1 || k > kMost || n > kMost || block > kMost || block * bits % 8 != 0)
+    return invalid_input("expected positive sizes and blocks of whole bytes, got K {}, N {}, block_size {}", k, n,
+                         block);
   const int64_t blocks = (k + block - 1) / block, stride = blocks * block * bits / 8;
   if (packed->type() != DType::u8 || packed->size_bytes() != n * stride)
     return invalid_input("codes: expected {} rows of {} bytes (u8), got {} of {}", n, stride, text_of(packed->shape()),

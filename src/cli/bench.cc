@@ -3,15 +3,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/atomic_write.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "bench/network_bench.h"
 #include "bench/page/profile_page.h"
 #include "cli/bench_table.h"
+#include "cli/figures.h"
 #include "cli/shell.h"
+#include "cli/table.h"
 #include "device/limits.h"
+#include "formats/network/network_file.h"
 
 namespace halftone::cli {
 
@@ -45,6 +50,30 @@ Result<int> run_probe(Shell& shell) {
   return kDone;
 }
 
+std::string network_table(const NetworkBenchReport& report, bool colour) {
+  Table table({"", ">file", ">private", ">load", ">one sample", ">samples/s [95 %]"});
+  for (const NetworkBench& model : report.models) {
+    const MedianInterval& speed = model.samples_per_second;
+    table.row({{std::filesystem::path(model.model).stem().string(), Colour::bold},
+               {format_bytes(model.memory.weights_bytes)},
+               {format_bytes(model.memory.peak_private_bytes)},
+               {format_seconds(model.load_seconds)},
+               {format_seconds(model.latency_seconds.median)},
+               {fmt::format("{} [{}, {}]", rate(speed.median), rate(speed.low), rate(speed.high))}});
+  }
+  return table.render(colour);
+}
+
+Result<int> run_networks(Shell& shell, const BenchArguments& arguments,
+                         const std::vector<std::filesystem::path>& paths) {
+  HALFTONE_ASSIGN(const NetworkBenchReport report, bench_networks(paths, arguments.options, shell.progress()));
+  shell.progress().end();
+  shell.print(network_table(report, shell.colour()));
+  for (const std::string& warning : report.warnings) shell.note("warning: " + warning);
+  HALFTONE_TRY(shell.write_json(report.settings_json(), report.to_json()));
+  return kDone;
+}
+
 Result<int> run(Shell& shell, BenchArguments arguments) {
   if (arguments.probe) return run_probe(shell);
   if (arguments.models.empty()) {
@@ -56,6 +85,10 @@ Result<int> run(Shell& shell, BenchArguments arguments) {
   arguments.options.threads = shell.threads;
   arguments.options.profile = arguments.options.profile || !arguments.page.empty();
   const std::vector<std::filesystem::path> paths(arguments.models.begin(), arguments.models.end());
+  const auto networks = std::count_if(paths.begin(), paths.end(), is_network);
+  if (networks == static_cast<std::ptrdiff_t>(paths.size())) return run_networks(shell, arguments, paths);
+  if (networks > 0)
+    return invalid_input("[bench] expected models of one kind, got networks and language models; measure them apart");
   HALFTONE_ASSIGN(const BenchReport report, bench(paths, arguments.options, shell.progress()));
   shell.progress().end();
   shell.print(bench_table(report, shell.colour()));

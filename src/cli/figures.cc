@@ -31,8 +31,8 @@ std::string megabytes(const Json& bytes) {
 }
 
 std::string rate(const Json& tokens_per_second) {
-  if (!tokens_per_second.is_number()) return "-";
-  const double value = tokens_per_second.get<double>();
+  const double value = tokens_per_second.is_number() ? tokens_per_second.get<double>() : NAN;
+  if (!std::isfinite(value)) return "-";
   return value >= 100 ? format_count(static_cast<int64_t>(std::llround(value))) : fmt::format("{:.1f}", value);
 }
 

@@ -46,6 +46,13 @@ std::string check_table(const Json& gate, bool colour) {
   return out;
 }
 
+// What slices count: those of labelled samples alone exist.
+std::string labelled_unit(const Json& comparison) {
+  for (const auto& [name, row] : comparison["metrics"].items())
+    if (row["n_unit"] != "tokens") return row["n_unit"];
+  return "";
+}
+
 std::string metric_table(const Json& comparison, bool colour) {
   Table table({"metric", ">float", ">candidate", ">change [95 %]", ">n", ""});
   for (const auto& [name, row] : comparison["metrics"].items())
@@ -61,7 +68,7 @@ std::string metric_table(const Json& comparison, bool colour) {
                {share(slice["candidate"])},
                {change_cell("choice_accuracy", slice)},
                {format_count(slice["n"].get<int64_t>())},
-               {"questions"}});
+               {labelled_unit(comparison)}});
   return table.render(colour);
 }
 

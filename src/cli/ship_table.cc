@@ -53,7 +53,8 @@ std::string candidates(const Json& results, bool colour) {
     checks.push_back(&check);
     headers.push_back(">" + check["label"].get<std::string>());
   }
-  headers.insert(headers.end(), {">decode tok/s", ">memory", "verdict"});
+  const SpeedStyle speed = speed_style(results["candidates"][0]);
+  headers.insert(headers.end(), {fmt::format(">{} {}", speed.name, speed.unit), ">memory", "verdict"});
   Table table(headers);
   const Json& winner = results["decision"]["winner"];
   for (const Json& candidate : results["candidates"]) {
@@ -65,7 +66,7 @@ std::string candidates(const Json& results, bool colour) {
       row.push_back(check ? Table::Cell{check_value(*check), verdict_colour((*check)["verdict"].get<std::string>())}
                           : Table::Cell{});
     }
-    row.push_back({rate(candidate["speed"]["decode"]["tokens_per_second"]["median"])});
+    row.push_back({rate(speed_of(candidate))});
     row.push_back({format_bytes(candidate["speed"]["memory"]["weights_bytes"].get<int64_t>() +
                                 candidate["speed"]["memory"]["peak_private_bytes"].get<int64_t>())});
     row.push_back({candidate["name"] == winner ? verdict + ", smallest"

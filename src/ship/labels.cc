@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "validate/quantities.h"
 
@@ -83,6 +84,19 @@ std::string_view primary_metric_of(Task task) {
   return has_answers(task)          ? accuracy_metric(task)
          : task == Task::divergence ? "top_token_agreement"
                                     : "log_perplexity";
+}
+
+SpeedStyle speed_style(const nlohmann::ordered_json& candidate) {
+  const auto speed = candidate.find("speed");
+  return speed != candidate.end() && speed->contains("latency")
+             ? SpeedStyle{"speed/latency/samples_per_second", "one at a time", "samples/s"}
+             : SpeedStyle{"speed/decode/tokens_per_second", "decode", "tok/s"};
+}
+
+double speed_of(const nlohmann::ordered_json& candidate) {
+  const nlohmann::ordered_json::json_pointer median("/" + std::string(speed_style(candidate).path) + "/median");
+  return candidate.contains(median) && candidate[median].is_number() ? candidate[median].get<double>()
+                                                                     : std::numeric_limits<double>::quiet_NaN();
 }
 
 std::string_view tail_metric_of(Task task) {

@@ -2,6 +2,7 @@
 // What metrics are called on pages and in tables.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
@@ -25,5 +26,12 @@ std::string check_label(std::string_view metric, std::string_view slice);
 // What a table shows first for a task, and whose tail matters.
 std::string_view primary_metric_of(Task task);
 std::string_view tail_metric_of(Task task);
+
+// The rate that stands for speed: decoding for language models, single samples for networks.
+struct SpeedStyle {
+  std::string_view path, name, unit;  // of a candidate's JSON: an object of median, low, high; "decode"; "tok/s"
+};
+SpeedStyle speed_style(const nlohmann::ordered_json& candidate);
+double speed_of(const nlohmann::ordered_json& candidate);  // its median; NaN: not measured
 
 }  // namespace halftone

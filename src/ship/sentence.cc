@@ -43,9 +43,8 @@ std::string ships(const Json& results, const Json& best) {
   const Json& reference = results["candidates"][0];
   const double smaller = reference["bytes"].get<double>() / std::max(1.0, best["bytes"].get<double>());
   std::string out = fmt::format("{} ships: {} times smaller", best["name"].get<std::string>(), ratio(smaller));
-  const auto decode = [](const Json& of) { return of["speed"]["decode"]["tokens_per_second"]["median"].get<double>(); };
-  if (decode(reference) > 0) {
-    const double faster = decode(best) / decode(reference);
+  if (speed_of(reference) > 0) {
+    const double faster = speed_of(best) / speed_of(reference);
     out += faster >= 1.05
                ? fmt::format(" and {} times faster than {}.", ratio(faster), reference["name"].get<std::string>())
            : faster <= 0.95 ? fmt::format(" than {}, at {} times its speed.", reference["name"].get<std::string>(),

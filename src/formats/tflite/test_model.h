@@ -21,9 +21,9 @@ struct TestOption {
 
 struct TestTensor {
   std::string name;
-  std::vector<int32_t> shape;
+  std::vector<int32_t> shape = {};
   Element element = Element::f32;
-  std::string data;  // empty: no constant
+  std::string data = {};  // empty: no constant
   std::vector<float> scales = {};
   std::vector<int64_t> zero_points = {};
   int32_t axis = 0;

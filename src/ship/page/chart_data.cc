@@ -41,7 +41,7 @@ void add_tradeoff(const Json& report, Json& out) {
     const bool base = flag(candidate, "reference");
     const double tail = base ? 0 : number(candidate, path);
     if (!std::isfinite(tail)) continue;
-    const double decode = number(candidate, "speed/decode/tokens_per_second/median");
+    const double decode = speed_of(candidate);
     top = std::max(top, tail);
     if (std::isfinite(decode)) fastest = std::max(fastest, decode);
     static const std::set<std::string> kKnown = {"reference", "pass", "inconclusive", "fail"};
@@ -53,7 +53,7 @@ void add_tradeoff(const Json& report, Json& out) {
                       {"tail", std::max(tail, 0.0)},
                       {"tail_text", value_text(metric, tail)},
                       {"decode", std::isfinite(decode) ? decode : 0},
-                      {"decode_text", rate_text(decode) + " tok/s"},
+                      {"decode_text", fmt::format("{} {}", rate_text(decode), speed_style(candidate).unit)},
                       {"verdict", verdict},
                       {"frontier", on_frontier(report, candidate, path)},
                       {"right_half", static_cast<double>(integer(candidate, "bytes")) > 0.6 * largest}});

@@ -24,8 +24,6 @@ std::string figure(std::string_view title, std::string_view big, std::string_vie
                      title, big, small);
 }
 
-double decode_rate(const Json& candidate) { return number(candidate, "speed/decode/tokens_per_second/median"); }
-
 std::string change_figure(const std::string& metric, const Json& row) {
   if (!metric_style(metric).own_value) return value_text(metric, number(row, "delta"));
   return change_text(metric, number(row, "delta")) + (metric_style(metric).unit == "fraction" ? " points" : "");
@@ -53,10 +51,14 @@ std::string figures(const Json& report) {
     out += figure(escape(metric_style(metric).label), change_figure(metric, result),
                   fmt::format("{} on {} {}", interval_text(metric, result), format_count(integer(result, "n")),
                               escape(text(result, "n_unit"))));
-  if (std::isfinite(decode_rate(best)))
-    out += figure("Decode", rate_text(decode_rate(best)) + " tok/s",
-                  fmt::format("{} as {}; {:.0f}&nbsp;% of measured bandwidth", rate_text(decode_rate(base)),
-                              escape(text(base, "name")), 100 * number(best, "speed/decode/bandwidth_fraction")));
+  if (std::isfinite(speed_of(best))) {
+    const double fraction = number(best, "speed/decode/bandwidth_fraction");
+    out += figure(
+        "Speed, " + std::string(speed_style(best).name),
+        fmt::format("{} {}", rate_text(speed_of(best)), speed_style(best).unit),
+        fmt::format("{} as {}", rate_text(speed_of(base)), escape(text(base, "name"))) +
+            (std::isfinite(fraction) ? fmt::format("; {:.0f}&nbsp;% of measured bandwidth", 100 * fraction) : ""));
+  }
   const Json& sealed = at(report, "results/confirm/quality/metrics/" + metric);
   if (!sealed.is_null())
     out +=

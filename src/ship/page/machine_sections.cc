@@ -61,7 +61,24 @@ std::string warnings(const Json& report) {
 
 }  // namespace
 
+std::string latency_section(const Json& report) {
+  Table table({{"recipe"}, {"load", true}, {"one sample", true}, {"samples/s", true}, {"private memory", true}});
+  for (const Json& candidate : at(report, "results/candidates")) {
+    const Json& speed = at(candidate, "speed");
+    if (speed.is_null()) continue;
+    table.row({fmt::format("<b>{}</b>", escape(text(candidate, "name"))), duration(number(speed, "load_seconds")),
+               duration(number(speed, "latency/seconds/median")), interval(at(speed, "latency/samples_per_second")),
+               bytes_text(integer(speed, "memory/peak_private_bytes"))});
+  }
+  return fmt::format(
+      R"(<h2 id="speed">Speed and memory</h2><p class="note">One sample at a time on this machine, models in turn round by
+round, after warming up; medians with 95&nbsp;% intervals.</p>{})",
+      table.html());
+}
+
 std::string speed_section(const Json& report) {
+  const Json& candidates = at(report, "results/candidates");
+  if (!candidates.empty() && at(candidates.at(0), "speed").contains("latency")) return latency_section(report);
   Table table({{"recipe"},
                {"load", true},
                {"first token", true},

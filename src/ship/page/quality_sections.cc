@@ -96,7 +96,7 @@ std::vector<std::string> candidate_row(const Json& report, const Json& candidate
     cells.push_back(base || tails.is_null() ? ""
                                             : with_sub(value_text(tail, number(tails, "p99")),
                                                        "max " + value_text(tail, number(tails, "max"))));
-  const Json& decode = at(candidate, "speed/decode/tokens_per_second");
+  const Json& decode = at(candidate, speed_style(candidate).path);
   cells.push_back(decode.is_null() ? ""
                                    : with_sub(rate_text(number(decode, "median")),
                                               fmt::format("[{}, {}]", rate_text(number(decode, "low")),
@@ -180,7 +180,8 @@ std::string candidates_section(const Json& report) {
   columns.push_back({std::string(score.label) + (score.own_value ? ", change [95\u00a0%]" : " [95\u00a0%]"), true});
   for (const Json* check : shown_checks(report)) columns.push_back({limit_header(report, *check), true});
   if (shows_tail(report)) columns.push_back({"p99 of samples", true});
-  columns.push_back({"decode tok/s", true});
+  const SpeedStyle speed = speed_style(at(report, "results/candidates").at(0));
+  columns.push_back({fmt::format("{} {}", speed.name, speed.unit), true});
   columns.push_back({"memory", true});
   columns.push_back({"verdict"});
   Table table(columns, "cards dense");

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 namespace halftone {
@@ -28,6 +29,10 @@ MedianInterval median_interval(std::span<const double> values) {
   std::sort(sorted.begin(), sorted.end());
   const size_t n = sorted.size(), k = rank_of_bound(n);
   return {(sorted[(n - 1) / 2] + sorted[n / 2]) / 2, sorted[k - 1], sorted[n - k]};
+}
+
+nlohmann::ordered_json to_json(const MedianInterval& interval) {
+  return {{"median", interval.median}, {"low", interval.low}, {"high", interval.high}};
 }
 
 }  // namespace halftone

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 
 namespace halftone {
@@ -13,5 +14,6 @@ struct MedianInterval {
 // distribution. Fewer than 6 values carry no 95 % interval: then low and high are the extremes (n = 5: 94 %).
 // All zeros for no values.
 MedianInterval median_interval(std::span<const double> values);
+nlohmann::ordered_json to_json(const MedianInterval& interval);
 
 }  // namespace halftone

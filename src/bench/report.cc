@@ -8,25 +8,21 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json json_of(const MedianInterval& interval) {
-  return {{"median", interval.median}, {"low", interval.low}, {"high", interval.high}};
-}
-
 Json json_of(const PhaseResult& phase) {
   return {{"tokens", phase.tokens},
           {"seconds_samples", phase.seconds_samples},
-          {"tokens_per_second", json_of(phase.tokens_per_second)},
+          {"tokens_per_second", to_json(phase.tokens_per_second)},
           {"bytes_per_token", phase.bytes_per_token},
           {"bandwidth_fraction", phase.bandwidth_fraction.median},
-          {"bandwidth_fraction_interval", json_of(phase.bandwidth_fraction)},
+          {"bandwidth_fraction_interval", to_json(phase.bandwidth_fraction)},
           {"peak_fraction", phase.peak_fraction.median},
-          {"peak_fraction_interval", json_of(phase.peak_fraction)}};
+          {"peak_fraction_interval", to_json(phase.peak_fraction)}};
 }
 
 Json json_of(const LinearResult& linear) {
   return {{"operations", linear.operations},
-          {"peak_fraction", json_of(linear.peak_fraction)},
-          {"peak_fraction_end_to_end", json_of(linear.peak_fraction_end_to_end)}};
+          {"peak_fraction", to_json(linear.peak_fraction)},
+          {"peak_fraction_end_to_end", to_json(linear.peak_fraction_end_to_end)}};
 }
 
 Json json_of(const std::vector<VerifyResult>& results) {
@@ -34,8 +30,8 @@ Json json_of(const std::vector<VerifyResult>& results) {
   for (const VerifyResult& verify : results) {
     list.push_back({{"activations", verify.activations},
                     {"tokens", verify.tokens},
-                    {"seconds", json_of(verify.seconds)},
-                    {"ratio_to_one", json_of(verify.ratio_to_one)}});
+                    {"seconds", to_json(verify.seconds)},
+                    {"ratio_to_one", to_json(verify.ratio_to_one)}});
   }
   return list;
 }
@@ -55,8 +51,8 @@ Json json_of(const ModelBench& model) {
                {"context_tokens", model.context_tokens},
                {"import_seconds", model.import_seconds},
                {"load_seconds", model.load_seconds},
-               {"load_to_first_token_seconds", json_of(model.load_to_first_token_seconds)},
-               {"first_token_seconds", json_of(model.first_token_seconds)},
+               {"load_to_first_token_seconds", to_json(model.load_to_first_token_seconds)},
+               {"first_token_seconds", to_json(model.first_token_seconds)},
                {"prefill", json_of(model.prefill)},
                {"prefill_linear", json_of(model.linear)},
                {"decode", json_of(model.decode)},

@@ -9,7 +9,7 @@
 #include "base/atomic_write.h"
 #include "base/error.h"
 #include "base/units.h"
-#include "bench/network_bench.h"
+#include "bench/latency.h"
 #include "bench/page/profile_page.h"
 #include "cli/bench_table.h"
 #include "cli/figures.h"

@@ -66,7 +66,7 @@ std::string candidates(const Json& results, bool colour) {
       row.push_back(check ? Table::Cell{check_value(*check), verdict_colour((*check)["verdict"].get<std::string>())}
                           : Table::Cell{});
     }
-    row.push_back({rate(speed_of(candidate))});
+    row.push_back({rate(halftone::speed_of(candidate))});
     row.push_back({format_bytes(candidate["speed"]["memory"]["weights_bytes"].get<int64_t>() +
                                 candidate["speed"]["memory"]["peak_private_bytes"].get<int64_t>())});
     row.push_back({candidate["name"] == winner ? verdict + ", smallest"

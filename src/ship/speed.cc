@@ -2,7 +2,7 @@
 #include "ship/speed.h"
 
 #include "bench/bench.h"
-#include "bench/network_bench.h"
+#include "bench/latency.h"
 
 namespace halftone {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/network_bench.h"
+#include "bench/latency.h"
 
 #include <fmt/format.h>
 
@@ -23,14 +23,14 @@ constexpr double kLeastRoundSeconds =
     0.05;  // a run of a small network is shorter than what a clock and a scheduler disturb
 constexpr int kWarmRuns = 3;
 
-struct Entry {
+struct LoadedNetwork {
   NetworkFile file;
   std::unique_ptr<ThreadPool> pool;
   std::unique_ptr<network::Runner> runner;
   std::vector<Tensor> inputs;
 };
 
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double elapsed(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 Result<Tensor> random_input(const network::Port& port, const std::string& name, Rng& rng) {
   if (!port.has_shape)
@@ -48,8 +48,8 @@ Result<Tensor> random_input(const network::Port& port, const std::string& name, 
   return input;
 }
 
-Result<Entry> load(const std::filesystem::path& path, int threads) {
-  Entry entry;
+Result<LoadedNetwork> load_network(const std::filesystem::path& path, int threads) {
+  LoadedNetwork entry;
   HALFTONE_ASSIGN(entry.file, open_network(path));
   entry.pool = std::make_unique<ThreadPool>(threads);
   entry.runner = std::make_unique<network::Runner>(entry.file.network, *entry.pool);
@@ -61,23 +61,23 @@ Result<Entry> load(const std::filesystem::path& path, int threads) {
   return entry;
 }
 
-Status run_once(Entry& entry) {
+Status run_once(LoadedNetwork& entry) {
   const auto outputs = entry.runner->run(entry.inputs);
   return outputs.ok() ? Status() : outputs.status();
 }
 
 // Loads, then the peaks of memory of a first run, alone in the process.
-Result<Entry> load_measured(const std::filesystem::path& path, int threads, int rounds, NetworkBench& result) {
+Result<LoadedNetwork> load_measured(const std::filesystem::path& path, int threads, int rounds, NetworkBench& result) {
   std::vector<double> loads;
   for (int i = 0; i < rounds; ++i) {
     const auto begin = Clock::now();
-    HALFTONE_ASSIGN([[maybe_unused]] const Entry loaded, load(path, threads));
-    loads.push_back(seconds_since(begin));
+    HALFTONE_ASSIGN([[maybe_unused]] const LoadedNetwork loaded, load_network(path, threads));
+    loads.push_back(elapsed(begin));
   }
   result.load_seconds = median_interval(loads).median;
   release_freed_memory();
   MemoryPeak peak;
-  HALFTONE_ASSIGN(Entry entry, load(path, threads));
+  HALFTONE_ASSIGN(LoadedNetwork entry, load_network(path, threads));
   for (int i = 0; i < kWarmRuns; ++i) HALFTONE_TRY(run_once(entry));
   const auto peaks = peak.stop();
   result.memory.weights_bytes = entry.file.bytes_on_disk;
@@ -86,24 +86,20 @@ Result<Entry> load_measured(const std::filesystem::path& path, int threads, int 
   return entry;
 }
 
-Result<double> round_seconds(Entry& entry) {
+Result<double> round_seconds(LoadedNetwork& entry) {
   const auto begin = Clock::now();
   int64_t runs = 0;
   double spent = 0;
   while (spent < kLeastRoundSeconds) {
     HALFTONE_TRY(run_once(entry));
     ++runs;
-    spent = seconds_since(begin);
+    spent = elapsed(begin);
   }
   return spent / static_cast<double>(runs);
 }
 
 Status at_model(const std::filesystem::path& path, const Status& status) {
   return Status(status.code(), fmt::format("[bench] {}: {}", path.string(), status.message()));
-}
-
-nlohmann::ordered_json json_of(const MedianInterval& interval) {
-  return {{"median", interval.median}, {"low", interval.low}, {"high", interval.high}};
 }
 
 }  // namespace
@@ -117,12 +113,12 @@ Result<NetworkBenchReport> bench_networks(const std::vector<std::filesystem::pat
   report.isa = name_of(isa);
   HALFTONE_TRY(check_machine(options, report.warnings));
   const int threads = options.threads > 0 ? options.threads : available_cores();
-  std::vector<Entry> entries;
+  std::vector<LoadedNetwork> entries;
   for (const auto& path : models) {
     NetworkBench& result = report.models.emplace_back();
     result.model = path.string();
     result.threads = threads;
-    Result<Entry> entry = load_measured(path, threads, options.rounds, result);
+    Result<LoadedNetwork> entry = load_measured(path, threads, options.rounds, result);
     if (!entry.ok()) return at_model(path, entry.status());
     entries.push_back(*std::move(entry));
   }
@@ -157,8 +153,8 @@ nlohmann::ordered_json NetworkBenchReport::to_json() const {
                     {"load_seconds", model.load_seconds},
                     {"latency",
                      {{"seconds_samples", model.seconds_samples},
-                      {"seconds", json_of(model.latency_seconds)},
-                      {"samples_per_second", json_of(model.samples_per_second)}}},
+                      {"seconds", halftone::to_json(model.latency_seconds)},
+                      {"samples_per_second", halftone::to_json(model.samples_per_second)}}},
                     {"memory",
                      {{"weights_bytes", model.memory.weights_bytes},
                       {"peak_private_bytes", model.memory.peak_private_bytes},

@@ -104,16 +104,20 @@ Json confirm_json(const ShipJob& job) {
 Json not_measured(const ShipJob& job) {
   Json out = {"other machines and phones: every speed and memory figure is from the machine below", "energy and heat"};
   int64_t longest = 0;
-  bool text = false;
+  bool text = false, classes = false;
   for (const auto* part : {&job.decide, &job.confirm})
     for (const PreparedSuite& suite : *part) {
       text = text || !has_answers(suite.spec.task);
+      classes = classes || suite.spec.task == Task::classify;
       for (const auto& window : suite.windows) longest = std::max(longest, static_cast<int64_t>(window.size()));
       for (const ChoiceItem& item : suite.items)
         longest = std::max(longest, static_cast<int64_t>(item.prefix.size() + item.continuations[0].size()));
     }
-  out.push_back(fmt::format("contexts longer than {} tokens: no sample has one", longest));
-  if (!text) out.push_back("free-running text: the suite asks questions with given answers");
+  if (classes)
+    out.push_back("several samples at a time: speed is that of one after the other");
+  else
+    out.push_back(fmt::format("contexts longer than {} tokens: no sample has one", longest));
+  if (!text && !classes) out.push_back("free-running text: the suite asks questions with given answers");
   out.push_back("inputs unlike the suite's");
   out.push_back("other activation paths than the one in the settings");
   return out;

@@ -33,7 +33,7 @@
     var x = { field: "bytes_mb", type: "quantitative", title: "Weights on disk, MB", scale: { zero: true, nice: true }, axis: { grid: true, tickCount: narrow() ? 4 : 7 } };
     var y = { field: "tail", type: "quantitative", title: data.tail_title, scale: { type: "symlog", constant: 0.01, domain: [0, data.tail_top] },
               axis: { grid: true, values: data.tail_ticks, format: data.tail_format } };
-    var size = { field: "decode", type: "quantitative", title: "Decode, tokens/s", scale: { zero: true, range: [50, 600] },
+    var size = { field: "decode", type: "quantitative", title: data.speed_title, scale: { zero: true, range: [50, 600] },
                  legend: narrow() ? null : { orient: "right", direction: "vertical", columns: 1, values: data.decode_ticks, symbolFillColor: "transparent", symbolStrokeColor: css("--soft") } };
     return {
       height: narrow() ? 270 : 340, width: "container", data: { values: data.tradeoff },
@@ -43,7 +43,7 @@
         { mark: { type: "point", filled: true, opacity: 0.85, stroke: css("--paper"), strokeWidth: 1.5 },
           encoding: { size: size, color: { field: "verdict", type: "nominal", scale: verdictScale(), title: null, legend: { values: data.verdicts_present } },
                       tooltip: [{ field: "name", title: "recipe" }, { field: "bytes_text", title: "bytes" }, { field: "tail_text", title: data.tail_title },
-                                { field: "decode_text", title: "decode" }, { field: "verdict" }] } },
+                                { field: "decode_text", title: "speed" }, { field: "verdict" }] } },
         { mark: { type: "text", align: "left", baseline: "bottom", dx: 9, dy: -7, fontWeight: 600 }, transform: [{ filter: "!datum.right_half" }], encoding: { text: { field: "name" } } },
         { mark: { type: "text", align: "right", baseline: "bottom", dx: 2, dy: -11, fontWeight: 600 }, transform: [{ filter: "datum.right_half" }], encoding: { text: { field: "name" } } }
       ]

@@ -195,7 +195,7 @@ brackets are 95&nbsp;% intervals.</p>)",
       escape(text(reference(report), "name", "the float model")));
   out += table.html() + reasons(report);
   out +=
-      R"(<figure><h3>What each byte buys</h3><div class="chart" id="chart-tradeoff"></div><figcaption>Smaller and lower is better; a bigger dot decodes faster.
+      R"(<figure><h3>What each byte buys</h3><div class="chart" id="chart-tradeoff"></div><figcaption>Smaller and lower is better; a bigger dot is faster.
 The dashed line joins the candidates that no other beats on both bytes and tail.</figcaption></figure>)";
   if (const std::string drawn = change_chart(report); !drawn.empty())
     out += fmt::format(

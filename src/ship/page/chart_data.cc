@@ -65,7 +65,7 @@ void add_tradeoff(const Json& report, Json& out) {
     if (tick <= std::max(top * 1.25, 0.02)) out["tail_ticks"].push_back(tick);
   const double step = fastest > 0 ? std::pow(10, std::floor(std::log10(fastest))) : 1;
   out["decode_ticks"] = {step / 2, step, std::max(std::floor(fastest / step), 2.0) * step};
-  const SpeedStyle speed = speed_style(at(report, "results/candidates").at(0));
+  const SpeedStyle speed = speed_style(reference(report));
   out["speed_title"] = speed.name == "decode" ? "Decode, tokens/s" : fmt::format("Speed, {}", speed.unit);
   out["verdicts_present"] = present;
 }

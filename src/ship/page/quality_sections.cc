@@ -180,7 +180,7 @@ std::string candidates_section(const Json& report) {
   columns.push_back({std::string(score.label) + (score.own_value ? ", change [95\u00a0%]" : " [95\u00a0%]"), true});
   for (const Json* check : shown_checks(report)) columns.push_back({limit_header(report, *check), true});
   if (shows_tail(report)) columns.push_back({"p99 of samples", true});
-  const SpeedStyle speed = speed_style(at(report, "results/candidates").at(0));
+  const SpeedStyle speed = speed_style(reference(report));
   columns.push_back({fmt::format("{} {}", speed.name, speed.unit), true});
   columns.push_back({"memory", true});
   columns.push_back({"verdict"});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file linked into the binary: HALFTONE_EMBED(name, "path") defines std::string_view halftone::page::name(). `.incbin` instead of
-// generated arrays: no generator, no megabytes of source, and every assembler we build with has it. The file that uses it names
-// its assets in room.cmake (OBJECT_DEPENDS), or changes to them are not noticed.
+// A file linked into the binary: HALFTONE_EMBED(name, "path") defines std::string_view halftone::page::name().
+// `.incbin` instead of generated arrays: no generator, no megabytes of source, and every assembler we build with has
+// it. The file that uses it names its assets in room.cmake (OBJECT_DEPENDS), or changes to them are not noticed.
 #pragma once
 
 #include <cstddef>

@@ -50,7 +50,8 @@ TEST_F(Limits, AnotherMachineOrADamagedFileIsNothing) {
   MachineLimits limits = some();
   const auto file = store_limits(limits);
   ASSERT_TRUE(file.ok());
-  for (const std::string& content : {std::string("{"), std::string("{}"), to_json(limits).dump().replace(2, 3, "gpu")}) {
+  for (const std::string& content :
+       {std::string("{"), std::string("{}"), to_json(limits).dump().replace(2, 3, "gpu")}) {
     std::ofstream(*file) << content;
     EXPECT_FALSE(cached_limits()) << content;
   }

@@ -29,10 +29,12 @@ struct MemoryCounters {
 };
 std::optional<MemoryCounters> memory_counters();
 
-// Gives memory that was freed back to the system, where an allocator keeps it; else what one model freed would count as the next's.
+// Gives memory that was freed back to the system, where an allocator keeps it; else what one model freed would count as
+// the next's.
 void release_freed_memory();
 
-// Samples private and mapped bytes from a thread of its own (every 2 ms) and keeps the peaks. Zeros where the system gives none.
+// Samples private and mapped bytes from a thread of its own (every 2 ms) and keeps the peaks. Zeros where the system
+// gives none.
 class MemoryPeak {
  public:
   MemoryPeak();
@@ -52,8 +54,8 @@ class MemoryPeak {
 // What the system is busy with besides us, over the sampling interval.
 struct LoadState {
   double load_average_1min = 0;
-  double other_cpu_fraction = 0;  // other processes' share of all cores, time stolen by a hypervisor included
-  bool swapping = false;          // pages went to or came from swap
+  double other_cpu_fraction = 0;          // other processes' share of all cores, time stolen by a hypervisor included
+  bool swapping = false;                  // pages went to or came from swap
   std::optional<double> frequency_limit;  // allowed over possible clock of core 0: 1 is unthrottled
   std::optional<bool> on_battery;
 };

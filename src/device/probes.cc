@@ -50,8 +50,8 @@ bool has_bf16_dot(const ProbeLoops& loops) {
 #endif
 }
 
-// Operations per second of `loop`, the best of the passes. Work is dealt in pieces smaller than a pass, so that a thread
-// that another process holds up does not decide the time.
+// Operations per second of `loop`, the best of the passes. Work is dealt in pieces smaller than a pass, so that a
+// thread that another process holds up does not decide the time.
 double peak_of(const std::function<void(int64_t)>& loop, int64_t operations, ThreadPool& pool, int passes) {
   int64_t iterations = 1000;
   double elapsed = seconds_of([&] { loop(iterations); });
@@ -111,7 +111,9 @@ ComputePeaks measure_compute_peaks(ThreadPool& pool, int passes) {
   const ProbeLoops& loops = best_loops();
   ComputePeaks peaks;
   const auto f32 = [&](int64_t n) { sink.fetch_add(loops.f32_fma(n) > 0 ? 1 : 0, std::memory_order_relaxed); };
-  const auto int8 = [&](int64_t n) { sink.fetch_add(static_cast<uint64_t>(loops.int8_dot(n)), std::memory_order_relaxed); };
+  const auto int8 = [&](int64_t n) {
+    sink.fetch_add(static_cast<uint64_t>(loops.int8_dot(n)), std::memory_order_relaxed);
+  };
   peaks.f32_fma = peak_of(f32, loops.f32_operations, pool, passes);
   peaks.int8_dot = peak_of(int8, loops.int8_operations, pool, passes);
   if (has_bf16_dot(loops)) {

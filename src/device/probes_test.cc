@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bounds here are loose on purpose: they catch a loop that was optimised away or a wrong factor, on any machine however loaded.
+// Bounds here are loose on purpose: they catch a loop that was optimised away or a wrong factor, on any machine however
+// loaded.
 #include "device/probes.h"
 
 #include <gtest/gtest.h>

@@ -156,8 +156,7 @@ Status MlxRowEncoder::choose(const MlxPlanned& tensor, int64_t row, uint16_t* sc
       return invalid_input("[export] {}: tensor '{}': expected finite weights, got {} at row {}, column {}",
                            tensor.source->file.string(), tensor.source->name, values_[k], row, k);
   const auto read = [&](int64_t from, float* out) { decode_row(tensor.source->view(), from, out); };
-  const SearchedRows::Row chosen =
-      searched_.row(&tensor, *tensor.like, tensor.rows(), tensor.columns(), row, read);
+  const SearchedRows::Row chosen = searched_.row(&tensor, *tensor.like, tensor.rows(), tensor.columns(), row, read);
   codes_.assign(chosen.codes.begin(), chosen.codes.end());
   std::copy(chosen.scales.begin(), chosen.scales.end(), scales);
   std::copy(chosen.bases.begin(), chosen.bases.end(), biases);

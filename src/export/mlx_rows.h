@@ -15,9 +15,9 @@ namespace halftone {
 struct MlxPlanned {
   const StoredTensor* source = nullptr;
   bool packed = false;
-  MlxPacking packing;       // where packed
+  MlxPacking packing;            // where packed
   const Layout* like = nullptr;  // whose codes the packing has, where they are chosen now
-  DType type = DType::f16;  // of floats
+  DType type = DType::f16;       // of floats
   Fidelity intent = Fidelity::bit_exact;
 
   int64_t rows() const { return source->shape.size() == 2 ? source->shape.front() : 1; }

@@ -21,8 +21,8 @@ class SearchedRows {
     std::span<const uint16_t> scales, bases;
     std::span<const uint8_t> sub_scales, sub_bases;
   };
-  // Gives row `row` of what is written, (columns). What is not finite counts as zero: its row has an error of its own when its
-  // turn comes.
+  // Gives row `row` of what is written, (columns). What is not finite counts as zero: its row has an error of its own
+  // when its turn comes.
   using Read = std::function<void(int64_t row, float* out)>;
 
   // `key` stands for the tensor: rows that were chosen for another are forgotten. Numbers that fit no f16 give

@@ -22,16 +22,17 @@ Status check(const LanguageModel& model, std::span<const TokenId> prompt, const 
   HALFTONE_TRY(check(options.sampler));
   if (options.max_tokens < 0) return invalid_input("[generate] expected max-tokens >= 0, got {}", options.max_tokens);
   for (const std::string& stop : options.stop) {
-    if (stop.empty()) return invalid_input("[generate] expected a stop string of at least one character, got an empty one");
+    if (stop.empty())
+      return invalid_input("[generate] expected a stop string of at least one character, got an empty one");
   }
   if (options.context < 0) return invalid_input("[generate] expected context >= 0, got {}", options.context);
   const auto count = static_cast<int64_t>(prompt.size());
   const int64_t context = context_of(model, options);
   if (count > context) {
-    return invalid_input("[generate] {}: expected a prompt of at most {} tokens ({}), got {}; shorten the prompt by {} tokens",
-                         model.path.string(), context,
-                         context == model.config.context ? "the model's context" : "as --context says", count,
-                         count - context);
+    return invalid_input(
+        "[generate] {}: expected a prompt of at most {} tokens ({}), got {}; shorten the prompt by {} tokens",
+        model.path.string(), context, context == model.config.context ? "the model's context" : "as --context says",
+        count, count - context);
   }
   return {};
 }
@@ -69,10 +70,14 @@ class Output {
 
 std::string_view name_of(StopReason reason) {
   switch (reason) {
-    case StopReason::max_tokens: return "max_tokens";
-    case StopReason::end_token: return "end_token";
-    case StopReason::stop_string: return "stop_string";
-    case StopReason::context_full: return "context_full";
+    case StopReason::max_tokens:
+      return "max_tokens";
+    case StopReason::end_token:
+      return "end_token";
+    case StopReason::stop_string:
+      return "stop_string";
+    case StopReason::context_full:
+      return "context_full";
   }
   return {};
 }
@@ -97,8 +102,9 @@ Result<GenerateResult> generate_from_tokens(const LanguageModel& model, Executor
   HALFTONE_CHECK(model.tokenizer != nullptr);
   if (prompt.empty() && model.config.bos >= 0) prompt.push_back(static_cast<TokenId>(model.config.bos));
   if (prompt.empty()) {
-    return invalid_input("[generate] {}: expected a prompt, got none, and the model has no begin token; give at least one word",
-                         model.path.string());
+    return invalid_input(
+        "[generate] {}: expected a prompt, got none, and the model has no begin token; give at least one word",
+        model.path.string());
   }
   Sequence sequence = executor.make_sequence();
   return generate_on(model, executor, sequence, std::move(prompt), options, piece);
@@ -115,13 +121,15 @@ Result<GenerateResult> generate_on(const LanguageModel& model, Executor& executo
   std::vector<float> logits;
   const auto keep = [&](std::span<const float> values) { logits.assign(values.begin(), values.end()); };
   Sampler sampler(options.sampler);
-  const bool at_start = options.starts_text || std::all_of(history.begin(), history.end(),
-                                    [&](TokenId id) { return model.tokenizer->bytes_of(id).empty(); });
+  const bool at_start = options.starts_text || std::all_of(history.begin(), history.end(), [&](TokenId id) {
+                          return model.tokenizer->bytes_of(id).empty();
+                        });
   Output output(*model.tokenizer, at_start, options, piece);
 
   auto begin = Clock::now();
   HALFTONE_TRY(prefill(executor, sequence,
-                       std::span<const TokenId>(result.prompt_tokens).subspan(static_cast<size_t>(sequence.length())), keep));
+                       std::span<const TokenId>(result.prompt_tokens).subspan(static_cast<size_t>(sequence.length())),
+                       keep));
   result.prefill_seconds = seconds_since(begin);
   std::vector<int64_t> ends = model.config.eos;
   ends.insert(ends.end(), options.end_tokens.begin(), options.end_tokens.end());

@@ -37,8 +37,8 @@ struct GenerateResult {
   std::vector<double> token_seconds;  // one per later token, the end token included
 };
 
-// Streams text pieces (whole UTF-8 sequences, held back while they may begin a stop string). The same seed, model and settings
-// give the same tokens on any number of threads. An empty prompt begins with the model's own begin token.
+// Streams text pieces (whole UTF-8 sequences, held back while they may begin a stop string). The same seed, model and
+// settings give the same tokens on any number of threads. An empty prompt begins with the model's own begin token.
 // Errors: no tokenizer, a prompt longer than the context, an empty stop string, sampler options out of range.
 Result<GenerateResult> generate(const LanguageModel& model, Executor& executor, std::string_view prompt,
                                 const GenerateOptions& options, const std::function<void(std::string_view)>& piece);

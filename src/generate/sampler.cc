@@ -14,12 +14,13 @@ namespace halftone {
 namespace {
 
 Status bad_logit(float logit, size_t id) {
-  return invalid_input("[sampler] expected finite logits, got {} for token {}; the weights or their scales are broken", logit, id);
+  return invalid_input("[sampler] expected finite logits, got {} for token {}; the weights or their scales are broken",
+                       logit, id);
 }
 
 Status no_logit(size_t size) {
-  return invalid_input("[sampler] expected at least one finite logit of {}, got none; the weights or their scales are broken",
-                       size);
+  return invalid_input(
+      "[sampler] expected at least one finite logit of {}, got none; the weights or their scales are broken", size);
 }
 
 // Greedy without a list of candidates, which would cost a large vocabulary a millisecond.
@@ -47,9 +48,12 @@ struct Candidate {
 };
 
 // A strict order, so that every sort and selection has one answer.
-static bool comes_before(const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; }
+static bool comes_before(const Candidate& a, const Candidate& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+}
 
-// Candidates by falling probability, sorted only as far as somebody looks: a vocabulary of 128,000 is rarely sorted whole.
+// Candidates by falling probability, sorted only as far as somebody looks: a vocabulary of 128,000 is rarely sorted
+// whole.
 class SortedPrefix {
  public:
   explicit SortedPrefix(std::vector<Candidate>& candidates) : all_(candidates) {}
@@ -98,7 +102,8 @@ Status check(const SamplerOptions& options) {
     return invalid_input("[sampler] expected {} {}, got {}", name, range, value);
   };
   // Negated comparisons, so that NaN is refused too.
-  if (!(options.temperature >= 0 && options.temperature <= 100)) return bad("temperature", options.temperature, "in [0, 100]");
+  if (!(options.temperature >= 0 && options.temperature <= 100))
+    return bad("temperature", options.temperature, "in [0, 100]");
   if (options.top_k < 0) return bad("top-k", options.top_k, ">= 0 (0: off)");
   if (!(options.top_p > 0 && options.top_p <= 1)) return bad("top-p", options.top_p, "in (0, 1] (1: off)");
   if (!(options.min_p >= 0 && options.min_p < 1)) return bad("min-p", options.min_p, "in [0, 1) (0: off)");

@@ -23,9 +23,10 @@ struct SamplerOptions {
 // An error names the option, its value and its range.
 Status check(const SamplerOptions& options);
 
-// One token from logits. In this order: repetition penalty (positive logits divided, negative ones multiplied), top-k, top-p, min-p
-// on the model's own probabilities, then temperature among what is left. Arithmetic is in double, ties go to the lowest id, and
-// one random number is drawn per token (none when greedy), so that a seed gives the same tokens everywhere.
+// One token from logits. In this order: repetition penalty (positive logits divided, negative ones multiplied), top-k,
+// top-p, min-p on the model's own probabilities, then temperature among what is left. Arithmetic is in double, ties go
+// to the lowest id, and one random number is drawn per token (none when greedy), so that a seed gives the same tokens
+// everywhere.
 class Sampler {
  public:
   explicit Sampler(const SamplerOptions& options);  // REQUIRES: check(options) is ok

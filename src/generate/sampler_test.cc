@@ -131,11 +131,11 @@ TEST(Sampler, RepetitionPenaltyDividesAndMultiplies) {
   options.temperature = 0;
   options.repetition_penalty = 2;
   Sampler sampler(options);
-  EXPECT_EQ(one(sampler, {3.0f, 2.0f, 1.0f}, {0}), 1);            // 3 / 2 < 2
-  EXPECT_EQ(one(sampler, {3.0f, 2.0f, 1.0f}, {0, 0, 0}), 1);      // each id counts once ...
-  EXPECT_EQ(one(sampler, {3.0f, 1.0f, 1.0f}, {0, 0, 0}), 0);      // ... or 3 / 8 would lose here
-  EXPECT_EQ(one(sampler, {-1.0f, -1.5f, -3.0f}, {0}), 1);         // -1 * 2 < -1.5
-  EXPECT_EQ(one(sampler, {3.0f, 2.0f, 1.0f}, {-1, 99, 0}), 1);    // ids that no logit belongs to are passed over
+  EXPECT_EQ(one(sampler, {3.0f, 2.0f, 1.0f}, {0}), 1);          // 3 / 2 < 2
+  EXPECT_EQ(one(sampler, {3.0f, 2.0f, 1.0f}, {0, 0, 0}), 1);    // each id counts once ...
+  EXPECT_EQ(one(sampler, {3.0f, 1.0f, 1.0f}, {0, 0, 0}), 0);    // ... or 3 / 8 would lose here
+  EXPECT_EQ(one(sampler, {-1.0f, -1.5f, -3.0f}, {0}), 1);       // -1 * 2 < -1.5
+  EXPECT_EQ(one(sampler, {3.0f, 2.0f, 1.0f}, {-1, 99, 0}), 1);  // ids that no logit belongs to are passed over
   options.repetition_window = 2;
   Sampler forgetful(options);
   EXPECT_EQ(one(forgetful, {3.0f, 2.0f, 1.0f}, {0, 2, 2}), 0);

@@ -7,8 +7,8 @@
 
 namespace halftone {
 
-// Passes text through until one of the stop strings appears, wherever the borders between pieces lie. Text that may be the
-// beginning of a stop string is held back until it is known.
+// Passes text through until one of the stop strings appears, wherever the borders between pieces lie. Text that may be
+// the beginning of a stop string is held back until it is known.
 class StopFilter {
  public:
   explicit StopFilter(std::vector<std::string> stops) : stops_(std::move(stops)) {}  // REQUIRES: none is empty

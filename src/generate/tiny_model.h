@@ -40,7 +40,8 @@ inline void write_tiny_model(const std::filesystem::path& folder, DType type = D
   }
   norm("model.norm");
   std::filesystem::create_directories(folder);
-  write_text(folder / "config.json", R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 32,
+  write_text(folder / "config.json",
+             R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 32,
     "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 64,
     "max_position_embeddings": 48, "rms_norm_eps": 1e-5, "tie_word_embeddings": true, "hidden_act": "silu"})");
   write_safetensors(folder / "model.safetensors", tensors);

@@ -49,8 +49,8 @@ struct Graph {
   const WeightRef& weight(WeightId id) const { return weights[static_cast<size_t>(id)]; }
 };
 
-// Adds nodes, names values after them, shares weights by name (tied embeddings are one WeightRef). The first mistake (a weight
-// named twice with other sizes, a value that does not exist) is kept and given by finish().
+// Adds nodes, names values after them, shares weights by name (tied embeddings are one WeightRef). The first mistake (a
+// weight named twice with other sizes, a value that does not exist) is kept and given by finish().
 class GraphBuilder {
  public:
   WeightId weight(std::string name, int64_t rows, int64_t columns);
@@ -70,6 +70,6 @@ class GraphBuilder {
 // Sets every Value::width in node order and checks operands, weights and states; an error names the node.
 Status infer_shapes(Graph& graph);
 std::string_view name_of(const Op& op);  // "rms_norm"
-std::string dump(const Graph& graph);  // one line per node, for people and golden tests
+std::string dump(const Graph& graph);    // one line per node, for people and golden tests
 
 }  // namespace halftone

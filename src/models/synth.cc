@@ -154,7 +154,8 @@ Result<SynthReport> write_folder(nlohmann::ordered_json config, const Note& note
 
 Result<SynthReport> synth(std::string_view shape, const std::filesystem::path& out, const SynthOptions& options,
                           Progress& progress) {
-  if (options.layers < 0) return invalid_input("[synth] expected 1 layer or more (0: the shape's own), got {}", options.layers);
+  if (options.layers < 0)
+    return invalid_input("[synth] expected 1 layer or more (0: the shape's own), got {}", options.layers);
   std::vector<std::string_view> known;
   for (const SynthShape& row : synth_shapes()) {
     if (row.name == shape) {

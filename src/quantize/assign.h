@@ -30,8 +30,8 @@ struct TensorUse {
   const StoredTensor* source = nullptr;
   std::set<std::string_view> ops;
 };
-// The rules of a recipe on such tensors, in their order. Errors: a rule or allow_float entry that hits nothing, a tensor
-// that cannot take its layout and is not under allow_float.
+// The rules of a recipe on such tensors, in their order. Errors: a rule or allow_float entry that hits nothing, a
+// tensor that cannot take its layout and is not under allow_float.
 Result<std::vector<Assignment>> assign_rules(const std::vector<TensorUse>& tensors, const Recipe& recipe);
 
 // Every stored tensor of the graph, in the order in which the graph reads them first. Errors: a tensor that is missing

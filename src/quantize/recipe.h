@@ -31,8 +31,8 @@
 namespace halftone {
 
 struct Rule {
-  std::string match = "*";         // glob over Hugging Face names: * and ?
-  std::string op;                  // "", or an op that reads the weight: "embedding", "linear", "norm", "bias"; of networks: conv, ...
+  std::string match = "*";  // glob over Hugging Face names: * and ?
+  std::string op;  // "", or an op that reads the weight: "embedding", "linear", "norm", "bias"; of networks: conv, ...
   const Layout* layout = nullptr;  // null: keep as found
   std::string method = "nearest";
   std::string text;  // for "which rule hit which tensor": "rule 2: op embedding -> int8_block32"

@@ -54,8 +54,8 @@ struct Executor::State {
   struct TokenRun {  // neighbours of one sequence
     int64_t first, count;
   };
-  std::vector<TokenRun> runs;   // of the chunk
-  std::vector<TokenRun> tiles;  // of the attention step in work: runs, cut to what is attended to together
+  std::vector<TokenRun> runs;        // of the chunk
+  std::vector<TokenRun> tiles;       // of the attention step in work: runs, cut to what is attended to together
   std::unique_ptr<StepClock> clock;  // while a profile is taken
 
   State(std::shared_ptr<const Model> model_in, Plan plan_in, int threads)
@@ -84,8 +84,8 @@ struct Executor::State {
   void find_runs();
   static int64_t tile_tokens(const AttentionStep& step);
   bool attend_split(const AttentionStep& step, float* base, int64_t count);
-  AttentionArgs attention_args(const AttentionStep& step, float* base, int64_t count, const TokenRun& tile, int64_t head,
-                               int thread);
+  AttentionArgs attention_args(const AttentionStep& step, float* base, int64_t count, const TokenRun& tile,
+                               int64_t head, int thread);
   // fixed_scale: 0 where scales follow from the values.
   QuantizedActivations quantize(const float* x, int64_t stride, int64_t width, int64_t count, float fixed_scale);
   const float* round(const float* x, int64_t stride, int64_t width, int64_t count, const StaticRange& range);

@@ -29,7 +29,7 @@ class Model {
   const WeightView& weight(WeightId id) const { return weights_[static_cast<size_t>(id)]; }
   const StaticRange& input(WeightId id) const { return inputs_[static_cast<size_t>(id)]; }
   const std::vector<float>& vector(WeightId id) const { return vectors_[static_cast<size_t>(id)]; }
-  int64_t weight_bytes() const { return weight_bytes_; }      // mapped bytes that the graph reads, shared ones once
+  int64_t weight_bytes() const { return weight_bytes_; }  // mapped bytes that the graph reads, shared ones once
   int64_t vocabulary() const { return vocabulary_; }
   int64_t kv_bytes_per_token(KvType type = KvType::f16) const;
   // Bytes of weights that decoding one token reads (the embedding table only one row, unless it is also the output).
@@ -38,9 +38,9 @@ class Model {
  private:
   Model() = default;
   Graph graph_;
-  std::vector<WeightView> weights_;         // matrices, by WeightId
-  std::vector<StaticRange> inputs_;         // by WeightId
-  std::vector<std::vector<float>> vectors_; // norms, biases and constants as floats: small, decoded once
+  std::vector<WeightView> weights_;          // matrices, by WeightId
+  std::vector<StaticRange> inputs_;          // by WeightId
+  std::vector<std::vector<float>> vectors_;  // norms, biases and constants as floats: small, decoded once
   std::shared_ptr<const void> keep_;
   int64_t weight_bytes_ = 0, vocabulary_ = 0, decode_bytes_ = 0;
 };

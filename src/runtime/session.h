@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Model (immutable) + Executor (threads, scratch) + Sequence (memory of one text). Batching, shared prefixes and speculation need
-// nothing else.
+// Model (immutable) + Executor (threads, scratch) + Sequence (memory of one text). Batching, shared prefixes and
+// speculation need nothing else.
 #pragma once
 
 #include <cstdint>
@@ -18,23 +18,24 @@
 
 namespace halftone {
 
-// Blocks of 64 tokens of keys and values for every attention state; blocks are shared between forked sequences and copied
-// when written (only a last, partial block ever is). Where every state has a window, blocks that left all of them are released.
-// Where a model's rope frequencies change with the length (Rope::long_beyond), the keys held are always those of the present length:
-// a call of forward that crosses the border computes them again, once.
+// Blocks of 64 tokens of keys and values for every attention state; blocks are shared between forked sequences and
+// copied when written (only a last, partial block ever is). Where every state has a window, blocks that left all of
+// them are released. Where a model's rope frequencies change with the length (Rope::long_beyond), the keys held are
+// always those of the present length: a call of forward that crosses the border computes them again, once.
 class Sequence {
  public:
   explicit Sequence(std::shared_ptr<const Model> model, KvType kv = KvType::f16);
   Sequence(Sequence&&) noexcept;
   Sequence& operator=(Sequence&&) noexcept;
   ~Sequence();
-  int64_t length() const;           // tokens held
-  Sequence fork() const;            // shares every full block
-  // Forgets the tokens from `length` on. An error, and nothing changes, when a window released tokens that the next one would see:
-  // what was appended by the last call of forward, if at most 256 tokens, can always be taken back, and everything can.
+  int64_t length() const;  // tokens held
+  Sequence fork() const;   // shares every full block
+  // Forgets the tokens from `length` on. An error, and nothing changes, when a window released tokens that the next one
+  // would see: what was appended by the last call of forward, if at most 256 tokens, can always be taken back, and
+  // everything can.
   Status truncate(int64_t length);
   KvType kv() const;
-  int64_t kv_bytes() const;         // allocated by this sequence, shared blocks counted once each
+  int64_t kv_bytes() const;  // allocated by this sequence, shared blocks counted once each
 
   struct State;
   State& state() { return *state_; }
@@ -66,9 +67,10 @@ class Executor {
   // An empty sequence that stores keys and values as the options say.
   Sequence make_sequence() const;
 
-  // Appends the tokens to their sequences, in batch order per sequence; logits come for the tokens that want them, in order.
-  // Token ids out of range are an error before anything changes.
-  Status forward(std::span<Sequence* const> sequences, std::span<const BatchToken> batch, const LogitsConsumer& consume);
+  // Appends the tokens to their sequences, in batch order per sequence; logits come for the tokens that want them, in
+  // order. Token ids out of range are an error before anything changes.
+  Status forward(std::span<Sequence* const> sequences, std::span<const BatchToken> batch,
+                 const LogitsConsumer& consume);
 
   // From here on every step of forward is timed (one clock reading each; nothing when off), until the totals are taken.
   void start_profile();
@@ -79,7 +81,7 @@ class Executor {
   ThreadPool& pool();
   // What really runs, for --json settings and `explain`: a weight that has no kernel for the wanted activations is
   // multiplied exactly, and these say so.
-  std::string activations_used() const;                      // a name of LinearPath, or "mixed"
+  std::string activations_used() const;                                   // a name of LinearPath, or "mixed"
   std::vector<std::pair<std::string, std::string>> kernels_used() const;  // (weight name, kernel name)
 
  private:

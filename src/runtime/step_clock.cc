@@ -58,7 +58,8 @@ class StepWork {
     for (const Reach& token : chunk_) {
       const double keys = within(token.position + 1, step.window);
       seen += keys;
-      (token.kv == KvType::int8 ? total_.int8_operations : total_.f32_operations) += 2.0 * step.heads * step.head_dim * keys;
+      (token.kv == KvType::int8 ? total_.int8_operations : total_.f32_operations) +=
+          2.0 * step.heads * step.head_dim * keys;
       const double read = token.shared > 0 ? within(token.position + 1, step.window + token.shared - 1) : 0;
       total_.kv_bytes += static_cast<double>(step.kv_heads * kv_token_bytes(token.kv, step.head_dim)) * (read + 1);
     }

@@ -126,14 +126,15 @@ std::optional<int64_t> needed_samples(const Evidence& evidence, double limit, in
 }
 
 std::string_view method_of(const Evidence& evidence) {
-  return std::visit(Overloaded{
-                        [](const LossEvidence&) -> std::string_view { return "tango_score"; },
-                        [](const RateEvidence&) -> std::string_view { return "clopper_pearson"; },
-                        [](const MeanEvidence&) -> std::string_view { return "bca_bootstrap"; },
-                        [](const TailEvidence&) -> std::string_view { return "order_statistics"; },
-                        [](const FactEvidence&) -> std::string_view { return "measured"; },
-                    },
-                    evidence);
+  return std::visit(
+      Overloaded{
+          [](const LossEvidence&) -> std::string_view { return "tango_score"; },
+          [](const RateEvidence&) -> std::string_view { return "clopper_pearson"; },
+          [](const MeanEvidence& e) -> std::string_view { return has_interval(e.mean) ? "bca_bootstrap" : "none"; },
+          [](const TailEvidence&) -> std::string_view { return "order_statistics"; },
+          [](const FactEvidence&) -> std::string_view { return "measured"; },
+      },
+      evidence);
 }
 
 }  // namespace halftone

@@ -26,8 +26,9 @@ double log_sum_exp(std::span<const float> logits) {
 Result<std::unique_ptr<ModelScorer>> ModelScorer::create(std::shared_ptr<const LanguageModel> model,
                                                          const ExecutorOptions& options) {
   if (model->tokenizer == nullptr) {
-    return not_found("[validate] {}: expected a tokenizer to score text, got none; add tokenizer.json or tokenizer.model",
-                     model->path.string());
+    return not_found(
+        "[validate] {}: expected a tokenizer to score text, got none; add tokenizer.json or tokenizer.model",
+        model->path.string());
   }
   HALFTONE_ASSIGN(auto executor, Executor::create(model->model, options));
   return std::unique_ptr<ModelScorer>(new ModelScorer(std::move(model), std::move(executor)));
@@ -72,7 +73,8 @@ Result<std::vector<std::vector<double>>> ModelScorer::score_choices(std::span<co
   return scores;
 }
 
-// The last prefix token's row scores the first token of every continuation; only longer ones need a sequence of their own.
+// The last prefix token's row scores the first token of every continuation; only longer ones need a sequence of their
+// own.
 Status ModelScorer::score_batch(std::span<const ChoiceItem> items, std::span<std::vector<double>> scores) {
   std::vector<Sequence> prefixes;
   std::vector<BatchToken> batch;

@@ -10,8 +10,8 @@
 
 namespace halftone {
 
-// A real model behind the Scorer interface. score_choices runs many questions in one forward; the runtime's results do not
-// depend on what is batched, so neither do the scores.
+// A real model behind the Scorer interface. score_choices runs many questions in one forward; the runtime's results do
+// not depend on what is batched, so neither do the scores.
 class ModelScorer final : public Scorer {
  public:
   // Error when the model has no tokenizer, or one with more tokens than the model has logits.

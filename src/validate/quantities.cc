@@ -6,8 +6,8 @@
 #include <functional>
 #include <map>
 
-#include "metrics/calibration_error.h"
 #include "metrics/logits.h"
+#include "metrics/vectors.h"
 
 namespace halftone {
 namespace {
@@ -144,10 +144,12 @@ Distribution distribution(const SampleView& view, std::string_view name, std::st
   return result;
 }
 
+constexpr int64_t kCalibrationBins = 15;
+
 // No interval: the error of a calibration curve is biased upwards in every sample, so a bootstrap would mislead.
 Quantity calibration(const SampleView& view) {
   std::vector<double> confidence[2];
-  std::vector<bool> right[2];
+  std::vector<uint8_t> right[2];
   for (const SampleRecord* record : view.records) {
     const ChoiceOutcome outcome = outcome_of(*record);
     confidence[0].push_back(outcome.reference_confidence);
@@ -157,8 +159,8 @@ Quantity calibration(const SampleView& view) {
   }
   Quantity quantity;
   quantity.name = "calibration_error";
-  quantity.reference = calibration_error(confidence[0], right[0]);
-  quantity.candidate = calibration_error(confidence[1], right[1]);
+  quantity.reference = expected_calibration_error(confidence[0], right[0], kCalibrationBins);
+  quantity.candidate = expected_calibration_error(confidence[1], right[1], kCalibrationBins);
   quantity.n = static_cast<int64_t>(view.records.size());
   quantity.n_unit = samples_unit(view);
   quantity.groups = view.group_count;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "validate/text.h"
-#include "base/utf8.h"
 
 #include <gtest/gtest.h>
+
+#include "base/utf8.h"
 
 namespace halftone {
 namespace {

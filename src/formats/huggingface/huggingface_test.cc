@@ -133,7 +133,8 @@ TEST(HuggingFace, SaysWhatIsNotAModel) {
   EXPECT_TRUE(contains(message, "config.json and *.safetensors") && contains(message, "got a folder with none of them"))
       << message;
   write_text(folder / "file.txt", "x");
-  EXPECT_TRUE(contains(message_of(folder / "file.txt"), "got another kind of file; give the folder that holds the model"));
+  EXPECT_TRUE(
+      contains(message_of(folder / "file.txt"), "got another kind of file; give the folder that holds the model"));
   write_text(folder / "config.json", "{}");
   EXPECT_TRUE(
       contains(message_of(folder.path()), "expected model.safetensors or model.safetensors.index.json, got neither"));

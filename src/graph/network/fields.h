@@ -80,7 +80,7 @@ constexpr bool has_members() {
     static constexpr auto kList = std::tuple(__VA_ARGS__);                              \
     static_assert(detail::has_members<S, std::tuple_size_v<decltype(kList)>>(), #type); \
   };
-#define F(member) Field(#member, &S::member)
+#define F(member) Field{#member, &S::member}
 
 HALFTONE_FIELDS(Unary, F(kind), F(alpha), F(beta), F(gamma))
 HALFTONE_FIELDS(Binary, F(kind))

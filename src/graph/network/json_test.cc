@@ -110,10 +110,10 @@ TEST(NetworkJson, CodesComeBackAsCodes) {
   EXPECT_EQ(to_json(*back), to_json(network));
   PackedConstant other = codes;
   other.shape = {1, 2};
-  EXPECT_EQ(
-      std::string(
-          network_from_json(json, "test", [&](auto&&...) -> Result<Constant> { return Constant(other); }).status().message()),
-      "test.constants: w: expected f32 of [2, 1], got codes of f32 [1, 2]");
+  EXPECT_EQ(std::string(network_from_json(json, "test", [&](auto&&...) -> Result<Constant> { return Constant(other); })
+                            .status()
+                            .message()),
+            "test.constants: w: expected f32 of [2, 1], got codes of f32 [1, 2]");
 }
 
 TEST(NetworkJson, WhatIsWrongIsNamed) {

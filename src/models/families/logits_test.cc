@@ -95,9 +95,7 @@ TEST_P(FamilyLogits, DoNotDependOnHowTheTokensCome) {
   for (const size_t piece : {1, 7, 33}) EXPECT_EQ(last_logits(*executor_, all, piece), whole) << piece;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FamilyLogits,
-                         every_tiny_family(),
-                         shape_name);
+INSTANTIATE_TEST_SUITE_P(All, FamilyLogits, every_tiny_family(), shape_name);
 
 class LongRope : public FamilyLogits {
  protected:

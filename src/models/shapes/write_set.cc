@@ -27,9 +27,9 @@ std::string csv_line(int64_t row, const Label& label) {
   std::string boxes;
   for (const Box& box : label.boxes)
     boxes += fmt::format("{}{} {} {} {}", boxes.empty() ? "" : ";", box.left, box.top, box.right, box.bottom);
-  return fmt::format("pictures.npy#{},{},{},{},{},{},{}\n", row, label.id(), kFigures[static_cast<size_t>(label.figure)],
-                     kTextures[static_cast<size_t>(label.texture)], kCounts[static_cast<size_t>(label.count)],
-                     label.clutter, boxes);
+  return fmt::format("pictures.npy#{},{},{},{},{},{},{}\n", row, label.id(),
+                     kFigures[static_cast<size_t>(label.figure)], kTextures[static_cast<size_t>(label.texture)],
+                     kCounts[static_cast<size_t>(label.count)], label.clutter, boxes);
 }
 
 }  // namespace

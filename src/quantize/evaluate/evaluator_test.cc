@@ -175,9 +175,7 @@ TEST_P(EvaluatorFamilies, TheTailComesInPieces) {
   EXPECT_FALSE((*evaluator)->has_value(graph().logits));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EvaluatorFamilies,
-                         every_tiny_family(),
-                         shape_name);
+INSTANTIATE_TEST_SUITE_P(All, EvaluatorFamilies, every_tiny_family(), shape_name);
 
 class EvaluatorOne : public EvaluatorFamilies {};
 INSTANTIATE_TEST_SUITE_P(Tiny, EvaluatorOne, testing::Values("tiny"));

@@ -326,9 +326,7 @@ TEST_P(FamilyGradients, OfAPartAreThoseOfTheWhole) {
   EXPECT_GT(compared, 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FamilyGradients,
-                         every_tiny_family(),
-                         shape_name);
+INSTANTIATE_TEST_SUITE_P(All, FamilyGradients, every_tiny_family(), shape_name);
 
 TEST(Gradients, AddUpUntilCleared) {
   Small small = graph_of([](GraphBuilder& builder, ValueId x) { return project(builder, "up", kWidth, x); });

@@ -97,9 +97,7 @@ TEST_P(Transforms, EachKeepsTheFunction) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Transforms,
-                         every_tiny_family(),
-                         shape_name);
+INSTANTIATE_TEST_SUITE_P(All, Transforms, every_tiny_family(), shape_name);
 
 class TransformsOfTiny : public Transforms {};
 INSTANTIATE_TEST_SUITE_P(Tiny, TransformsOfTiny, testing::Values("tiny-mistral"));

@@ -56,7 +56,8 @@ void note_knee(const SweepReport& report, Chart& chart) {
 }  // namespace
 
 Chart surface_chart(const SweepReport& report) {
-  Chart chart = chart_over_bits("surface", "Divergence from the float model against bits per weight", "mean KL, nats per token");
+  Chart chart =
+      chart_over_bits("surface", "Divergence from the float model against bits per weight", "mean KL, nats per token");
   for (const SweepPoint& point : report.points)
     if (std::find(chart.shapes.begin(), chart.shapes.end(), point.granularity) == chart.shapes.end())
       chart.shapes.push_back(point.granularity);

@@ -75,9 +75,7 @@ Result<std::shared_ptr<const FileMap>> TensorLoader::external_file(const TensorM
   if (failed)
     return error(message, "its data lie in '{}', which cannot be opened ({}); keep it beside the model", location,
                  failed.message());
-  if (!std::ranges::equal(
-          folder, std::ranges::subrange(
-                      target.begin(), std::ranges::next(target.begin(), std::ranges::distance(folder), target.end()))))
+  if (std::mismatch(folder.begin(), folder.end(), target.begin(), target.end()).first != folder.end())
     return error(message, "its data lie in '{}', a link that leaves the model's folder; copy the file there", location);
   HALFTONE_ASSIGN(std::shared_ptr<const FileMap> map, FileMap::open(target));
   files_.emplace(std::string(location), map);

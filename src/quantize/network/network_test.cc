@@ -114,8 +114,8 @@ TEST(QuantizeNetwork, MatricesBecomeCodesAndVectorsStay) {
     for (int64_t r = 0; r < packed.matrix.rows; ++r) {
       decode_row(packed.matrix, r, row.data());
       float largest = 0;
-      const auto number = [&](int64_t k) {
-        return constant.values<float>()[static_cast<size_t>(turned ? k * kOut + r : r * packed.matrix.columns + k)];
+      const auto number = [&, columns = packed.matrix.columns](int64_t k) {
+        return constant.values<float>()[static_cast<size_t>(turned ? k * kOut + r : r * columns + k)];
       };
       for (int64_t k = 0; k < packed.matrix.columns; ++k) largest = std::max(largest, std::fabs(number(k)));
       for (int64_t k = 0; k < packed.matrix.columns; ++k)

@@ -79,7 +79,7 @@ function(add_room name)
       compile_without_coverage(halftone_${name})
     endif()
     if(ROOM_HOT)
-      target_compile_options(halftone_${name} PRIVATE $<$<CONFIG:Release>:-O3>)
+      target_compile_options(halftone_${name} PRIVATE $<$<CONFIG:Release>:-O3> $<$<CONFIG:None>:-O1>)
     endif()
     target_link_libraries(halftone_${name} PUBLIC ${uses})
     include(${folder}/room.cmake OPTIONAL)  # what a room needs beyond its files

@@ -102,7 +102,8 @@ void DetectionMatches::match_image(PerClass& result, int64_t image, std::span<co
       std::vector<bool> taken(truth.size(), false);
       const auto bit = static_cast<uint16_t>(1U << static_cast<unsigned>(overlap));
       for (size_t d = 0; d < detected.size(); ++d) {
-        const std::span<const double> of_this(&overlaps[d * truth.size()], truth.size());
+        const std::span<const double> of_this =
+            std::span<const double>(overlaps).subspan(d * truth.size(), truth.size());
         const int64_t object = truth.empty() ? -1 : take_object(truth, of_this, ignored, taken, threshold_of(overlap));
         Candidate& candidate = result.candidates[first + d];
         if (object >= 0) {

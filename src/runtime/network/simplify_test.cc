@@ -57,7 +57,9 @@ struct Builder {
 };
 
 // Ends the network in `y`, simplifies it, and compares what both give for random inputs of these shapes.
-std::string simplified(Builder builder, ValueId y, const std::vector<Shape>& shapes, Simplified& made) {
+// (By reference: compilers differ in whether a copy would be made before `y` is.)
+std::string simplified(const Builder& begun, ValueId y, const std::vector<Shape>& shapes, Simplified& made) {
+  Builder builder = begun;
   builder.network.outputs.push_back({y, DType::f32, false, {}});
   EXPECT_TRUE(finish(builder.network).ok());
   Network after = builder.network;

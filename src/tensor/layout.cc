@@ -110,6 +110,19 @@ const Layout& layout_of(LayoutId id) {
   return layout;
 }
 
+const Layout* float_layout_of(DType type) {
+  switch (type) {
+    case DType::f32:
+      return &layout_of(LayoutId::f32);
+    case DType::f16:
+      return &layout_of(LayoutId::f16);
+    case DType::bf16:
+      return &layout_of(LayoutId::bf16);
+    default:
+      return nullptr;
+  }
+}
+
 const Layout* find_layout(std::string_view name) {
   for (const Layout* layout : kLayouts) {
     if (same_name(layout->name, name)) return layout;

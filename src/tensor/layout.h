@@ -31,6 +31,7 @@
 #include <span>
 #include <string_view>
 
+#include "tensor/dtype.h"
 #include "tensor/integer_layouts.h"
 
 namespace halftone {
@@ -123,6 +124,7 @@ struct Layout {
 
 std::span<const Layout* const> all_layouts();
 const Layout& layout_of(LayoutId id);
+const Layout* float_layout_of(DType type);         // of weights as files have them; null: the type is none
 const Layout* find_layout(std::string_view name);  // hyphen equals underscore; null when unknown
 
 // f16 bits at byte `at` of a panel, as float: a scale or a base.

@@ -23,19 +23,6 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, error);
 }
 
-const Layout* weight_layout(DType type) {
-  switch (type) {
-    case DType::f32:
-      return &layout_of(LayoutId::f32);
-    case DType::f16:
-      return &layout_of(LayoutId::f16);
-    case DType::bf16:
-      return &layout_of(LayoutId::bf16);
-    default:
-      return nullptr;
-  }
-}
-
 // Maps one weights file and appends its tensors. Names seen in an earlier shard are an error.
 Status read_shard(const fs::path& path, ModelFile& model, std::map<std::string, std::string>& found_in) {
   HALFTONE_ASSIGN(std::shared_ptr<const FileMap> map, FileMap::open(path));
@@ -49,7 +36,7 @@ Status read_shard(const fs::path& path, ModelFile& model, std::map<std::string, 
     StoredTensor tensor;
     tensor.name = entry.name;
     tensor.shape = entry.shape;
-    tensor.layout = weight_layout(entry.type);
+    tensor.layout = float_layout_of(entry.type);
     tensor.element_type = entry.type;
     tensor.data = map->bytes().subspan(entry.begin, entry.end - entry.begin);
     tensor.file = path;

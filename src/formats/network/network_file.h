@@ -17,7 +17,7 @@ namespace halftone {
 
 struct NetworkFile {
   std::filesystem::path path;  // as given by the user
-  std::string container;       // "tflite", "halftone"
+  std::string container;       // "onnx", "tflite", "halftone"
   std::shared_ptr<const network::Network> network;
   nlohmann::json provenance;  // of an artifact: recipe, source hashes, tool version; else null
   int64_t bytes_on_disk = 0;

@@ -33,19 +33,6 @@ Tensor transposed(const Tensor& matrix) {
   return *std::move(made);
 }
 
-const Layout* float_layout(DType type) {
-  switch (type) {
-    case DType::f32:
-      return &layout_of(LayoutId::f32);
-    case DType::f16:
-      return &layout_of(LayoutId::f16);
-    case DType::bf16:
-      return &layout_of(LayoutId::bf16);
-    default:
-      return nullptr;
-  }
-}
-
 Status refuse_codes(const NetworkFile& source, const std::vector<network::ConstantUse>& uses) {
   const network::Network& network = *source.network;
   if (!network.packed.empty())
@@ -103,7 +90,7 @@ Result<NetworkWeights> weights_of(const NetworkFile& source, ThreadPool& pool) {
   std::vector<std::set<std::string_view>> ops;
   for (const network::ConstantUse& use : uses) {
     Tensor& constant = weights.network.constants.at(use.value);
-    const Layout* layout = float_layout(constant.type());
+    const Layout* layout = float_layout_of(constant.type());
     if (layout == nullptr || constant.elements() == 0) continue;
     if (use.matrix && use.columns_first) {
       constant = transposed(constant);

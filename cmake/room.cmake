@@ -53,7 +53,7 @@ endfunction()
 function(compile_as_test target)
   target_compile_options(${target} PRIVATE $<IF:$<CONFIG:Release>,-O1,-O0>)
   compile_without_coverage(${target})
-  set_target_properties(${target} PROPERTIES UNITY_BUILD_BATCH_SIZE 8)  # tests name their cases alike
+  set_target_properties(${target} PROPERTIES UNITY_BUILD_BATCH_SIZE 16)
 endfunction()
 
 add_custom_target(unit_tests)  # what the sanitizer run needs: tests and fuzz targets of rooms, not the program

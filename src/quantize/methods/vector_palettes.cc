@@ -171,7 +171,8 @@ VectorPoints::Entries VectorPoints::seeds(uint64_t seed) const {
   for (size_t u = 0; u < static_cast<size_t>(layout_.entries()); ++u) {
     const PointLanes& from = points_[static_cast<size_t>(taken / kPanelRows)];
     for (size_t i = 0; i < vector; ++i) entries[u * vector + i] = f32_to_f16(from.values[i].at[taken % kPanelRows]);
-    const VectorCoder coder(std::span(entries).subspan(u * vector, vector), layout_.vector);
+    const std::span<const uint16_t> entry = std::span(entries).subspan(u * vector, vector);
+    const VectorCoder coder(entry, layout_.vector);
     double total = 0;
     for (size_t block = 0; block < points_.size(); ++block) {
       Lanes code, distance;

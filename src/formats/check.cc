@@ -84,7 +84,8 @@ Status describe_weight(const StoredTensor& tensor, const WeightView& view, int64
 // Palettes, then scales of 16 rows.
 Status describe_palette(const StoredTensor& tensor, const WeightView& view, int64_t panel, const Units& units) {
   const Layout& layout = *view.layout;
-  const auto bytes = view.data.subspan(static_cast<size_t>(panel * units.stride), static_cast<size_t>(units.checked));
+  const auto bytes =
+      view.data.subspan(static_cast<size_t>(layout.panel_at(panel, view.columns)), static_cast<size_t>(units.checked));
   int64_t i = 0;
   while (std::isfinite(half_at(bytes, 2 * i))) ++i;
   const int64_t palettes = layout.palette_bytes() / 2, first = panel * kPanelRows;
@@ -93,8 +94,8 @@ Status describe_palette(const StoredTensor& tensor, const WeightView& view, int6
     return invalid_input(
         "[model] {}: tensor '{}': expected finite palettes, got {} at entry {} of row {}; the file is damaged, "
         "quantize again",
-        tensor.file.string(), tensor.name, kind, i % layout.entries(),
-        first + i / layout.entries() * layout.rows_of_palette());
+        tensor.file.string(), tensor.name, kind, i % layout.numbers() / layout.vector,
+        first + i / layout.numbers() * layout.rows_of_palette() + i % layout.vector);
   return invalid_input(
       "[model] {}: tensor '{}': expected finite scales, got {} at row {}; the file is damaged, quantize again",
       tensor.file.string(), tensor.name, kind, first + i - palettes);
@@ -118,12 +119,26 @@ Status describe_scale(const StoredTensor& tensor, const WeightView& view, int64_
   return {};
 }
 
+// What all rows of a matrix share, before its panels.
+Status check_head(const StoredTensor& tensor, const WeightView& view) {
+  const auto head = view.order == Order::panel16 ? view.layout->head_bytes() : 0;
+  for (int64_t i = 0; 2 * i < head; ++i)
+    if (const float number = half_at(view.data, 2 * i); !std::isfinite(number))
+      return invalid_input(
+          "[model] {}: tensor '{}': expected finite palettes, got {} at entry {} of row {}; the file is damaged, "
+          "quantize again",
+          tensor.file.string(), tensor.name, kind_of(number), i / view.layout->vector, i % view.layout->vector);
+  return {};
+}
+
 }  // namespace
 
 Status check_finite(const StoredTensor& tensor, ThreadPool& pool) {
   if (tensor.layout == nullptr || tensor.elements() == 0) return {};
   const WeightView view = flat_view(tensor);
+  HALFTONE_TRY(check_head(tensor, view));
   const Units units = units_of(view);
+  const int64_t first_unit = view.order == Order::panel16 ? view.layout->head_bytes() : 0;
   const LayoutId scanned = view.layout->is_float() ? view.layout->id : LayoutId::f16;
   std::atomic<int64_t> first_bad{units.count};
   pool.parallel_for(
@@ -131,7 +146,7 @@ Status check_finite(const StoredTensor& tensor, ThreadPool& pool) {
         for (int64_t unit = begin; unit < end && unit < first_bad.load(std::memory_order_relaxed); ++unit) {
           bool finite = true;
           for (int64_t run = 0; run < units.runs; ++run) {
-            const int64_t at = unit * units.stride + run * units.run_stride;
+            const int64_t at = first_unit + unit * units.stride + run * units.run_stride;
             finite &=
                 all_finite(scanned, view.data.subspan(static_cast<size_t>(at), static_cast<size_t>(units.checked)));
           }

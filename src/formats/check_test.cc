@@ -112,7 +112,8 @@ TEST(CheckFinite, FindsBadEntriesAndScalesOfEveryPalette) {
     ++layouts;
     const int64_t columns = 70, rows = 40, panel = layout->panel_bytes(columns);
     std::vector<std::byte> data(static_cast<size_t>(layout->bytes(rows, columns, Order::panel16)));
-    std::fill(data.begin() + layout->scale_bytes(columns), data.begin() + panel, std::byte{0xff});
+    const int64_t head = layout->head_bytes();
+    std::fill(data.begin() + head + layout->scale_bytes(columns), data.begin() + head + panel, std::byte{0xff});
     StoredTensor tensor;
     tensor.name = "w";
     tensor.shape = {rows, columns};
@@ -120,15 +121,17 @@ TEST(CheckFinite, FindsBadEntriesAndScalesOfEveryPalette) {
     tensor.order = Order::panel16;
     tensor.data = data;
     EXPECT_TRUE(check_finite(tensor, pool).ok()) << layout->name;
-    std::byte& entry = data[static_cast<size_t>(panel + layout->entry_at(layout->entries() - 1, 15) + 1)];
+    const int64_t place_of = layout->entry_at(layout->entries() - 1, 15) + 1;
+    std::byte& entry = data[static_cast<size_t>(head > 0 ? place_of : panel + place_of)];
     entry = std::byte{0x7c};
-    const int64_t row = 16 + (15 - 15 % layout->rows_of_palette());
+    const int64_t in_panel = 15 - 15 % layout->rows_of_palette() + 15 % layout->vector;
+    const int64_t row = head > 0 ? in_panel : 16 + in_panel;
     const std::string place = "expected finite palettes, got infinity at entry " +
                               std::to_string(layout->entries() - 1) + " of row " + std::to_string(row) + ";";
     EXPECT_TRUE(contains(check_finite(tensor, pool).message(), place)) << check_finite(tensor, pool).message();
     entry = std::byte{0};
     if (!layout->scaled) continue;
-    data[static_cast<size_t>(2 * panel + layout->scale_at(0, 7) + 1)] = std::byte{0x7e};
+    data[static_cast<size_t>(head + 2 * panel + layout->scale_at(0, 7) + 1)] = std::byte{0x7e};
     EXPECT_TRUE(contains(check_finite(tensor, pool).message(), "expected finite scales, got NaN at row 39;"));
   }
   EXPECT_GT(layouts, 0);

@@ -141,11 +141,13 @@ void PanelEncoder::encode_palettes(const Assignment& assignment, const Guidance&
   const int64_t columns = assignment.source->view().columns;
   codes_.assign(values_.size(), 0);
   scales_.assign(static_cast<size_t>(layout.scale_count(columns) * kPanelRows), 0);
-  palettes_.assign(static_cast<size_t>(layout.panel_palettes() * layout.entries()), 0);
+  palettes_.assign(static_cast<size_t>(layout.panel_palettes() * layout.numbers()), 0);
   const auto values = std::span(values_).first(static_cast<size_t>(rows_ * columns));
   assignment.method->choose(layout,
                             {values, rows_, columns, guidance.statistics, guidance.preparation, panel * kPanelRows},
                             {.codes = codes_, .scales = scales_, .palettes = palettes_});
+  for (int64_t row = rows_; row % layout.vector != 0; ++row)  // a vector that the matrix ends in
+    std::copy_n(codes_.begin() + (row - 1) * columns, columns, codes_.begin() + row * columns);
   const auto infinite = [](uint16_t bits) { return (bits & kF16Infinity) == kF16Infinity; };
   if (std::any_of(palettes_.begin(), palettes_.end(), infinite) ||
       std::any_of(scales_.begin(), scales_.end(), infinite)) {
@@ -166,7 +168,7 @@ void PanelEncoder::encode_palettes(const Assignment& assignment, const Guidance&
 void PanelEncoder::measure_decoded(const Layout& layout, int64_t columns, std::span<const std::byte> panel,
                                    PanelResult& result) {
   decoded_.resize(values_.size());
-  for (int r = 0; r < rows_; ++r) layout.decode_row(panel, r, columns, decoded_.data() + r * columns);
+  for (int r = 0; r < rows_; ++r) layout.decode_row(panel, r, columns, decoded_.data() + r * columns, head(layout));
   if (!all_finite(decoded_.data(), rows_ * columns)) {
     report_first(PanelResult::Problem::overflow, decoded_.data(), values_, columns, result);
     return;

@@ -40,6 +40,10 @@ class PanelEncoder {
  public:
   // Rows 16 * panel ... of the source into `out`, the layout's panel_bytes. REQUIRES: assignment.layout != null.
   PanelResult encode(const Assignment& assignment, const Guidance& guidance, int64_t panel, std::span<std::byte> out);
+  // What precedes the panels of the layout, each of which would give it; empty where nothing does.
+  std::span<const std::byte> head(const Layout& layout) const {
+    return std::as_bytes(std::span(palettes_)).first(static_cast<size_t>(layout.head_bytes()));
+  }
 
  private:
   void read_rows(const WeightView& source, int64_t panel);

@@ -113,7 +113,8 @@ TEST_F(QuantizeByData, ErrorsAreThoseOfTheTunedBytes) {
 
 TEST_F(QuantizeByData, BytesDoNotDependOnThreadsOrTiles) {
   const TestModel model("tiny", DType::bf16);
-  for (const std::string method : {"int4_block32, method: gptq", "lut4_tensor, method: kmeans_weighted"}) {
+  for (const std::string method : {"int4_block32, method: gptq", "lut4_tensor, method: kmeans_weighted",
+                                   "lut6v2_tensor, method: gptq", "lut6v2_group16, method: gptq"}) {
     const std::string recipe = "rules:\n  - {layout: " + method + "}\ntune: {steps: 1, batch_tokens: 64}\n";
     const auto first = run(model, recipe, 1);
     ASSERT_TRUE(first.ok()) << first.status().message();

@@ -162,7 +162,8 @@ TEST_F(Quantize, BytesDoNotDependOnThreadsOrTiles) {
 // Palettes that all rows, or those of two panels, share are made before the first panel.
 TEST_F(Quantize, SharedPalettesDoNotDependOnThreadsOrTiles) {
   write_model(model_, small_weights(DType::bf16));
-  for (const std::string layout : {"lut4_tensor", "lut4_tensor_scaled", "lut3_group32"}) {
+  for (const std::string layout : {"lut4_tensor", "lut4_tensor_scaled", "lut3_group32", "lut8v2_tensor",
+                                   "lut6v2_tensor_scaled", "lut8v4_tensor"}) {
     const std::string recipe = "rules:\n  - {layout: " + layout + "}\n";
     const auto report = run(recipe, 1);
     ASSERT_TRUE(report.ok()) << report.status().message();

@@ -93,11 +93,12 @@ Status PackingStream::pack(const Tile& tile, int64_t slab) {
   const Assignment& assignment = assignments_[tile.tensor];
   const auto panel_bytes =
       tile.panels == 0 ? 0 : static_cast<size_t>(assignment.layout->panel_bytes(assignment.source->view().columns));
+  const auto head = static_cast<size_t>(tile.panels > 0 && tile.panel == 0 ? assignment.layout->head_bytes() : 0);
   const bool corrected = !assignment.corrects.empty();
   if (corrected)
     correct_bias(assignment);
   else
-    buffer_.resize(panel_bytes * static_cast<size_t>(tile.panels));
+    buffer_.resize(head + panel_bytes * static_cast<size_t>(tile.panels));
   results_.assign(static_cast<size_t>(tile.panels), {});
   Status written;
   pool_.parallel_for(tile.panels + 2, 1, [&](int64_t begin, int64_t end, int thread) {
@@ -108,8 +109,10 @@ Status PackingStream::pack(const Tile& tile, int64_t slab) {
         hash_.advance(slab);
       } else {
         const auto index = static_cast<size_t>(item - 2);
-        results_[index] = encoders_[static_cast<size_t>(thread)].encode(
-            assignment, guidance_, tile.panel + item - 2, std::span(buffer_).subspan(index * panel_bytes, panel_bytes));
+        PanelEncoder& encoder = encoders_[static_cast<size_t>(thread)];
+        results_[index] = encoder.encode(assignment, guidance_, tile.panel + item - 2,
+                                         std::span(buffer_).subspan(head + index * panel_bytes, panel_bytes));
+        if (index == 0 && head > 0) std::memcpy(buffer_.data(), encoder.head(*assignment.layout).data(), head);
       }
     }
   });
@@ -128,7 +131,7 @@ void PackingStream::settle(const Tile& tile) {
   if (tile.panel == 0)
     observed_ = AlignedBuffer<std::byte>(
         static_cast<size_t>(assignment.layout->bytes(view.rows, view.columns, Order::panel16)));
-  const auto at = static_cast<size_t>(tile.panel * assignment.layout->panel_bytes(view.columns));
+  const auto at = static_cast<size_t>(tile.panel == 0 ? 0 : assignment.layout->panel_at(tile.panel, view.columns));
   std::memcpy(observed_.data() + at, owned_.data(), owned_.size());
   if (tile.last) observer_->settle(assignment.source->name, *assignment.layout, std::move(observed_));
 }

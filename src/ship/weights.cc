@@ -48,12 +48,14 @@ void add_tensor(const StoredTensor& tensor, WeightItem& item) {
   int64_t scales = 0;
   if (!tensor.layout->is_float() && tensor.shape.size() == 2)
     scales = tensor.shape[0] * tensor.layout->row_scale_bytes(tensor.shape[1]) +
-             (tensor.shape[0] + kPanelRows - 1) / kPanelRows * tensor.layout->palette_bytes();
+             (tensor.shape[0] + kPanelRows - 1) / kPanelRows * tensor.layout->palette_bytes() +
+             tensor.layout->head_bytes();
   item.tensors += 1;
   item.elements += tensor.elements();
   item.bytes += bytes;
   item.scale_bytes += scales;
-  item.padding_bytes += std::max<int64_t>(0, bytes - scales - (tensor.elements() * tensor.layout->bits + 7) / 8);
+  item.padding_bytes +=
+      std::max<int64_t>(0, bytes - scales - (tensor.elements() * tensor.layout->bits / tensor.layout->vector + 7) / 8);
 }
 
 using Items = std::map<std::tuple<int64_t, std::string, std::string>, WeightItem>;

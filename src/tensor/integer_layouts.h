@@ -73,3 +73,15 @@
   HALFTONE_BYTE_PALETTES(ROW, with)         \
   ROW(with, lut6_group1, 6, 1, plain)       \
   HALFTONE_PLAIN_PALETTES(ROW, with, 8)
+
+// ROW(with, name, bits, vector, rows, kind): one code stands for a column of `vector` neighbouring rows, which begin at
+// a multiple of that; entries are as many f16 numbers. rows 0: one palette for the matrix, stored before its panels;
+// 16: each panel has its own.
+#define HALFTONE_VECTOR_LAYOUTS(ROW, with)         \
+  ROW(with, lut6v2_tensor, 6, 2, 0, plain)         \
+  ROW(with, lut6v2_tensor_scaled, 6, 2, 0, scaled) \
+  ROW(with, lut6v2_group16, 6, 2, 16, plain)       \
+  ROW(with, lut8v2_tensor, 8, 2, 0, plain)         \
+  ROW(with, lut8v2_tensor_scaled, 8, 2, 0, scaled) \
+  ROW(with, lut8v4_tensor, 8, 4, 0, plain)         \
+  ROW(with, lut8v4_tensor_scaled, 8, 4, 0, scaled)

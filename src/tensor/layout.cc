@@ -15,7 +15,8 @@ constexpr int kFloatLayoutCount = 3;
 #define HALFTONE_LAYOUT_POINTER(with, name, ...) &kIntegerLayouts[static_cast<int>(LayoutId::name) - kFloatLayoutCount],
 constexpr const Layout* kLayouts[] = {&kLayoutF32, &kLayoutF16, &kLayoutBf16,
                                       HALFTONE_INTEGER_LAYOUTS(HALFTONE_LAYOUT_POINTER, )
-                                          HALFTONE_PALETTE_LAYOUTS(HALFTONE_LAYOUT_POINTER, )};
+                                          HALFTONE_PALETTE_LAYOUTS(HALFTONE_LAYOUT_POINTER, )
+                                              HALFTONE_VECTOR_LAYOUTS(HALFTONE_LAYOUT_POINTER, )};
 #undef HALFTONE_LAYOUT_POINTER
 
 bool same_name(std::string_view a, std::string_view b) {
@@ -85,15 +86,17 @@ float Layout::base_of(std::span<const std::byte> panel, int64_t group_number, in
 }
 
 int64_t Layout::panel_bytes(int64_t columns) const {
-  return scale_bytes(columns) + round_up(round_up(columns, unit) * kPanelRows * bits / 8, kPanelAlignment);
+  return scale_bytes(columns) + round_up(round_up(columns, unit) * kPanelRows * bits / 8 / vector, kPanelAlignment);
 }
+
+int64_t Layout::head_bytes() const { return shares_head() ? round_up(2 * numbers(), kPanelAlignment) : 0; }
 
 int64_t Layout::bytes(int64_t rows, int64_t columns, Order order) const {
   if (order == Order::rows) {
     HALFTONE_CHECK(is_float());
     return rows * columns * bits / 8;
   }
-  return (rows + kPanelRows - 1) / kPanelRows * panel_bytes(columns);
+  return panel_at((rows + kPanelRows - 1) / kPanelRows, columns);
 }
 
 float half_at(std::span<const std::byte> panel, int64_t at) {
@@ -138,9 +141,10 @@ void decode_row(const WeightView& weight, int64_t row, float* out) {
     decode_float_row(layout, weight.data.data() + row * (weight.columns * layout.bits / 8), weight.columns, out);
     return;
   }
-  const auto panel_bytes = static_cast<size_t>(layout.panel_bytes(weight.columns));
-  const auto panel = weight.data.subspan(static_cast<size_t>(row / kPanelRows) * panel_bytes, panel_bytes);
-  layout.decode_row(panel, static_cast<int>(row % kPanelRows), weight.columns, out);
+  const auto panel = weight.data.subspan(static_cast<size_t>(layout.panel_at(row / kPanelRows, weight.columns)),
+                                         static_cast<size_t>(layout.panel_bytes(weight.columns)));
+  layout.decode_row(panel, static_cast<int>(row % kPanelRows), weight.columns, out,
+                    weight.data.first(static_cast<size_t>(layout.head_bytes())));
 }
 
 }  // namespace halftone

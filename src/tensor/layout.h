@@ -15,6 +15,9 @@
 //                 [...][2][16 rows]
 //   palettes      instead of scales: f16 [palettes][2^bits], in the order of the rows that have them; what more than
 //                 16 rows share lies in each of their panels; scaled: then f16 [16 rows]; padded to 64 bytes
+//   vectors       palettes whose entries are f16 [vector]: a code stands for a column of `vector` neighbouring rows.
+//                 The panel is that of 16 / vector rows, `vector` quads (4 columns) of which lie side by side. What all
+//                 rows share is the head of the matrix, before its panels.
 //
 // The value of a code, exact or rounded once to f32, so that kernels agree on it:
 //   symmetric     float(q) * scale; 8 + 11 significant bits always fit a float
@@ -42,6 +45,7 @@ enum class LayoutId : uint8_t {
   f16,
   bf16,
   HALFTONE_INTEGER_LAYOUTS(HALFTONE_LAYOUT_ID, ) HALFTONE_PALETTE_LAYOUTS(HALFTONE_LAYOUT_ID, )
+      HALFTONE_VECTOR_LAYOUTS(HALFTONE_LAYOUT_ID, )
 };
 #undef HALFTONE_LAYOUT_ID
 enum class Order : uint8_t { rows, panel16 };
@@ -51,7 +55,8 @@ inline constexpr int kPanelRows = 16;
 // Up to 16 rows before packing. Float layouts read `values` (16, columns), rounding to nearest; integer layouts read
 // `codes` (16, columns), signed, and `scales` (16, scale_count) as f16 bits; affine ones also `bases`, like scales;
 // nested ones also `sub_scales` (16, groups), bytes as stored, and affine ones `sub_bases`; palettes read `codes`,
-// `palettes` (panel_palettes, 2^bits) as f16 bits and, scaled, `scales` (16, 1). Rows beyond the matrix are zeros.
+// `palettes` (panel_palettes, 2^bits, vector) as f16 bits and, scaled, `scales` (16, 1). Rows beyond the matrix are
+// zeros; those of a vector have the same codes.
 struct PanelSource {
   int64_t columns;
   const float* values;
@@ -84,15 +89,20 @@ struct Layout {
   int64_t row_scale_bytes(int64_t columns) const;  // scales, bases and bytes of both levels that one row needs
   int64_t scale_bytes(int64_t columns) const;      // of one panel, bases, palettes and padding included
   int64_t panel_bytes(int64_t columns) const;
+  int64_t head_bytes() const;  // before the first panel: the palette of a matrix, where panels have no copies
+  int64_t panel_at(int64_t panel, int64_t columns) const { return head_bytes() + panel * panel_bytes(columns); }
   int64_t bytes(int64_t rows, int64_t columns, Order order) const;
 
-  int entries() const { return 1 << bits; }  // of a palette
+  int entries() const { return 1 << bits; }           // of a palette
+  int numbers() const { return entries() * vector; }  // that they are made of
   // Palettes in a panel, and rows of it that share one. REQUIRES: a palette layout.
   int panel_palettes() const { return kPanelRows / rows_of_palette(); }
   int rows_of_palette() const { return palette_rows == 0 || palette_rows > kPanelRows ? kPanelRows : palette_rows; }
-  int64_t palette_bytes() const { return is_palette() ? 2 * entries() * panel_palettes() : 0; }  // of a panel
-  // Where the f16 entry that code u (as stored) of row r stands for is. REQUIRES: a palette layout.
-  int64_t entry_at(int u, int r) const { return 2 * (r / rows_of_palette() * entries() + u); }
+  int64_t palette_bytes() const { return is_palette() && !shares_head() ? 2 * numbers() * panel_palettes() : 0; }
+  bool shares_head() const { return vector > 1 && palette_rows == 0; }
+  // Where in a panel (or the head) the f16 number that code u (as stored) of row r stands for is. REQUIRES: a palette
+  // layout.
+  int64_t entry_at(int u, int r) const { return 2 * ((r / rows_of_palette() * entries() + u) * vector + r % vector); }
 
   // Where in a panel the f16 scale and base number i (of scale_count) of row r are. REQUIRES: an integer layout or a
   // scaled palette; base_at: an affine one.
@@ -107,9 +117,10 @@ struct Layout {
 
   // REQUIRES: `panel` has panel_bytes(columns).
   void pack_panel(const PanelSource& source, std::span<std::byte> panel) const { pack(*this, source, panel); }
-  // Row r of the panel, decoded to (columns) floats.
-  void decode_row(std::span<const std::byte> panel, int r, int64_t columns, float* out) const {
-    decode(*this, panel, r, columns, out);
+  // Row r of the panel, decoded to (columns) floats. head: of the matrix, where the layout has one.
+  void decode_row(std::span<const std::byte> panel, int r, int64_t columns, float* out,
+                  std::span<const std::byte> head = {}) const {
+    decode(*this, shares_head() ? head : panel, panel, r, columns, out);
   }
   // Row r of the panel as (columns) signed codes, u - offset. REQUIRES: no float layout.
   void unpack_codes(std::span<const std::byte> panel, int r, int64_t columns, int8_t* codes) const {
@@ -118,8 +129,10 @@ struct Layout {
 
   int64_t scale_stride() const;  // bytes of a panel from one f16 scale of a row to the next
   void (*pack)(const Layout&, const PanelSource&, std::span<std::byte>);
-  void (*decode)(const Layout&, std::span<const std::byte>, int, int64_t, float*);
+  // The second argument is where palettes are.
+  void (*decode)(const Layout&, std::span<const std::byte>, std::span<const std::byte>, int, int64_t, float*);
   void (*unpack)(const Layout&, std::span<const std::byte>, int, int64_t, int8_t*);  // null for floats
+  int vector = 1;  // palettes: rows that a code stands for
 };
 
 std::span<const Layout* const> all_layouts();

@@ -27,6 +27,10 @@ struct Panel {
     return {columns,      values.data(),     codes.data(),     scales.data(),
             bases.data(), sub_scales.data(), sub_bases.data(), palettes.data()};
   }
+  // What precedes the panels of a matrix.
+  std::span<const std::byte> head(const Layout& layout) const {
+    return std::as_bytes(std::span(palettes)).first(static_cast<size_t>(layout.head_bytes()));
+  }
 };
 
 // A panel of random numbers that the layout can hold, packed over memory that was not zero.
@@ -39,6 +43,8 @@ Panel random_panel(const Layout& layout, int64_t columns, Rng& rng) {
     for (int64_t i = 0; i < kPanelRows * columns; ++i) {
       panel.codes.push_back(static_cast<int8_t>(static_cast<int>(rng.below(span)) - layout.offset));
     }
+    for (int64_t i = 0; i < kPanelRows * columns; ++i)  // rows of a vector have the codes of its first
+      panel.codes[static_cast<size_t>(i)] = panel.codes[static_cast<size_t>(i - i / columns % layout.vector * columns)];
     for (int64_t i = 0; i < kPanelRows * layout.scale_count(columns); ++i) {
       panel.scales.push_back(f32_to_f16(static_cast<float>(rng.normal())));
       panel.bases.push_back(f32_to_f16(static_cast<float>(rng.normal())));
@@ -47,7 +53,7 @@ Panel random_panel(const Layout& layout, int64_t columns, Rng& rng) {
       panel.sub_scales.push_back(static_cast<uint8_t>(rng.below(256)));
       panel.sub_bases.push_back(static_cast<uint8_t>(rng.below(256)));
     }
-    for (int i = 0; layout.is_palette() && i < layout.panel_palettes() * layout.entries(); ++i)
+    for (int i = 0; layout.is_palette() && i < layout.panel_palettes() * layout.numbers(); ++i)
       panel.palettes.push_back(f32_to_f16(static_cast<float>(rng.normal())));
   }
   panel.bytes.assign(static_cast<size_t>(layout.panel_bytes(columns)), std::byte{0xa5});
@@ -63,7 +69,7 @@ float stored_value(const Layout& layout, const Panel& panel, int64_t columns, in
   if (layout.is_palette()) {
     const int shared = layout.palette_rows == 0 || layout.palette_rows == 32 ? 16 : layout.palette_rows;
     const int entry = r / shared * (1 << layout.bits) + panel.codes[at] + (1 << layout.bits) / 2;
-    const float value = f16_to_f32(panel.palettes[static_cast<size_t>(entry)]);
+    const float value = f16_to_f32(panel.palettes[static_cast<size_t>(entry * layout.vector + r % layout.vector)]);
     return layout.scaled ? value * f16_to_f32(panel.scales[static_cast<size_t>(r)]) : value;
   }
   const int64_t width = layout.is_nested() ? layout.super : layout.group;
@@ -89,10 +95,11 @@ TEST(Layout, TableAgreesWithIds) {
     if (!layout->is_float()) {
       EXPECT_EQ(layout->offset, 1 << (layout->bits - 1));
       EXPECT_EQ(layout->q_max, layout->offset - 1);
-      EXPECT_EQ(layout->unit * kPanelRows * layout->bits % (8 * 64), 0) << layout->name;  // units are whole vectors
+      EXPECT_EQ(layout->unit / layout->vector * kPanelRows * layout->bits % (8 * 64), 0)
+          << layout->name;  // units are whole vectors
     }
   }
-  EXPECT_EQ(index, static_cast<int>(LayoutId::lut8_group1) + 1);
+  EXPECT_EQ(index, static_cast<int>(LayoutId::lut8v4_tensor_scaled) + 1);
   EXPECT_EQ(find_layout("int4-block32"), &layout_of(LayoutId::int4_block32));
   EXPECT_EQ(find_layout("int4_block3"), nullptr);
   EXPECT_EQ(find_layout(""), nullptr);
@@ -131,6 +138,11 @@ TEST(Layout, BytesOfKnownShapes) {
   EXPECT_EQ(panel(LayoutId::lut1_group16, 16, 172), 64 + 192 * 2);
   EXPECT_EQ(panel(LayoutId::lut2_tensor_scaled, 16, 172), 64 + 176 * 4);
   EXPECT_EQ(panel(LayoutId::lut3_group4, 16, 172), 64 + 192 * 6);
+  EXPECT_EQ(panel(LayoutId::lut6v2_tensor, 33, 172), 256 + 3 * (192 * 6));
+  EXPECT_EQ(panel(LayoutId::lut6v2_tensor_scaled, 16, 172), 256 + 64 + 192 * 6);
+  EXPECT_EQ(panel(LayoutId::lut6v2_group16, 17, 64), 2 * (256 + 64 * 6));
+  EXPECT_EQ(panel(LayoutId::lut8v2_tensor, 16, 4096), 1024 + 4096 * 8);
+  EXPECT_EQ(panel(LayoutId::lut8v4_tensor, 40, 172), 2048 + 3 * (192 * 4));
   EXPECT_EQ(layout_of(LayoutId::lut6_group8).palette_bytes(), 2 * 128);
   EXPECT_EQ(layout_of(LayoutId::uint4_k32).row_scale_bytes(512), 2 * (2 + 2 + 8 + 8));
   EXPECT_EQ(layout_of(LayoutId::int6_k16).row_scale_bytes(300), 2 * 2 + 19);
@@ -152,7 +164,7 @@ TEST(Layout, PanelsDecodeToWhatWasPacked) {
       std::vector<float> out(static_cast<size_t>(columns + 1), -77.0f);
       std::vector<int8_t> codes(static_cast<size_t>(columns + 1), 99);
       for (int r = 0; r < kPanelRows; ++r) {
-        layout->decode_row(panel.bytes, r, columns, out.data());
+        layout->decode_row(panel.bytes, r, columns, out.data(), panel.head(*layout));
         for (int64_t k = 0; k < columns; ++k) {
           ASSERT_EQ(out[static_cast<size_t>(k)], stored_value(*layout, panel, columns, r, k)) << r << ' ' << k;
         }
@@ -197,13 +209,13 @@ TEST(Layout, EveryCodeInEveryPosition) {
         panel.sub_scales.push_back(static_cast<uint8_t>(i * 37 + q));
         panel.sub_bases.push_back(static_cast<uint8_t>(i * 91 + q));
       }
-      for (int i = 0; layout->is_palette() && i < layout->panel_palettes() * layout->entries(); ++i)
+      for (int i = 0; layout->is_palette() && i < layout->panel_palettes() * layout->numbers(); ++i)
         panel.palettes.push_back(static_cast<uint16_t>(some[static_cast<size_t>(i) % 4] + i));
       panel.bytes.resize(static_cast<size_t>(layout->panel_bytes(kWide)));
       layout->pack_panel(panel.source(kWide), panel.bytes);
       std::vector<float> out(kWide);
       for (int r = 0; r < kPanelRows; ++r) {
-        layout->decode_row(panel.bytes, r, kWide, out.data());
+        layout->decode_row(panel.bytes, r, kWide, out.data(), panel.head(*layout));
         for (int64_t k = 0; k < kWide; ++k) {
           ASSERT_EQ(out[static_cast<size_t>(k)], stored_value(*layout, panel, kWide, r, k)) << layout->name << ' ' << q;
         }
@@ -305,6 +317,41 @@ TEST(Layout, BytesOfPalettesAsDocumented) {
   EXPECT_EQ(row[38], f16_to_f32(0x1000) * 3);
 }
 
+// Row 6 shares its codes with row 7, or with rows 4 to 7; its numbers are those of the head, or of the panel.
+TEST(Layout, BytesOfVectorsAsDocumented) {
+  constexpr int64_t kWide = 64;
+  const auto packed = [&](LayoutId id, int64_t k, int8_t code) {
+    const Layout& layout = layout_of(id);
+    std::vector<int8_t> codes(kPanelRows * kWide, static_cast<int8_t>(-layout.offset));
+    for (int r = 0; r < layout.vector; ++r)
+      codes[static_cast<size_t>((6 / layout.vector * layout.vector + r) * kWide + k)] = code;
+    std::vector<uint16_t> scales(kPanelRows), palettes;
+    scales[6] = 0x4200;
+    for (int i = 0; i < layout.numbers(); ++i) palettes.push_back(static_cast<uint16_t>(0x1000 + i));
+    std::vector<std::byte> bytes(static_cast<size_t>(layout.panel_bytes(kWide)));
+    PanelSource source = {kWide, nullptr, codes.data(), scales.data()};
+    source.palettes = palettes.data();
+    layout.pack_panel(source, bytes);
+    float row[kWide];
+    layout.decode_row(bytes, 6, kWide, row, std::as_bytes(std::span(palettes)));
+    const int number = (code + layout.offset) * layout.vector + 6 % layout.vector;
+    EXPECT_EQ(row[k], f16_to_f32(static_cast<uint16_t>(0x1000 + number)) * (layout.scaled ? 3.0f : 1.0f));
+    return bytes;
+  };
+  // Columns 36 to 39 are quad 1 of the second 32, beside quad 0: lanes 8 to 15, of which rows 6 and 7 have number 3.
+  const auto six = packed(LayoutId::lut6v2_tensor, 37, 59 - 32);
+  EXPECT_EQ(six[192 * 1 + 64 * 0 + 4 * (8 + 3) + 1], std::byte{59});
+  const auto own = packed(LayoutId::lut6v2_group16, 37, 59 - 32);  // after 64 pairs
+  EXPECT_EQ(own[2 * 3], std::byte{3});
+  EXPECT_EQ(own[256 + 192 * 1 + 64 * 0 + 4 * (8 + 3) + 1], std::byte{59});
+  const auto scaled = packed(LayoutId::lut8v2_tensor_scaled, 37, 100);
+  EXPECT_EQ(scaled[2 * 6 + 1], std::byte{0x42});
+  EXPECT_EQ(scaled[64 + 64 * (37 / 8) + 4 * (8 + 3) + 1], std::byte{228});
+  // Fours: columns 36 to 39 are the second of four quads that lie side by side, rows 4 to 7 number 1 of it.
+  const auto four = packed(LayoutId::lut8v4_tensor, 37, -100);
+  EXPECT_EQ(four[64 * (37 / 16) + 4 * (4 + 1) + 1], std::byte{28});
+}
+
 // An entry times a scale is exact: 11 + 11 significant bits.
 TEST(Layout, ScaledEntryIsExact) {
   for (uint32_t entry = 0; entry < 0x7c00; entry += 61)
@@ -371,7 +418,9 @@ TEST(Layout, DecodeRowFindsTheSecondPanel) {
   constexpr int64_t kWide = 172;
   for (const Layout* layout : all_layouts()) {
     const Panel first = random_panel(*layout, kWide, rng), second = random_panel(*layout, kWide, rng);
-    std::vector<std::byte> both = first.bytes;
+    const std::span<const std::byte> head = second.head(*layout);
+    std::vector<std::byte> both(head.begin(), head.end());
+    both.insert(both.end(), first.bytes.begin(), first.bytes.end());
     both.insert(both.end(), second.bytes.begin(), second.bytes.end());
     const WeightView view = {layout, Order::panel16, 20, kWide, both};
     std::vector<float> out(kWide);

@@ -140,6 +140,52 @@ struct PalettePanel {
   }
 };
 
+// 16 halves: the rows of one column.
+template <bool kScaled>
+inline void store_rows(__m256i halves, const __m256 (&scales)[2], float* out) {
+  const __m256 low = _mm256_cvtph_ps(_mm256_castsi256_si128(halves));
+  const __m256 high = _mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1));
+  _mm256_store_ps(out, kScaled ? _mm256_mul_ps(low, scales[0]) : low);
+  _mm256_store_ps(out + 8, kScaled ? _mm256_mul_ps(high, scales[1]) : high);
+}
+
+// Entries of several rows, gathered: 8 codes of one byte are a column of pairs, or two of fours.
+template <class Packed>
+struct VectorPanel {
+  static constexpr int kQuads = Codes<Packed::kBits>::kQuads, kVectors = Codes<Packed::kBits>::kVectors;
+  static void decode(const std::byte* panel, const std::byte* palette, int64_t columns, int64_t begin, int64_t end,
+                     float* out) {
+    const std::byte* codes = panel + Packed::head(columns);
+    const std::byte* scale = panel + Packed::kScaleAt;
+    const __m256 scales[2] = {Packed::kScaled ? load_halves(scale) : _mm256_setzero_ps(),
+                              Packed::kScaled ? load_halves(scale + 16) : _mm256_setzero_ps()};
+    for (int64_t k = begin; k < end; k += Packed::kUnit, out += 16 * Packed::kUnit) {
+      for (int half = 0; half < 2; ++half) {
+        __m256i bytes[kVectors], quads[kQuads];
+        unroll<kVectors>(
+            [&](auto i) { bytes[i] = load_dwords(codes + k * Packed::kColumnBytes + 64 * i + half * 32); });
+        Codes<Packed::kBits>::template unpack<BytesAvx2>(bytes, quads);
+        for (int quad = 0; quad < kQuads; ++quad) {
+          unroll<4>([&](auto byte) {
+            const __m256i code =
+                _mm256_and_si256(_mm256_srli_epi32(quads[quad], 8 * byte.kValue), _mm256_set1_epi32(255));
+            if constexpr (Packed::kVector == 2) {
+              store_rows<Packed::kScaled>(_mm256_i32gather_epi32(reinterpret_cast<const int*>(palette), code, 4),
+                                          scales, out + 16 * (8 * quad + 4 * half + byte.kValue));
+            } else {
+              const auto* fours = reinterpret_cast<const long long*>(palette);
+              float* to = out + 16 * (16 * quad + 8 * half + byte.kValue);
+              store_rows<Packed::kScaled>(_mm256_i32gather_epi64(fours, _mm256_castsi256_si128(code), 8), scales, to);
+              store_rows<Packed::kScaled>(_mm256_i32gather_epi64(fours, _mm256_extracti128_si256(code, 1), 8), scales,
+                                          to + 16 * 4);
+            }
+          });
+        }
+      }
+    }
+  }
+};
+
 // Elements of Order::rows: 8 columns of one row, the first `n` of them.
 struct F32Rows {
   static constexpr int64_t kBytes = 4;
@@ -210,14 +256,26 @@ inline void decode_rows(const LinearArgs& args, int64_t panel, int64_t begin, in
   }
 }
 
+// The first byte of a panel, about the next chunk of which is fetched.
 template <class Panel>
-inline void decode_panel(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
+inline const std::byte* panel_ahead(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end) {
   const int64_t bytes = Panel::bytes(args.columns), done = bytes * end / args.columns;
   const std::byte* first = args.weights + panel * bytes;
-  for (int64_t line = done; line < done + bytes * (end - begin) / args.columns; line += 64) {  // about the next chunk
+  for (int64_t line = done; line < done + bytes * (end - begin) / args.columns; line += 64) {
     _mm_prefetch(reinterpret_cast<const char*>(first + line), _MM_HINT_T0);
   }
-  Panel::decode(first, args.columns, begin, end, out);
+  return first;
+}
+
+template <class Panel>
+inline void decode_panel(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
+  Panel::decode(panel_ahead<Panel>(args, panel, begin, end), args.columns, begin, end, out);
+}
+
+template <class Packed>
+inline void decode_vectors(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
+  const std::byte* first = panel_ahead<Packed>(args, panel, begin, end);
+  VectorPanel<Packed>::decode(first, Packed::kHead ? args.head : first, args.columns, begin, end, out);
 }
 
 // Results of the last panel may be fewer than 16: they pass through a full block on the stack.
@@ -316,5 +374,12 @@ HALFTONE_INTEGER_LAYOUTS(LINEAR_EXACT, )
     linear<decode_panel<PalettePanel<PaletteOfRows<bits, rows, PaletteKind::kind>>>>(args); \
   }
 HALFTONE_PALETTE_LAYOUTS(LINEAR_PALETTE, )
+
+#define LINEAR_VECTORS(with, name, bits, vector, rows, kind)             \
+  void linear_##name##_panel16_exact_avx2(const LinearArgs& args) {      \
+    using Packed = VectorPalette<bits, vector, rows, PaletteKind::kind>; \
+    linear<decode_vectors<Packed>>(behind_head<Packed>(args));           \
+  }
+HALFTONE_VECTOR_LAYOUTS(LINEAR_VECTORS, )
 
 }  // namespace halftone

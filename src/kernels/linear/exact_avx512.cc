@@ -44,7 +44,7 @@ inline void few_tokens(const LinearArgs& args, int64_t panel) {
     for (int p = 0; p < kPanels; ++p) {
       prefetch(first[p] + ahead + head + column * Panel::kColumnBytes, 8 * Panel::kColumnBytes);
       if (Panel::kHasBlocks && k % 32 == 0) prefetch(first[p] + ahead + Panel::fetch_at(column), 1);
-      eight[p] = Panel(first[p], args.columns).eight(k);
+      eight[p] = Panel(first[p], args).eight(k);
     }
     unroll<8>([&](auto i) __attribute__((always_inline)) {
       __m512 w[kPanels];
@@ -56,7 +56,7 @@ inline void few_tokens(const LinearArgs& args, int64_t panel) {
   const int left = static_cast<int>(args.columns - k);
   if (left > 0) {
     alignas(64) float rest[kPanels][8 * 16];
-    for (int p = 0; p < kPanels; ++p) Panel(first[p], args.columns).some(k, left, rest[p]);
+    for (int p = 0; p < kPanels; ++p) Panel(first[p], args).some(k, left, rest[p]);
     for (int i = 0; i < left; ++i) {
       __m512 w[kPanels];
 #pragma GCC unroll 4
@@ -141,7 +141,7 @@ struct FromPanels {
             2 * lines};
   }
   static void decode(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
-    const Panel weights(args.weights + panel * Panel::bytes(args.columns), args.columns);
+    const Panel weights(args.weights + panel * Panel::bytes(args.columns), args);
     int64_t k = begin;
     for (; k + 8 <= end; k += 8, out += 8 * 16) {
       const auto eight = weights.eight(k);
@@ -371,5 +371,12 @@ HALFTONE_INTEGER_LAYOUTS(LINEAR_EXACT, )
     linear_panels<PalettePanel<PaletteOfRows<bits, rows, PaletteKind::kind>>>(args); \
   }
 HALFTONE_PALETTE_LAYOUTS(LINEAR_PALETTE, )
+
+#define LINEAR_VECTORS(with, name, bits, vector, rows, kind)             \
+  void linear_##name##_panel16_exact_avx512(const LinearArgs& args) {    \
+    using Packed = VectorPalette<bits, vector, rows, PaletteKind::kind>; \
+    linear_panels<VectorPanel<Packed>>(behind_head<Packed>(args));       \
+  }
+HALFTONE_VECTOR_LAYOUTS(LINEAR_VECTORS, )
 
 }  // namespace halftone

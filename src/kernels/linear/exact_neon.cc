@@ -132,6 +132,32 @@ struct PalettePanel {
   }
 };
 
+// Entries of several rows: 16 codes of one byte are kVector columns, 4 apart.
+template <class Packed>
+inline void decode_vectors(const LinearArgs& args, int64_t panel, int64_t begin, int64_t end, float* out) {
+  constexpr int kVector = Packed::kVector, kCodes = 16 / kVector;  // of a column
+  const std::byte* first = args.weights + panel * Packed::bytes(args.columns);
+  const std::byte* palette = Packed::kHead ? args.head : first;
+  const std::byte* codes = first + Packed::head(args.columns);
+  for (int64_t k = begin; k < end; k += Packed::kUnit) {
+    for_each_column<Packed::kBits>(codes + k * Packed::kColumnBytes, [&](int column, uint8x16_t found) {
+      alignas(16) uint8_t code[16];
+      vst1q_u8(code, found);
+      float* to = out + (k - begin + column / 4 * 4 * kVector + column % 4) * 16;
+      for (int beside = 0; beside < kVector; ++beside, to += 4 * 16) {
+        alignas(16) uint16_t entries[16];
+        for (int i = 0; i < kCodes; ++i)
+          __builtin_memcpy(entries + kVector * i, palette + 2 * kVector * code[kCodes * beside + i], 2 * kVector);
+        for (int i = 0; i < 4; ++i) {
+          float32x4_t values = load_halves(reinterpret_cast<const std::byte*>(entries + 4 * i));
+          if (Packed::kScaled) values = vmulq_f32(values, load_halves(first + Packed::kScaleAt + 8 * i));
+          vst1q_f32(to + 4 * i, values);
+        }
+      }
+    });
+  }
+}
+
 // Elements of Order::rows: 4 columns of one row.
 struct F32Rows {
   static constexpr int64_t kBytes = 4;
@@ -236,5 +262,12 @@ HALFTONE_INTEGER_LAYOUTS(LINEAR_EXACT, )
     linear<decode_panel<PalettePanel<PaletteOfRows<bits, rows, PaletteKind::kind>>>>(args); \
   }
 HALFTONE_PALETTE_LAYOUTS(LINEAR_PALETTE, )
+
+#define LINEAR_VECTORS(with, name, bits, vector, rows, kind)             \
+  void linear_##name##_panel16_exact_neon(const LinearArgs& args) {      \
+    using Packed = VectorPalette<bits, vector, rows, PaletteKind::kind>; \
+    linear<decode_vectors<Packed>>(behind_head<Packed>(args));           \
+  }
+HALFTONE_VECTOR_LAYOUTS(LINEAR_VECTORS, )
 
 }  // namespace halftone

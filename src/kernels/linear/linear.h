@@ -48,10 +48,10 @@ struct LinearKernel {
 };
 
 const LinearKernel* const* linear_kernels(int* count);
-// The first row that fits. Never null for exact; null for int8 on float layouts and palettes of many entries (all that
-// are not HALFTONE_BYTE_PALETTES), which always compute exactly, for integer layouts and palettes in Order::rows, which
-// do not exist, and for bf16 unless the layout is a bf16 panel and the machine has the instruction, or the scalar ISA
-// is active.
+// The first row that fits. Never null for exact; null for int8 on float layouts and palettes of many entries or of
+// vectors (all that are not HALFTONE_BYTE_PALETTES), which always compute exactly, for integer layouts and palettes in
+// Order::rows, which do not exist, and for bf16 unless the layout is a bf16 panel and the machine has the instruction,
+// or the scalar ISA is active.
 const LinearKernel* select_linear(LayoutId layout, Order order, Activations activations, Isa active);
 // May the row be chosen on this machine when `active` is?
 bool runs_here(const LinearKernel& kernel, Isa active);

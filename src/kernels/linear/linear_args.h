@@ -38,7 +38,8 @@ struct LinearArgs {
   QuantizedActivations q;  // int8
   float* y;                // (tokens, y_stride)
   int64_t y_stride;
-  std::byte* scratch;  // linear_scratch_bytes() of it, aligned to 64, private to the calling thread
+  std::byte* scratch;               // linear_scratch_bytes() of it, aligned to 64, private to the calling thread
+  const std::byte* head = nullptr;  // between kernels: what precedes the panels, `weights` being the first of them
 };
 
 using LinearFn = void (*)(const LinearArgs&);

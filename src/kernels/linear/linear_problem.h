@@ -25,7 +25,7 @@ struct RandomWeights {
   std::vector<uint16_t> scales;                  // (padded rows, scale_count)
   std::vector<uint16_t> bases;                   // affine: like scales
   std::vector<uint8_t> sub_scales, sub_bases;    // nested: (padded rows, groups)
-  std::vector<uint16_t> palettes;                // palettes: (panels, panel_palettes, entries)
+  std::vector<uint16_t> palettes;                // palettes: (panels, panel_palettes, numbers), or the head
   std::vector<float> scale_values, base_values;  // (padded rows, groups)
   std::vector<std::byte> bytes;
 
@@ -73,6 +73,10 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
   for (size_t i = 0; i < codes.size() && i < static_cast<size_t>(rows * columns); ++i) {
     codes[i] = static_cast<int8_t>(static_cast<int>(rng.below(code_count)) - layout.offset);
   }
+  for (int64_t row = 0; row < static_cast<int64_t>(padded); ++row)  // those of a vector have the codes of its first
+    for (int64_t k = 0; layout.vector > 1 && k < columns; ++k)
+      codes[static_cast<size_t>(row * columns + k)] =
+          codes[static_cast<size_t>((row - row % layout.vector) * columns + k)];
   for (size_t i = 0; i < static_cast<size_t>(rows * scale_count); ++i) {
     scales[i] = f32_to_f16(static_cast<float>(rng.uniform()) * 0.02f - 0.005f);
     if (layout.affine) bases[i] = f32_to_f16(static_cast<float>(rng.uniform()) - 0.8f);
@@ -81,7 +85,8 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
     sub_scales[i] = static_cast<uint8_t>(rng.below(256));
     if (layout.affine) sub_bases[i] = static_cast<uint8_t>(rng.below(256));
   }
-  for (int64_t i = 0; layout.is_palette() && i < panels * layout.panel_palettes() * layout.entries(); ++i)
+  const int64_t numbers = layout.is_palette() ? layout.panel_palettes() * layout.numbers() : 0;  // of a panel
+  for (int64_t i = 0; i < (layout.head_bytes() > 0 ? 1 : panels) * numbers; ++i)
     palettes.push_back(f32_to_f16(static_cast<float>(rng.uniform()) - 0.5f));
   if (layout.is_palette()) {
     decode_palettes();
@@ -98,6 +103,7 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
     return;
   }
   const auto panel_bytes = static_cast<size_t>(layout.panel_bytes(columns));
+  if (layout.head_bytes() > 0) std::memcpy(bytes.data(), palettes.data(), palettes.size() * 2);
   for (size_t p = 0; p < static_cast<size_t>(panels); ++p) {
     const size_t first = p * static_cast<size_t>(kPanelRows * columns);
     PanelSource source = {columns, nullptr, nullptr, nullptr};
@@ -107,11 +113,11 @@ inline RandomWeights::RandomWeights(const Layout& layout, Order order, int64_t r
     if (layout.is_float()) source.values = &values[first];
     if (!layout.is_float()) source.codes = &codes[first];
     if (scale_count > 0) source.scales = &scales[first_scale];
-    if (layout.is_palette())
-      source.palettes = &palettes[p * static_cast<size_t>(layout.panel_palettes() * layout.entries())];
+    if (layout.is_palette() && layout.head_bytes() == 0) source.palettes = &palettes[p * static_cast<size_t>(numbers)];
     if (layout.is_nested()) source.sub_scales = &sub_scales[first_group];
     if (layout.is_nested() && layout.affine) source.sub_bases = &sub_bases[first_group];
-    layout.pack_panel(source, std::span(bytes).subspan(p * panel_bytes, panel_bytes));
+    const auto at = static_cast<size_t>(layout.panel_at(static_cast<int64_t>(p), columns));
+    layout.pack_panel(source, std::span(bytes).subspan(at, panel_bytes));
   }
 }
 
@@ -142,8 +148,9 @@ inline void RandomWeights::decode_palettes() {
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t k = 0; k < columns; ++k) {
       const auto at = static_cast<size_t>(row * columns + k);
-      const int64_t entry = row / shared * (int64_t{1} << layout->bits) + codes[at] + (1 << layout->bits) / 2;
-      values[at] = f16_to_f32(palettes[static_cast<size_t>(entry)]);
+      const int64_t before = layout->vector > 1 && layout->palette_rows == 0 ? 0 : row / shared;
+      const int64_t entry = before * (int64_t{1} << layout->bits) + codes[at] + (1 << layout->bits) / 2;
+      values[at] = f16_to_f32(palettes[static_cast<size_t>(entry * layout->vector + row % layout->vector)]);
       if (layout->scaled) values[at] *= f16_to_f32(scales[static_cast<size_t>(row)]);
     }
   }

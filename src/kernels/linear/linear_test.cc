@@ -381,7 +381,7 @@ TEST(Linear, SelectionTakesTheBestRowThatFits) {
       EXPECT_EQ(exact->isa, isa_runs(Isa::neon, active) ? Isa::neon : active) << exact->name;
       // Registers look up 64 bytes for four rows.
       const int entries = layout->is_palette() ? layout->entries() * (layout->palette_rows == 1 ? 4 : 1) : 0;
-      EXPECT_EQ(int8 == nullptr, layout->is_float() || entries > 64) << layout->name;
+      EXPECT_EQ(int8 == nullptr, layout->is_float() || layout->vector > 1 || entries > 64) << layout->name;
       const bool own_row = int8 == nullptr || int8->isa == active;
       EXPECT_TRUE(own_row || (layout->is_palette() && int8->isa == Isa::neon)) << layout->name;
       const LinearKernel* rows = select_linear(layout->id, Order::rows, Activations::exact, active);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/linear/linear_args.h"
 #include "tensor/integer_layouts.h"
 
 namespace halftone {
@@ -51,14 +52,16 @@ struct PackedPanel {
 
 enum class PaletteKind : uint8_t { plain, scaled };
 
-// A panel of a palette layout, as those above; rows: that share a palette, 16 where more do.
-template <int kBitsOfCode, int kRowsOfPalette, PaletteKind kKind>
+// A panel of a palette layout, as those above; rows: that share a palette, 16 where more do. vector: rows that a code
+// stands for. in_head: the palette is that of the matrix, before its panels.
+template <int kBitsOfCode, int kRowsOfPalette, PaletteKind kKind, int kRowsOfCode = 1, bool kInHead = false>
 struct PackedPalette {
-  static constexpr int kBits = kBitsOfCode, kEntries = 1 << kBits, kRows = kRowsOfPalette;
-  static constexpr bool kScaled = kKind == PaletteKind::scaled;
-  static constexpr int64_t kUnit = kBits % 2 == 1 ? 32 : kBits == 4 || kBits == 8 ? 8 : 16;
-  static constexpr int64_t kUnitBytes = 2 * kBits * kUnit, kColumnBytes = 2 * kBits;
-  static constexpr int64_t kScaleAt = 16 / kRows * kEntries * 2;  // f16 palettes come first, then scales
+  static constexpr int kBits = kBitsOfCode, kEntries = 1 << kBits, kRows = kRowsOfPalette, kVector = kRowsOfCode;
+  static constexpr bool kScaled = kKind == PaletteKind::scaled, kHead = kInHead;
+  static constexpr int64_t kUnit = (kBits % 2 == 1 ? 32 : kBits == 4 || kBits == 8 ? 8 : 16) * kVector;
+  static constexpr int64_t kUnitBytes = 2 * kBits * kUnit / kVector, kColumnBytes = 2 * kBits / kVector;
+  static constexpr int64_t kPaletteBytes = 16 / kRows * kEntries * 2 * kVector;
+  static constexpr int64_t kScaleAt = kHead ? 0 : kPaletteBytes;  // f16 palettes come first, then scales
 
   static constexpr bool kBlock = false, kAffine = false, kNested = false, kSeldom = kBits != 4 || kRows != 16;
   static constexpr int kOffset = 0;
@@ -71,6 +74,17 @@ struct PackedPalette {
 
 template <int kBits, int kRows, PaletteKind kKind>
 using PaletteOfRows = PackedPalette<kBits, (kRows == 0 || kRows > 16 ? 16 : kRows), kKind>;
+template <int kBits, int kVector, int kRows, PaletteKind kKind>
+using VectorPalette = PackedPalette<kBits, 16, kKind, kVector, kRows == 0>;
+
+// args of a matrix in a vector layout, and those of its panels.
+template <class Packed>
+inline LinearArgs behind_head(const LinearArgs& args) {
+  LinearArgs panels = args;
+  panels.head = args.weights;
+  if (Packed::kHead) panels.weights += Packed::kPaletteBytes;
+  return panels;
+}
 
 // Does a group begin at column k, a multiple of kStep? Never for channel layouts.
 template <class Panel>

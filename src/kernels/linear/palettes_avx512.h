@@ -104,5 +104,56 @@ struct PalettePanel : BytePanel<Packed> {
   void some(int64_t k, int, float* out) const { store_eight(eight(k), out); }
 };
 
+// Entries of several rows. What codes of one byte of a quad stand for are 32 halves: the 16 rows of column j and those
+// of column j + 4. 64 entries of two rows are registers, others are gathered.
+template <class Packed>
+struct VectorPanel : IntegerPanel<Packed> {
+  static constexpr int kVector = Packed::kVector;
+  const std::byte* palette;
+  VectorPanel(const std::byte* panel, const LinearArgs& args)
+      : IntegerPanel<Packed>(panel, args), palette(Packed::kHead ? args.head : panel) {}
+  struct Eight {
+    __m512i halves[4];
+    __m512 scale;
+    template <int kColumn>
+    __m512 column() const {
+      const __m512i both = halves[kColumn % 4];
+      const __m512 rows =
+          _mm512_cvtph_ps(kColumn < 4 ? _mm512_castsi512_si256(both) : _mm512_extracti64x4_epi64(both, 1));
+      return Packed::kScaled ? _mm512_mul_ps(rows, scale) : rows;
+    }
+  };
+  // One code per byte, in 6 bits with others above them.
+  __m512i quad_of(int64_t k) const {
+    const auto quad = static_cast<int>(k % Packed::kUnit / (4 * kVector));
+    if (Packed::kBits == 8 || quad < 3) return this->vector(k, quad);
+    const __m512i bytes[3] = {this->vector(k, 0), this->vector(k, 1), this->vector(k, 2)};
+    return Codes<6>::fourth<BytesAvx512>(bytes);
+  }
+  __m512i found(__m512i codes, int64_t k) const {
+    if constexpr (kVector == 4) {
+      const __m256i half = k % 16 == 0 ? _mm512_castsi512_si256(codes) : _mm512_extracti64x4_epi64(codes, 1);
+      return _mm512_i32gather_epi64(_mm256_and_si256(half, _mm256_set1_epi32(255)), palette, 8);
+    } else if constexpr (Packed::kBits == 6) {
+      const __mmask16 upper = _mm512_movepi32_mask(_mm512_slli_epi32(codes, 26));
+      return _mm512_mask_blend_epi32(
+          upper, _mm512_permutex2var_epi32(load_codes(palette), codes, load_codes(palette + 64)),
+          _mm512_permutex2var_epi32(load_codes(palette + 128), codes, load_codes(palette + 192)));
+    } else {
+      return _mm512_i32gather_epi32(_mm512_and_si512(codes, _mm512_set1_epi32(255)), palette, 4);
+    }
+  }
+  Eight eight(int64_t k) const {
+    const __m512i quad = quad_of(k);
+    Eight all;
+    unroll<4>([&](auto i) __attribute__((always_inline)) {
+      all.halves[i] = found(i == 0 ? quad : _mm512_srli_epi32(quad, 8 * i), k);
+    });
+    all.scale = Packed::kScaled ? load_halves(this->scales + Packed::kScaleAt) : _mm512_setzero_ps();
+    return all;
+  }
+  void some(int64_t k, int, float* out) const { store_eight(eight(k), out); }
+};
+
 }  // namespace
 }  // namespace halftone

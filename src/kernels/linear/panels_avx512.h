@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/linear/linear_args.h"
 #include "kernels/linear/scales_avx512.h"
 #include "kernels/linear/unroll.h"
 
@@ -31,7 +32,7 @@ struct F32Panel {
   static int64_t fetch_at(int64_t) { return 0; }
   static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return columns * 64; }
-  F32Panel(const std::byte* panel, int64_t) : data(panel) {}
+  F32Panel(const std::byte* panel, const LinearArgs&) : data(panel) {}
   struct Eight {
     const std::byte* at;
     template <int kColumn>
@@ -52,7 +53,7 @@ struct F16Panel {
   static int64_t fetch_at(int64_t) { return 0; }
   static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return round_up_to(columns * 32, 64); }
-  F16Panel(const std::byte* panel, int64_t) : data(panel) {}
+  F16Panel(const std::byte* panel, const LinearArgs&) : data(panel) {}
   struct Eight {
     const std::byte* at;
     template <int kColumn>
@@ -73,7 +74,7 @@ struct Bf16Panel {
   static int64_t fetch_at(int64_t) { return 0; }
   static int64_t head(int64_t) { return 0; }
   static int64_t bytes(int64_t columns) { return round_up_to(columns, 2) * 32; }
-  Bf16Panel(const std::byte* panel, int64_t) : data(panel) {}
+  Bf16Panel(const std::byte* panel, const LinearArgs&) : data(panel) {}
   static __m512 even(__m512i pair) { return _mm512_castsi512_ps(_mm512_slli_epi32(pair, 16)); }
   static __m512 odd(__m512i pair) {
     return _mm512_castsi512_ps(_mm512_and_si512(pair, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
@@ -117,7 +118,7 @@ struct IntegerPanel {
   static int64_t head(int64_t columns) { return Packed::head(columns); }
   static int64_t bytes(int64_t columns) { return Packed::bytes(columns); }
   static int64_t fetch_at(int64_t k) { return Packed::fetch_at(k); }
-  IntegerPanel(const std::byte* panel, int64_t columns) : scales(panel), codes(panel + head(columns)) {}
+  IntegerPanel(const std::byte* panel, const LinearArgs& args) : scales(panel), codes(panel + head(args.columns)) {}
   __m512 scale(int64_t k) const { return load_scale<Packed>(scales, k); }
   __m512 base(int64_t k) const {
     if constexpr (Packed::kAffine) return load_base<Packed>(scales, k);

@@ -68,7 +68,8 @@ void choose_with_feedback(const Layout& layout, const MethodInput& input, int sw
   const AlignedBuffer<Lanes> values = lanes_of(input);
   const std::unique_ptr<Grid> grid = grid_for(layout, input, shared);
   std::vector<float> weights(static_cast<size_t>(input.columns));
-  for (size_t j = 0; j < weights.size(); ++j) weights[static_cast<size_t>(shared.order[j])] = shared.pivots[j];
+  for (size_t j = 0; j < weights.size(); ++j)
+    weights[static_cast<size_t>(shared.order[j])] = weight_of_pivot(layout, shared.pivots[j]);
   grid->fit(values.data(), weights.data());
   AlignedBuffer<Lanes> codes(static_cast<size_t>(input.columns));
   Feedback feedback{shared, *grid, input.columns, values.data(), codes.data()};

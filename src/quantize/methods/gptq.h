@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cmath>
 #include <memory>
 #include <vector>
 
@@ -28,6 +29,10 @@ struct HessianFactor final : Preparation {
   const float* left_of(int64_t block) const { return left.data() + block * (block - 1) / 2 * kBlock * kBlock; }
   const float* inside_of(int64_t block) const { return inside.data() + block * kBlock * kBlock; }
 };
+
+// How much a column counts for palettes that are made before errors are fed back. Several hundred entries of vectors fit
+// the few columns that matter most so closely that they miss what feedback makes of all others: their root counts.
+inline float weight_of_pivot(const Layout& layout, float pivot) { return layout.vector > 1 ? std::sqrt(pivot) : pivot; }
 
 // choose_gptq with so many sweeps of refine.h after it.
 void choose_with_feedback(const Layout& layout, const MethodInput& input, int sweeps, const MethodOutput& output);

@@ -93,7 +93,8 @@ Result<std::unique_ptr<Preparation>> prepare_gptq(const Layout& layout, const Ma
     store(factor, *result, pool);
     if (layout.is_palette()) {  // columns count as they do for the grids of panels
       std::vector<float> weights(static_cast<size_t>(n));
-      for (size_t j = 0; j < weights.size(); ++j) weights[static_cast<size_t>(order[j])] = result->pivots[j];
+      for (size_t j = 0; j < weights.size(); ++j)
+        weights[static_cast<size_t>(order[j])] = weight_of_pivot(layout, result->pivots[j]);
       HALFTONE_ASSIGN(result->palettes,
                       prepare_kmeans(layout, matrix, {statistics.tokens, weights, {}, statistics.row_weights}, pool));
     }

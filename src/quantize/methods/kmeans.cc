@@ -8,13 +8,38 @@
 
 #include "quantize/methods/methods.h"
 #include "quantize/methods/palettes.h"
+#include "quantize/methods/vector_palettes.h"
 
 namespace halftone {
 namespace {
 
 Population population_of_zero() { return Population(std::vector<Population::Value>{{0, 1}}); }
 
+// The rows of a panel, whose palette is their own or that of the matrix.
+void choose_vectors(const Layout& layout, const MethodInput& input, const MethodOutput& output, PaletteSearch search) {
+  const int64_t columns = input.columns, vector = layout.vector;
+  const std::span<const float> column_weights = input.statistics.second_moment;
+  std::vector<float> weights;
+  for (int64_t row = 0; row < input.rows; ++row) weights.push_back(row_weight(input.statistics, input.first_row + row));
+  if (layout.shares_head()) {
+    const auto& all = static_cast<const SharedPalettes&>(*input.preparation);
+    std::copy(all.bits.begin(), all.bits.end(), output.palettes.begin());
+  } else {
+    VectorPoints points(layout, columns, column_weights, columns);
+    for (int64_t row = 0; row < input.rows; row += vector)
+      points.add(input.values.data() + row * columns, std::min(vector, input.rows - row), weights.data() + row, row);
+    const std::vector<uint16_t> found = points.entries(search, nullptr);
+    std::copy(found.begin(), found.end(), output.palettes.begin());
+  }
+  const VectorCoder coder(output.palettes, layout.vector);
+  for (int64_t row = 0; row < input.rows; row += vector)
+    encode_vectors(layout, coder, input.values.data() + row * columns, std::min(vector, input.rows - row), columns,
+                   column_weights, weights.data() + row, output.codes.data() + row * columns,
+                   layout.scaled ? output.scales.data() + row : nullptr);
+}
+
 void choose_palettes(const Layout& layout, const MethodInput& input, const MethodOutput& output, PaletteSearch search) {
+  if (layout.vector > 1) return choose_vectors(layout, input, output, search);
   const std::vector<uint32_t> counts = column_counts(input.statistics.second_moment);
   const int64_t columns = input.columns, shared = layout.rows_of_palette();
   const auto entries = static_cast<size_t>(layout.entries());
@@ -99,7 +124,8 @@ Result<std::unique_ptr<Preparation>> prepare_palettes(const Layout& layout, cons
   if (!layout.is_palette() || !shares_beyond_panels(layout)) return std::unique_ptr<Preparation>();
   auto shared = std::make_unique<SharedPalettes>();
   if (layout.palette_rows == 0) {
-    shared->bits = entries_of_matrix(layout, matrix, statistics, pool, search);
+    shared->bits =
+        (layout.vector > 1 ? vector_entries_of_matrix : entries_of_matrix)(layout, matrix, statistics, pool, search);
     return std::unique_ptr<Preparation>(std::move(shared));
   }
   const int64_t groups = (matrix.rows + layout.palette_rows - 1) / layout.palette_rows;

@@ -191,7 +191,7 @@ Filled fill_palettes(std::string_view method_name, const Layout& layout, const s
   for (int64_t row = 0; row < rows; row += kPanelRows) {
     const int64_t count = std::min<int64_t>(kPanelRows, rows - row);
     std::vector<int8_t> codes(static_cast<size_t>(kPanelRows * columns));
-    std::vector<uint16_t> scales(kPanelRows), palettes(static_cast<size_t>(layout.palette_bytes() / 2));
+    std::vector<uint16_t> scales(kPanelRows), palettes(static_cast<size_t>(layout.panel_palettes() * layout.numbers()));
     MethodInput input = {
         std::span(matrix).subspan(static_cast<size_t>(row * columns), static_cast<size_t>(count * columns)),
         count,
@@ -200,13 +200,15 @@ Filled fill_palettes(std::string_view method_name, const Layout& layout, const s
         preparation->get(),
         row};
     method.choose(layout, input, {.codes = codes, .scales = scales, .palettes = palettes});
+    for (int64_t r = count; r % layout.vector != 0; ++r)
+      std::copy_n(codes.begin() + (r - 1) * columns, columns, codes.begin() + r * columns);
     std::vector<std::byte> panel(static_cast<size_t>(layout.panel_bytes(columns)));
     PanelSource source = {columns, nullptr, codes.data(), scales.data()};
     source.palettes = palettes.data();
     layout.pack_panel(source, panel);
     std::vector<float> out(static_cast<size_t>(columns));
     for (int r = 0; r < count; ++r) {
-      layout.decode_row(panel, r, columns, out.data());
+      layout.decode_row(panel, r, columns, out.data(), std::as_bytes(std::span(palettes)));
       for (int64_t k = 0; k < columns; ++k) {
         const double off = static_cast<double>(out[static_cast<size_t>(k)]) -
                            static_cast<double>(matrix[static_cast<size_t>((row + r) * columns + k)]);
@@ -239,7 +241,7 @@ TEST(Kmeans, EveryPlainPaletteIsTheBestThereIs) {
   std::vector<float> matrix = palette_matrix(kRows, kColumns, rng);
   for (size_t i = 0; i < matrix.size() / 2; ++i) matrix[i] = static_cast<float>(rng.normal() * 0.05);  // no bf16
   for (const Layout* layout : all_layouts()) {
-    if (!layout->is_palette() || layout->scaled) continue;
+    if (!layout->is_palette() || layout->scaled || layout->vector > 1) continue;
     const Filled filled = fill_palettes("kmeans", *layout, matrix, kRows);
     const int64_t shared = layout->palette_rows == 0 ? kRows : layout->palette_rows;
     double least = 0;
@@ -333,7 +335,8 @@ TEST(Kmeans, DoesNotDependOnThreads) {
   const std::vector<float> matrix = palette_matrix(100, 70, rng, true);
   std::vector<float> importance(70);
   for (float& one : importance) one = static_cast<float>(rng.uniform());
-  for (const char* name : {"lut4_tensor", "lut4_tensor_scaled", "lut3_group32", "lut2_group16_scaled"}) {
+  for (const char* name : {"lut4_tensor", "lut4_tensor_scaled", "lut3_group32", "lut2_group16_scaled",
+                           "lut6v2_tensor_scaled", "lut6v2_group16", "lut8v4_tensor"}) {
     const Filled one = fill_palettes("kmeans", *find_layout(name), matrix, 100, importance, 1);
     const Filled three = fill_palettes("kmeans", *find_layout(name), matrix, 100, importance, 3);
     EXPECT_EQ(one.palettes, three.palettes) << name;

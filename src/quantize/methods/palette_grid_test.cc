@@ -21,7 +21,8 @@ double loss_of(std::string_view method, std::string_view layout, const TestMatri
 TEST(PaletteGrid, GptqLosesLessThanKmeansForAnyPalette) {
   const TestMatrix matrix = test_matrix(37, 200, 9);
   for (const Layout* layout : all_layouts()) {
-    if (!layout->is_palette() || layout->bits < 2 || layout->bits > 4) continue;
+    const int bits = layout->bits / layout->vector;  // of a weight
+    if (!layout->is_palette() || bits < 2 || bits > 4) continue;
     const double gptq = loss_of("gptq", layout->name, matrix);
     EXPECT_LT(gptq, 0.5 * loss_of("kmeans", layout->name, matrix)) << layout->name;
     EXPECT_LT(gptq, 0.7 * loss_of("kmeans_weighted", layout->name, matrix)) << layout->name;
@@ -39,7 +40,8 @@ TEST(PaletteGrid, RefitsNeverRaiseTheLoss) {
   for (const float moment : matrix.second_moment) mean += static_cast<double>(moment) / 300;
   TestMatrix damped = matrix;  // what is minimised
   for (size_t k = 0; k < 300; ++k) damped.hessian[k * 300 + k] += static_cast<float>(0.01 * mean);
-  for (const char* name : {"lut4_group16", "lut3_group4", "lut2_group1", "lut4_group16_scaled", "lut4_tensor"}) {
+  for (const char* name : {"lut4_group16", "lut3_group4", "lut2_group1", "lut4_group16_scaled", "lut4_tensor",
+                           "lut6v2_group16", "lut8v2_tensor", "lut8v4_tensor_scaled"}) {
     const auto loss = [&](Choose choose) {
       return proxy_loss(damped, choose_all("gptq", *find_layout(name), matrix, matrix.statistics(), 1, choose).decoded);
     };
@@ -73,7 +75,8 @@ TEST(PaletteGrid, WeightsOfRowsMoveEntries) {
     return proxy_loss(heavy, decoded, method != "gptq");
   };
   for (const char* method : {"gptq", "kmeans_weighted"})
-    for (const char* layout : {"lut4_group16", "lut3_group4", "lut4_group32", "lut4_tensor", "lut3_group16_scaled"})
+    for (const char* layout : {"lut4_group16", "lut3_group4", "lut4_group32", "lut4_tensor", "lut3_group16_scaled",
+                               "lut6v2_group16", "lut6v2_tensor"})
       EXPECT_LT(loss_of_heavy(method, layout, weights),
                 (std::string_view(layout).ends_with("scaled") ? 1.0 : 0.6) * loss_of_heavy(method, layout, {}))
           << method << ' ' << layout;
@@ -81,7 +84,8 @@ TEST(PaletteGrid, WeightsOfRowsMoveEntries) {
 
 TEST(PaletteGrid, ThreadsDoNotChangeTheResult) {
   const TestMatrix matrix = test_matrix(40, 150, 17);
-  for (const char* name : {"lut4_group16", "lut4_tensor_scaled", "lut3_group32"}) {
+  for (const char* name : {"lut4_group16", "lut4_tensor_scaled", "lut3_group32", "lut6v2_tensor", "lut6v2_group16",
+                           "lut8v4_tensor_scaled"}) {
     const TestChoice one = choose_all("gptq", *find_layout(name), matrix, matrix.statistics());
     const TestChoice three = choose_all("gptq", *find_layout(name), matrix, matrix.statistics(), 3);
     EXPECT_EQ(one.codes, three.codes) << name;

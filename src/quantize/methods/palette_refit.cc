@@ -34,41 +34,39 @@ PaletteGrid::Entries PaletteGrid::gather(const HessianFactor& shared, const floa
             static_cast<double>(moved * scale_.at[lane] * weight_.at[lane]);
       }
   }
-  Entries result(static_cast<size_t>(layout_.panel_palettes()) * entries());
+  Entries result(static_cast<size_t>(layout_.panel_palettes()) * numbers());
   for (int64_t lane = 0; lane < rows_; ++lane)
     for (size_t u = 0; u < entries(); ++u)
-      result[static_cast<size_t>(lane / lanes_of_palette()) * entries() + u] +=
-          sums[static_cast<size_t>(lane) * entries() + u];
+      result[number_of(lane, u)] += sums[static_cast<size_t>(lane) * entries() + u];
   return result;
 }
 
 // The part of S^T (H + damping) S that the diagonal of H makes, which is diagonal; 1 for entries that nobody has.
 PaletteGrid::Entries PaletteGrid::curvature(const HessianFactor& shared, const Lanes* codes) const {
-  Entries result(static_cast<size_t>(layout_.panel_palettes()) * entries());
+  Entries result(static_cast<size_t>(layout_.panel_palettes()) * numbers());
   for (int64_t k = 0; k < columns_; ++k) {
     const double own = static_cast<double>(shared.hessian[static_cast<size_t>(k * columns_ + k)]) + shared.damping;
     for (int64_t lane = 0; lane < rows_; ++lane) {
       const auto scale = static_cast<double>(scale_.at[lane]);
       const auto u = static_cast<size_t>(codes[k].at[lane]);
-      result[static_cast<size_t>(lane / lanes_of_palette()) * entries() + u] +=
-          own * scale * scale * static_cast<double>(weight_.at[lane]);
+      result[number_of(lane, u)] += own * scale * scale * static_cast<double>(weight_.at[lane]);
     }
   }
   for (double& one : result) one = one > 0 ? one : 1;
   return result;
 }
 
-void PaletteGrid::spread(const Entries& numbers, const Lanes* codes, float* vectors) const {
+void PaletteGrid::spread(const Entries& moves, const Lanes* codes, float* vectors) const {
   for (int64_t lane = 0; lane < rows_; ++lane) {
-    const double* const own = numbers.data() + static_cast<size_t>(lane / lanes_of_palette()) * entries();
     for (int64_t k = 0; k < columns_; ++k)
-      vectors[lane * columns_ + k] = static_cast<float>(own[static_cast<size_t>(codes[k].at[lane])]) * scale_.at[lane];
+      vectors[lane * columns_ + k] =
+          static_cast<float>(moves[number_of(lane, static_cast<size_t>(codes[k].at[lane]))]) * scale_.at[lane];
   }
 }
 
 bool PaletteGrid::refit_entries(const HessianFactor& shared, const float* errors, const Lanes* codes) {
   if (palettes_ != nullptr) return false;  // other panels have them, too
-  const size_t count = entries(), palettes = static_cast<size_t>((rows_ - 1) / lanes_of_palette() + 1);
+  const size_t count = numbers(), palettes = static_cast<size_t>((rows_ - 1) / lanes_of_palette() + 1);
   const Entries pull = gather(shared, errors, codes), weight = curvature(shared, codes);
   Entries left = pull, direction(pull.size()), move(pull.size());
   AlignedBuffer<float> vectors(static_cast<size_t>(kPanelRows * columns_));
@@ -97,7 +95,8 @@ bool PaletteGrid::refit_entries(const HessianFactor& shared, const float* errors
   }
   std::vector<float> stored(pull.size());
   for (size_t i = 0; i < palettes * count; ++i) {
-    const float now = values_[i % count].at[i / count * static_cast<size_t>(lanes_of_palette())];
+    const size_t own = static_cast<size_t>(vector());
+    const float now = values_[i % count / own].at[i / count * static_cast<size_t>(lanes_of_palette()) + i % own];
     stored[i] = rounded_to_f16(now + static_cast<float>(move[i]));
     move[i] = static_cast<double>(stored[i]) - static_cast<double>(now);
   }
@@ -110,8 +109,9 @@ bool PaletteGrid::refit_entries(const HessianFactor& shared, const float* errors
     if (!(change < 0) || std::isinf(change)) continue;
     any = true;
     const auto first = static_cast<int64_t>(p) * lanes_of_palette();
-    for (int64_t lane = first; lane < std::min(first + lanes_of_palette(), rows_); ++lane)
-      for (size_t u = 0; u < count; ++u) values_[u].at[lane] = stored[p * count + u];
+    const int64_t end = vector() > 1 ? kPanelRows : std::min(first + lanes_of_palette(), rows_);
+    for (int64_t lane = first; lane < end; ++lane)
+      for (size_t u = 0; u < entries(); ++u) values_[u].at[lane] = stored[number_of(lane, u)];
   }
   if (any) sort_entries();
   return any;

@@ -72,9 +72,9 @@ struct SharedPalettes final : Preparation {
   std::vector<uint16_t> bits;
   // That of the panel whose first row it is.
   std::span<const uint16_t> of_panel(const Layout& layout, int64_t first_row) const {
-    const auto entries = static_cast<size_t>(layout.entries());
+    const auto numbers = static_cast<size_t>(layout.numbers());
     const int64_t number = layout.palette_rows == 0 ? 0 : first_row / layout.palette_rows;
-    return std::span(bits).subspan(static_cast<size_t>(number) * entries, entries);
+    return std::span(bits).subspan(static_cast<size_t>(number) * numbers, numbers);
   }
 };
 

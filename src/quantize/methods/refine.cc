@@ -24,6 +24,7 @@ struct Descent {
   int64_t width = grid.group_width();
   int64_t block = width <= kMostBlock ? std::max<int64_t>(64 / width, 1) * width : 64;
   float damping = static_cast<float>(shared.damping);
+  bool vectors = grid.palettes() != nullptr && grid.palettes()->vector() > 1;
   AlignedBuffer<Lanes> decoded = AlignedBuffer<Lanes>(static_cast<size_t>(columns));
   // [16 rows] of errors and, where groups are wider than a block, [16 rows] of codes, each (columns).
   AlignedBuffer<float> rows = AlignedBuffer<float>(static_cast<size_t>(2 * kPanelRows * columns));
@@ -114,8 +115,12 @@ bool Descent::improve(int64_t k, int64_t first, int64_t count) {
     wanted.at[lane] = now.at[lane] + gradient.data()[k - first].at[lane] * inverse;
   grid.quantize(k, wanted, value, code);
   bool any = false;
+  Lanes nearer;
+  for (int lane = 0; lane < kPanelRows; ++lane)
+    nearer.at[lane] = std::fabs(now.at[lane] - wanted.at[lane]) - std::fabs(value.at[lane] - wanted.at[lane]);
+  if (vectors) grid.palettes()->compare(wanted, now, value, nearer);
   for (int lane = 0; lane < kPanelRows; ++lane) {
-    const bool better = std::fabs(value.at[lane] - wanted.at[lane]) < std::fabs(now.at[lane] - wanted.at[lane]);
+    const bool better = nearer.at[lane] > 0;
     value.at[lane] = better ? value.at[lane] : now.at[lane];
     codes[k].at[lane] = better ? code.at[lane] : codes[k].at[lane];
     any = any || better;

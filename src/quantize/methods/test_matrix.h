@@ -77,7 +77,8 @@ inline float palette_value(const TestChoice& choice, int64_t row, int64_t k) {
   const int64_t palette = row / kPanelRows * layout.panel_palettes() + row % kPanelRows / layout.rows_of_palette();
   const int code = choice.codes[static_cast<size_t>(row * choice.columns + k)] + layout.offset;
   const float scale = layout.scaled ? f16_to_f32(choice.scales[static_cast<size_t>(row)]) : 1.0f;
-  return f16_to_f32(choice.palettes[static_cast<size_t>(palette * layout.entries() + code)]) * scale;
+  const int64_t number = (palette * layout.entries() + code) * layout.vector + row % layout.vector;
+  return f16_to_f32(choice.palettes[static_cast<size_t>(number)]) * scale;
 }
 
 inline void decode_choice(TestChoice& choice) {
@@ -126,7 +127,7 @@ inline TestChoice choose_all(std::string_view name, const Layout& layout, const 
   choice.bases.resize(layout.affine ? height * count : 0);
   choice.sub_scales.resize(layout.is_nested() ? height * groups : 0);
   choice.sub_bases.resize(layout.is_nested() && layout.affine ? height * groups : 0);
-  const auto palettes = static_cast<size_t>(layout.is_palette() ? layout.panel_palettes() * layout.entries() : 0);
+  const auto palettes = static_cast<size_t>(layout.is_palette() ? layout.panel_palettes() * layout.numbers() : 0);
   choice.palettes.resize((height + 15) / 16 * palettes);
   const auto columns = static_cast<size_t>(matrix.columns);
   const auto part = [](auto& all, size_t row, size_t rows, size_t width) {

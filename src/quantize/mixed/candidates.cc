@@ -2,6 +2,7 @@
 #include "quantize/mixed/candidates.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 
 #include "base/error.h"
@@ -97,12 +98,16 @@ Status CandidatePacker::pack(Candidate& candidate, const InputStatistics& statis
   candidate.panels =
       AlignedBuffer<std::byte>(static_cast<size_t>(layout.bytes(view.rows, view.columns, Order::panel16)));
   const auto bytes = static_cast<size_t>(layout.panel_bytes(view.columns));
-  std::vector<PanelResult> results(candidate.panels.size() / bytes);
+  const auto head = static_cast<size_t>(layout.head_bytes());
+  std::vector<PanelResult> results((candidate.panels.size() - head) / bytes);
   std::vector<PanelEncoder> encoders(static_cast<size_t>(pool_.threads()));
   pool_.parallel_for(static_cast<int64_t>(results.size()), 1, [&](int64_t begin, int64_t end, int thread) {
-    for (auto panel = static_cast<size_t>(begin); panel < static_cast<size_t>(end); ++panel)
-      results[panel] = encoders[static_cast<size_t>(thread)].encode(assignment, guidance, static_cast<int64_t>(panel),
-                                                                    {candidate.panels.data() + panel * bytes, bytes});
+    PanelEncoder& encoder = encoders[static_cast<size_t>(thread)];
+    for (auto panel = static_cast<size_t>(begin); panel < static_cast<size_t>(end); ++panel) {
+      results[panel] = encoder.encode(assignment, guidance, static_cast<int64_t>(panel),
+                                      {candidate.panels.data() + head + panel * bytes, bytes});
+      if (panel == 0 && head > 0) std::memcpy(candidate.panels.data(), encoder.head(layout).data(), head);
+    }
   });
   for (const PanelResult& result : results) HALFTONE_TRY(describe(result, assignment));
   return {};

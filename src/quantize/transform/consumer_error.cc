@@ -76,7 +76,7 @@ bool ConsumerError::decode_scaled(const Consumer& consumer, const std::vector<fl
       if (!expressed[static_cast<size_t>(p)]) continue;
       for (int64_t row = p * kPanelRows; row < std::min((p + 1) * kPanelRows, consumer.rows); ++row)
         layout.decode_row(panel, static_cast<int>(row % kPanelRows), consumer.columns,
-                          decoded.data() + row * consumer.columns);
+                          decoded.data() + row * consumer.columns, encoder.head(layout));
     }
   });
   return std::find(expressed.begin(), expressed.end(), 0) == expressed.end();

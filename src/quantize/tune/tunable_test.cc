@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/rng.h"
@@ -22,9 +23,10 @@ class RandomPanels {
     HALFTONE_CHECK(!layout.is_float());
     make_palettes();
     const auto step = static_cast<size_t>(layout.panel_bytes(kColumns));
-    bytes.resize(step * ((kRows + kPanelRows - 1) / kPanelRows));
+    bytes.resize(static_cast<size_t>(layout.bytes(kRows, kColumns, Order::panel16)));
     for (int64_t first = 0; first < kRows; first += kPanelRows)
-      pack(first, std::span(bytes).subspan(static_cast<size_t>(first / kPanelRows) * step, step));
+      pack(first, std::span(bytes).subspan(static_cast<size_t>(layout.panel_at(first / kPanelRows, kColumns)), step));
+    if (layout.head_bytes() > 0) std::memcpy(bytes.data(), entries_.data(), entries_.size() * 2);
   }
 
   std::vector<std::byte> bytes;
@@ -34,7 +36,7 @@ class RandomPanels {
   void make_palettes() {
     if (!layout_.is_palette()) return;
     rows_per_ = layout_.palette_rows == 0 ? kRows : layout_.palette_rows;
-    for (int64_t i = 0; i < (kRows + rows_per_ - 1) / rows_per_ * layout_.entries(); ++i)
+    for (int64_t i = 0; i < (kRows + rows_per_ - 1) / rows_per_ * layout_.numbers(); ++i)
       entries_.push_back(f32_to_f16(static_cast<float>(0.1 * rng_.normal())));
   }
 
@@ -47,6 +49,10 @@ class RandomPanels {
     for (int64_t i = 0; i < rows * kColumns; ++i)
       codes[static_cast<size_t>(i)] =
           static_cast<int8_t>(static_cast<int>(rng_.below(static_cast<uint64_t>(layout_.entries()))) - layout_.offset);
+    for (int64_t row = 0; row < kPanelRows; ++row)  // those of a vector have the codes of its first
+      for (int64_t k = 0; k < kColumns && layout_.vector > 1; ++k)
+        codes[static_cast<size_t>(row * kColumns + k)] =
+            codes[static_cast<size_t>(row / layout_.vector * layout_.vector * kColumns + k)];
     for (int64_t i = 0; i < rows * count; ++i) {
       const double scale = 0.01 * (0.5 + rng_.uniform());
       scales[static_cast<size_t>(i)] = f32_to_f16(static_cast<float>(scale));
@@ -62,8 +68,8 @@ class RandomPanels {
     }
     for (int i = 0; layout_.is_palette() && i < layout_.panel_palettes(); ++i) {
       const int64_t row = std::min(kRows - 1, first + int64_t{i} * layout_.rows_of_palette());
-      for (int u = 0; u < layout_.entries(); ++u)
-        palettes.push_back(entries_[static_cast<size_t>(row / rows_per_ * layout_.entries() + u)]);
+      for (int u = 0; u < layout_.numbers(); ++u)
+        palettes.push_back(entries_[static_cast<size_t>(row / rows_per_ * layout_.numbers() + u)]);
     }
     layout_.pack_panel({kColumns, nullptr, codes.data(), scales.data(), bases.data(), sub_scales.data(),
                         sub_bases.data(), palettes.data()},

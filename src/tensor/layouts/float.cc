@@ -23,7 +23,8 @@ void pack_f32(const Layout& layout, const PanelSource& source, std::span<std::by
   }
 }
 
-void decode_f32(const Layout&, std::span<const std::byte> panel, int r, int64_t columns, float* out) {
+void decode_f32(const Layout&, std::span<const std::byte>, std::span<const std::byte> panel, int r, int64_t columns,
+                float* out) {
   for (int64_t k = 0; k < columns; ++k) std::memcpy(out + k, panel.data() + (k * kPanelRows + r) * 4, 4);
 }
 
@@ -40,7 +41,8 @@ void pack_f16(const Layout& layout, const PanelSource& source, std::span<std::by
   std::memset(panel.data() + used, 0, panel.size() - used);
 }
 
-void decode_f16(const Layout&, std::span<const std::byte> panel, int r, int64_t columns, float* out) {
+void decode_f16(const Layout&, std::span<const std::byte>, std::span<const std::byte> panel, int r, int64_t columns,
+                float* out) {
   for (int64_t k = 0; k < columns; ++k) {
     uint16_t bits;
     std::memcpy(&bits, panel.data() + (k * kPanelRows + r) * 2, 2);
@@ -59,7 +61,8 @@ void pack_bf16(const Layout& layout, const PanelSource& source, std::span<std::b
   }
 }
 
-void decode_bf16(const Layout&, std::span<const std::byte> panel, int r, int64_t columns, float* out) {
+void decode_bf16(const Layout&, std::span<const std::byte>, std::span<const std::byte> panel, int r, int64_t columns,
+                 float* out) {
   for (int64_t k = 0; k < columns; ++k) {
     uint16_t bits;
     std::memcpy(&bits, panel.data() + bf16_index(k, r) * 2, 2);

@@ -114,18 +114,22 @@ void pack_scales(const Layout& layout, const PanelSource& source, std::span<std:
   }
 }
 
-template <class Bits>
+// A code of kVector rows is that of a row of a panel with 16 / kVector rows; kVector quads of each of these lie where
+// the dwords of as many rows would.
+template <class Bits, int kVector = 1>
 void pack_integers(const Layout& layout, const PanelSource& source, std::span<std::byte> panel) {
+  constexpr int64_t kRows = kPanelRows / kVector, kUnit = int64_t{4} * Bits::kQuads * kVector;
   pack_scales(layout, source, panel);
   std::byte* unit = panel.data() + layout.scale_bytes(source.columns);
-  for (int64_t begin = 0; begin < source.columns; begin += 4 * Bits::kQuads, unit += Bits::kBytes * kVectorBytes) {
+  for (int64_t begin = 0; begin < source.columns; begin += kUnit, unit += Bits::kBytes * kVectorBytes) {
     for (int64_t lane = 0; lane < kVectorBytes; ++lane) {
-      const int8_t* row = source.codes + lane / 4 * source.columns;
+      const int8_t* row = source.codes + lane / 4 % kRows * kVector * source.columns;
       uint8_t codes[Bits::kQuads], bytes[Bits::kBytes];
       for (int quad = 0; quad < Bits::kQuads; ++quad) {
-        const int64_t k = begin + 4 * quad + lane % 4;
+        const int64_t k = begin + 4 * (quad * kVector + lane / 4 / kRows) + lane % 4;
         const int q = k < source.columns ? row[k] : 0;
         HALFTONE_CHECK(q >= -layout.offset && q < layout.offset);
+        for (int64_t i = 1; i < kVector && k < source.columns; ++i) HALFTONE_CHECK(row[i * source.columns + k] == q);
         codes[quad] = static_cast<uint8_t>(q + layout.offset);
       }
       Bits::pack(codes, bytes);
@@ -135,28 +139,34 @@ void pack_integers(const Layout& layout, const PanelSource& source, std::span<st
 }
 
 // body(k, stored code) of each column of row r.
-template <class Bits, class Body>
+template <class Bits, int kVector = 1, class Body>
 void for_each_code(const Layout& layout, std::span<const std::byte> panel, int r, int64_t columns, const Body& body) {
-  const std::byte* unit = panel.data() + layout.scale_bytes(columns) + 4 * r;
-  for (int64_t begin = 0; begin < columns; begin += 4 * Bits::kQuads, unit += Bits::kBytes * kVectorBytes) {
-    for (int64_t j = 0; j < 4; ++j) {
-      uint8_t codes[Bits::kQuads], bytes[Bits::kBytes];
-      for (int i = 0; i < Bits::kBytes; ++i) bytes[i] = static_cast<uint8_t>(unit[i * kVectorBytes + j]);
-      Bits::unpack(bytes, codes);
-      for (int quad = 0; quad < Bits::kQuads && begin + 4 * quad + j < columns; ++quad)
-        body(begin + 4 * quad + j, static_cast<int>(codes[quad]));
+  constexpr int64_t kRows = kPanelRows / kVector, kUnit = int64_t{4} * Bits::kQuads * kVector;
+  const std::byte* unit = panel.data() + layout.scale_bytes(columns) + r / kVector * 4;
+  for (int64_t begin = 0; begin < columns; begin += kUnit, unit += Bits::kBytes * kVectorBytes) {
+    for (int64_t beside = 0; beside < kVector; ++beside) {
+      for (int64_t j = 0; j < 4; ++j) {
+        uint8_t codes[Bits::kQuads], bytes[Bits::kBytes];
+        for (int i = 0; i < Bits::kBytes; ++i)
+          bytes[i] = static_cast<uint8_t>(unit[i * kVectorBytes + beside * kRows * 4 + j]);
+        Bits::unpack(bytes, codes);
+        const int64_t first = begin + 4 * beside + j;
+        for (int64_t quad = 0; quad < Bits::kQuads && first + 4 * kVector * quad < columns; ++quad)
+          body(first + 4 * kVector * quad, static_cast<int>(codes[quad]));
+      }
     }
   }
 }
 
-template <class Bits>
+template <class Bits, int kVector = 1>
 void unpack_integers(const Layout& layout, std::span<const std::byte> panel, int r, int64_t columns, int8_t* out) {
-  for_each_code<Bits>(layout, panel, r, columns,
-                      [&](int64_t k, int code) { out[k] = static_cast<int8_t>(code - layout.offset); });
+  for_each_code<Bits, kVector>(layout, panel, r, columns,
+                               [&](int64_t k, int code) { out[k] = static_cast<int8_t>(code - layout.offset); });
 }
 
 template <class Bits>
-void decode_integers(const Layout& layout, std::span<const std::byte> panel, int r, int64_t columns, float* out) {
+void decode_integers(const Layout& layout, std::span<const std::byte>, std::span<const std::byte> panel, int r,
+                     int64_t columns, float* out) {
   const int zero = layout.affine ? 0 : layout.offset;
   for_each_code<Bits>(layout, panel, r, columns,
                       [&](int64_t k, int code) { out[k] = static_cast<float>(code - zero); });
@@ -173,12 +183,14 @@ void decode_integers(const Layout& layout, std::span<const std::byte> panel, int
   }
 }
 
-template <class Bits>
-void decode_palette(const Layout& layout, std::span<const std::byte> panel, int r, int64_t columns, float* out) {
+template <class Bits, int kVector = 1>
+void decode_palette(const Layout& layout, std::span<const std::byte> palettes, std::span<const std::byte> panel, int r,
+                    int64_t columns, float* out) {
+  HALFTONE_CHECK(static_cast<int64_t>(palettes.size()) >= 2 * layout.numbers());
   const float scale = layout.scaled ? half_at(panel, layout.scale_at(0, r)) : 1.0f;
   float values[256];
-  for (int u = 0; u < layout.entries(); ++u) values[u] = half_at(panel, layout.entry_at(u, r)) * scale;
-  for_each_code<Bits>(layout, panel, r, columns, [&](int64_t k, int code) { out[k] = values[code]; });
+  for (int u = 0; u < layout.entries(); ++u) values[u] = half_at(palettes, layout.entry_at(u, r)) * scale;
+  for_each_code<Bits, kVector>(layout, panel, r, columns, [&](int64_t k, int code) { out[k] = values[code]; });
 }
 
 enum class Kind : uint8_t { symmetric, affine, nested_symmetric, nested_affine };
@@ -207,7 +219,7 @@ constexpr Layout integer_layout(std::string_view name, LayoutId id, int bits, in
 
 enum class Palette : uint8_t { plain, scaled };
 
-template <class Bits>
+template <class Bits, int kVector = 1>
 constexpr Layout palette_layout(std::string_view name, LayoutId id, int bits, int rows, Palette kind) {
   const int offset = 1 << (bits - 1);
   return {name,
@@ -219,12 +231,13 @@ constexpr Layout palette_layout(std::string_view name, LayoutId id, int bits, in
           offset,
           -offset,
           offset - 1,
-          4 * Bits::kQuads,
+          4 * Bits::kQuads * kVector,
           rows,
           kind == Palette::scaled,
-          pack_integers<Bits>,
-          decode_palette<Bits>,
-          unpack_integers<Bits>};
+          pack_integers<Bits, kVector>,
+          decode_palette<Bits, kVector>,
+          unpack_integers<Bits, kVector>,
+          kVector};
 }
 
 template <int kBits>
@@ -250,9 +263,13 @@ struct BitsOf<8> : EightBits {};
   integer_layout<BitsOf<bits>>(#name, LayoutId::name, bits, group, Kind::kind),
 #define HALFTONE_PALETTE_ROW(with, name, bits, rows, kind) \
   palette_layout<BitsOf<bits>>(#name, LayoutId::name, bits, rows, Palette::kind),
+#define HALFTONE_VECTOR_ROW(with, name, bits, vector, rows, kind) \
+  palette_layout<BitsOf<bits>, vector>(#name, LayoutId::name, bits, rows, Palette::kind),
 constinit const Layout kIntegerLayouts[kIntegerLayoutCount] = {HALFTONE_INTEGER_LAYOUTS(HALFTONE_LAYOUT_ROW, )
-                                                                   HALFTONE_PALETTE_LAYOUTS(HALFTONE_PALETTE_ROW, )};
+                                                                   HALFTONE_PALETTE_LAYOUTS(HALFTONE_PALETTE_ROW, )
+                                                                       HALFTONE_VECTOR_LAYOUTS(HALFTONE_VECTOR_ROW, )};
 #undef HALFTONE_LAYOUT_ROW
 #undef HALFTONE_PALETTE_ROW
+#undef HALFTONE_VECTOR_ROW
 
 }  // namespace halftone

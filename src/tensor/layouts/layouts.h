@@ -9,8 +9,8 @@ namespace halftone {
 extern const Layout kLayoutF32, kLayoutF16, kLayoutBf16;
 
 #define HALFTONE_COUNT_LAYOUT(with, ...) +1
-inline constexpr int kIntegerLayoutCount =
-    0 HALFTONE_INTEGER_LAYOUTS(HALFTONE_COUNT_LAYOUT, ) HALFTONE_PALETTE_LAYOUTS(HALFTONE_COUNT_LAYOUT, );
+inline constexpr int kIntegerLayoutCount = 0 HALFTONE_INTEGER_LAYOUTS(HALFTONE_COUNT_LAYOUT, )
+    HALFTONE_PALETTE_LAYOUTS(HALFTONE_COUNT_LAYOUT, ) HALFTONE_VECTOR_LAYOUTS(HALFTONE_COUNT_LAYOUT, );
 #undef HALFTONE_COUNT_LAYOUT
 extern const Layout kIntegerLayouts[kIntegerLayoutCount];  // palettes after integers: the order of LayoutId
 

@@ -124,6 +124,98 @@ TEST_F(NetworksCli, ShipDecidesOpensTheSealedPartAndCanBeRechecked) {
   EXPECT_EQ(page->find("tok/s"), std::string::npos);
 }
 
+// The same classes of numbers that all lie around 40: whatever rounding does to the sum of a row is 40 times as large
+// as what tells classes apart, unless somebody looks at data. The bias takes the sum away, so that the float model is
+// right.
+class NetworksWithData : public NetworksCli {
+ protected:
+  static constexpr double kMean = 40;
+
+  void SetUp() override {
+    NetworksCli::SetUp();
+    Rng rng(17);
+    std::vector<float> weight, bias;
+    for (int row = 0; row < kClasses; ++row) {
+      double sum = 0;
+      for (int k = 0; k < kWidth; ++k) {
+        weight.push_back((k / 4 == row ? 1.0F : 0.0F) + 0.3F * static_cast<float>(rng.uniform() - 0.5));
+        sum += static_cast<double>(weight.back());
+      }
+      bias.push_back(static_cast<float>(-kMean * sum));
+    }
+    onnx::TestGraph graph;
+    graph.nodes = {
+        onnx::node("Gemm", {"x", "w", "b"}, {"y"}, {onnx::attribute_of("transB", int64_t{1})}, "", "classifier")};
+    graph.initializers = {onnx::floats("w", {kClasses, kWidth}, weight), onnx::floats("b", {kClasses}, bias)};
+    graph.inputs = {onnx::value("x", 1, {{0, "n"}, {kWidth, ""}})};
+    graph.outputs = {onnx::value("y", 1, {{0, "n"}, {kClasses, ""}})};
+    ASSERT_TRUE(write_file_atomic(temp_.path() / "around40.onnx", onnx::model(graph)).ok());
+    write_list("judge", 0, kSamples, rng);
+    write_list("seen", kSamples, 120, rng);
+  }
+  void write_list(const std::string& name, int first, int count, Rng& rng) {
+    std::string list = "path,label\n";
+    for (int i = first; i < first + count; ++i) {
+      const auto label = static_cast<int>(rng.below(kClasses));
+      std::vector<float> values;
+      for (int k = 0; k < kWidth; ++k)
+        values.push_back(static_cast<float>(kMean + rng.uniform() - 0.5 + (k / 4 == label ? 1.0 : 0.0)));
+      ASSERT_TRUE(write_file_atomic(temp_.path() / fmt::format("d{}.bin", i), onnx::raw_bytes(values)).ok());
+      list += fmt::format("d{}.bin,{}\n", i, label);
+    }
+    ASSERT_TRUE(write_file_atomic(temp_.path() / (name + ".csv"), list).ok());
+    ASSERT_TRUE(
+        write_file_atomic(temp_.path() / (name + ".yaml"),
+                          fmt::format("task: classify\nfile: {}.csv\ninput: {{type: f32, shape: [16]}}\n", name))
+            .ok());
+  }
+  double top1(const std::string& artifact) {
+    const Json found = document("validate around40.onnx " + artifact + " --suite judge.yaml");
+    EXPECT_GT(found["results"]["metrics"]["top1"]["reference"].get<double>(), 0.98);
+    return found["results"]["metrics"]["top1"]["candidate"].get<double>();
+  }
+};
+
+TEST_F(NetworksWithData, CalibratedInt4HoldsWhereNearestFails) {
+  ASSERT_EQ(halftone("quantize around40.onnx -r int4-channel -o nearest.ht").first, 0);
+  EXPECT_LT(top1("nearest.ht"), 0.8);
+  const Json made = document("quantize around40.onnx -r int4-channel-best -o best.ht --calibration seen.yaml");
+  EXPECT_EQ(made["settings"]["calibration"]["samples"], 120);
+  EXPECT_GT(top1("best.ht"), 0.97);
+  std::error_code error;
+  EXPECT_EQ(std::filesystem::file_size(temp_.path() / "nearest.ht/weights.safetensors", error),
+            std::filesystem::file_size(temp_.path() / "best.ht/weights.safetensors", error));
+}
+
+TEST_F(NetworksWithData, ShipTakesCalibrationThatTheSuiteDoesNotHold) {
+  const std::string words = "ship around40.onnx --suite judge.yaml --gate g.yaml ";
+  const auto [code, output] =
+      halftone(words + "--recipes int4-channel,int4-channel-best --calibration seen.csv -o out.ht");
+  ASSERT_EQ(code, 0) << output;
+  const Json report = read(temp_.path() / "out.ht/evidence/report.json");
+  EXPECT_EQ(problems(report, "report.json"), "");
+  EXPECT_EQ(report["settings"]["calibration"]["samples"], 120);
+  EXPECT_EQ(read(temp_.path() / "out.ht/model.json")["provenance"]["recipe"]["name"], "int4-channel-best");
+  const auto [leaked, said] = halftone(words + "--recipes int8 --calibration judge.csv -o leaked.ht");
+  EXPECT_EQ(leaked, 1);
+  EXPECT_NE(said.find("expected no sample of suite judge, got 720 of its 720"), std::string::npos) << said;
+}
+
+TEST_F(NetworksWithData, WhatIsWrongWithACalibrationIsSaid) {
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {"missing.csv", "missing.csv"},
+      {"around40.onnx", "expected a list (.csv with the column path"},
+      {"seen.csv", "seen.csv:2: "},  // bare numbers of no format
+      {"seen.yaml --calibration-tokens 99", "takes every sample of its list"},
+      {"s.yaml --held-out seen.csv", "expected no --held-out for a network"}};
+  for (const auto& [words, expected] : wrong) {
+    const auto [code, output] = halftone("quantize around40.onnx -r int4-best -o x.ht --calibration " + words);
+    EXPECT_EQ(code, 1) << words;
+    EXPECT_NE(output.find(expected), std::string::npos) << output;
+    EXPECT_FALSE(std::filesystem::exists(temp_.path() / "x.ht"));
+  }
+}
+
 TEST_F(NetworksCli, ABrokenGateShipsNothing) {
   EXPECT_EQ(halftone("ship m.onnx --suite s.yaml --gate g.yaml --recipes int8 --max-bytes 10B -o none.ht").first, 3);
   EXPECT_FALSE(std::filesystem::exists(temp_.path() / "none.ht"));

@@ -1,11 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/calibration.h"
 
+#include "base/error.h"
+#include "validate/calibration_list.h"
+
 namespace halftone::cli {
 
+Result<std::optional<CalibrationArrays>> arrays_of(const CalibrationArguments& arguments) {
+  const CalibrationOptions plain;
+  if (arguments.options.tokens != plain.tokens || arguments.options.length != plain.length)
+    return unsupported(
+        "[calibration] expected --calibration-tokens and --calibration-length for a language model alone: a network "
+        "takes every sample of its list");
+  if (arguments.file.empty()) return std::optional<CalibrationArrays>();
+  HALFTONE_ASSIGN(CalibrationArrays samples, load_calibration_arrays(arguments.file));
+  return std::optional<CalibrationArrays>(std::move(samples));
+}
+
 void add_calibration(CLI::App* verb, CalibrationArguments& arguments) {
-  verb->add_option("--calibration", arguments.file,
-                   "text, or .jsonl of {\"text\"} or {\"tokens\"}: what methods that use data see");
+  verb->add_option(
+      "--calibration", arguments.file,
+      "what methods that use data see: text, or .jsonl of {\"text\"} or {\"tokens\"}; for a network a list of files, a "
+      "suite, or .npy");
   verb->add_option("--calibration-tokens", arguments.options.tokens, "how many tokens are drawn from it")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 28))
       ->capture_default_str();

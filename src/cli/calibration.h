@@ -5,7 +5,9 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
+#include "quantize/calibration/arrays.h"
 #include "quantize/calibration/calibration.h"
 
 namespace halftone::cli {
@@ -14,6 +16,9 @@ struct CalibrationArguments {
   std::filesystem::path file;
   CalibrationOptions options;
 };
+
+// Samples for a network; empty where no file was named. Options that are of tokens alone are an error.
+Result<std::optional<CalibrationArrays>> arrays_of(const CalibrationArguments& arguments);
 
 void add_calibration(CLI::App* verb, CalibrationArguments& arguments);
 

@@ -41,7 +41,7 @@ constexpr const char* kQuantizeExample = R"(Example:
 Presets: fp16 bf16 int8 int8-block int6 int5 int4 int4-block64 int4-block128 int4-channel int3;
   codes with a base per group: intB-affineG, B being 2 3 4 5 6 8, G being 32 64 128;
   palettes: lut8 lut6 lut4 lut3 lut2;
-  by data, with --calibration FILE: int4-best int4-channel-best int3-best lut4-best;
+  by data, with --calibration FILE: int8-best int4-best int4-channel-best int3-best lut4-best;
   layouts per tensor, by data: mixed-4.5 mixed-4.0, or --target-bits, --max-bytes;
   static ranges for NPUs, with --calibration FILE: w8a8 w8a16;
   or a YAML recipe (docs/adding/recipe.md).)";
@@ -63,9 +63,11 @@ Result<nlohmann::ordered_json> cover(Shell& shell, const QuantizeArguments& argu
 // A target without a recipe is that of the mixed presets.
 Result<Recipe> recipe_of(Shell& shell, const QuantizeArguments& arguments) {
   const bool targeted = arguments.target_bits > 0 || !arguments.max_bytes.empty();
-  HALFTONE_ASSIGN(Recipe recipe, load_recipe(!arguments.recipe.empty() ? arguments.recipe
-                                             : targeted                ? "mixed-4.5"
-                                                                       : "int4"));
+  HALFTONE_ASSIGN(Recipe recipe,
+                  load_recipe(!arguments.recipe.empty() ? arguments.recipe
+                              : targeted                ? "mixed-4.5"
+                                                        : "int4",
+                              is_network(arguments.model) ? RecipeFor::network : RecipeFor::language_model));
   if (!targeted) return recipe;
   int64_t bytes = 0;
   if (!arguments.max_bytes.empty()) {
@@ -87,20 +89,22 @@ void print_report(Shell& shell, const QuantizeArguments& arguments, const Quanti
 }
 
 Result<int> run_network(Shell& shell, const QuantizeArguments& arguments, const Recipe& recipe) {
-  if (!arguments.calibration.file.empty() || !arguments.held_out.empty())
-    return unsupported("[quantize] {}: expected no calibration: methods that use data take language models so far",
+  if (!arguments.held_out.empty())
+    return unsupported("[quantize] {}: expected no --held-out for a network: it is of static ranges and texts",
                        arguments.model);
   HALFTONE_ASSIGN(const NetworkFile network, open_network(arguments.model));
   ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
   QuantizeOptions options;
   options.replace = arguments.replace;
+  HALFTONE_ASSIGN(const auto samples, arrays_of(arguments.calibration));
+  if (samples) options.samples = &*samples;
   HALFTONE_ASSIGN(const QuantizeReport report,
                   quantize_network(network, recipe, arguments.output, options, pool, shell.progress()));
   print_report(shell, arguments, report);
   HALFTONE_TRY(shell.write_json({{"model", arguments.model},
                                  {"recipe", recipe.name},
                                  {"output", arguments.output},
-                                 {"calibration", nullptr},
+                                 {"calibration", samples ? samples->to_json() : nlohmann::ordered_json()},
                                  {"threads", pool.threads()},
                                  {"tile_bytes", options.tile_bytes}},
                                 report.to_json()));

@@ -118,7 +118,8 @@ void add_ship(CLI::App& app, Shell& shell) {
   verb->add_option("--gate", options.gate, "YAML file of limits");
   verb->add_option("--recipes", options.recipes,
                    "presets or YAML files, comma-separated [int8,int4,int4-channel,int3; with --calibration int8 and "
-                   "mixed-4.5,int4-best,int4-channel-best,lut4-best,int3-best]")
+                   "mixed-4.5,int4-best,int4-channel-best,lut4-best,int3-best; a network then int8,int8-best,int4-best,"
+                   "int4-channel-best,int3-best]")
       ->delimiter(',');
   add_calibration(verb, arguments->calibration);
   verb->add_option("--max-bytes", arguments->max_bytes, "largest artifact, with unit")->type_name("1.2GB");

@@ -158,7 +158,7 @@ Status find_biases(const Graph& graph, const Recipe& recipe, std::vector<Assignm
     bias->rule += "; takes the mean error of " + name;
     any = true;
   }
-  if (any) return {};
+  if (any || !recipe.needs_biases) return {};
   return unsupported(
       "[quantize] recipe {}: bias_correction: expected matrices that get codes and have a bias, got none; remove it",
       recipe.name);

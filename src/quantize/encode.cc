@@ -78,7 +78,7 @@ void PanelEncoder::read_rows(const WeightView& source, int64_t panel) {
   std::fill(values_.begin() + rows_ * source.columns, values_.end(), 0.0f);
 }
 
-PanelResult PanelEncoder::encode(const Assignment& assignment, const Guidance& guidance, int64_t panel,
+PanelResult PanelEncoder::encode(const Assignment& assignment, std::span<const Guidance> guidance, int64_t panel,
                                  std::span<std::byte> out) {
   const WeightView source = assignment.source->view();
   read_rows(source, panel);
@@ -89,14 +89,36 @@ PanelResult PanelEncoder::encode(const Assignment& assignment, const Guidance& g
   } else if (assignment.layout->is_float()) {
     encode_floats(assignment, source, out, result);
   } else if (assignment.layout->is_palette()) {
-    encode_palettes(assignment, guidance, panel, out, result);
+    encode_palettes(assignment, guidance[0], panel, out, result);
   } else {
     encode_codes(assignment, guidance, panel, out, result);
   }
   return result;
 }
 
-void PanelEncoder::encode_codes(const Assignment& assignment, const Guidance& guidance, int64_t panel,
+// The rows of each run by themselves.
+void PanelEncoder::choose(const Assignment& assignment, std::span<const Guidance> guidance, int64_t panel) {
+  const Layout& layout = *assignment.layout;
+  const WeightView source = assignment.source->view();
+  const int64_t columns = source.columns, count = layout.scale_count(columns), groups = layout.groups(columns);
+  const int64_t first = panel * kPanelRows, run_rows = source.rows / std::ssize(guidance);
+  for (int64_t row = 0, end = 0; row < rows_; row = end) {
+    const int64_t run = (first + row) / run_rows, begin = run * run_rows;
+    end = std::min(rows_, begin + run_rows - first);
+    const Guidance& known = guidance[static_cast<size_t>(run)];
+    const auto from = [&](auto& numbers, int64_t width) {
+      return std::span(numbers).subspan(numbers.empty() ? 0 : static_cast<size_t>(row * width));
+    };
+    const auto values = std::span<const float>(values_).subspan(static_cast<size_t>(row * columns),
+                                                                static_cast<size_t>((end - row) * columns));
+    assignment.method->choose(layout,
+                              {values, end - row, columns, known.statistics, known.preparation, first + row - begin},
+                              {from(codes_, columns), from(scales_, count), from(bases_, count),
+                               from(sub_scales_, groups), from(sub_bases_, groups)});
+  }
+}
+
+void PanelEncoder::encode_codes(const Assignment& assignment, std::span<const Guidance> guidance, int64_t panel,
                                 std::span<std::byte> out, PanelResult& result) {
   const Layout& layout = *assignment.layout;
   const int64_t columns = assignment.source->view().columns, groups = layout.groups(columns);
@@ -107,10 +129,7 @@ void PanelEncoder::encode_codes(const Assignment& assignment, const Guidance& gu
   bases_.assign(layout.affine ? scales_.size() : 0, 0);
   sub_scales_.assign(layout.is_nested() ? static_cast<size_t>(groups * kPanelRows) : 0, 0);
   sub_bases_.assign(layout.affine ? sub_scales_.size() : 0, 0);
-  const auto values = std::span(values_).first(static_cast<size_t>(rows_ * columns));
-  assignment.method->choose(layout,
-                            {values, rows_, columns, guidance.statistics, guidance.preparation, panel * kPanelRows},
-                            {codes_, scales_, bases_, sub_scales_, sub_bases_});
+  choose(assignment, guidance, panel);
   for (size_t at = 0; at < static_cast<size_t>(rows_ * count); ++at) {
     const uint16_t base = layout.affine ? bases_[at] : uint16_t{0};
     if ((scales_[at] & kF16Infinity) != kF16Infinity && (base & kF16Infinity) != kF16Infinity) continue;

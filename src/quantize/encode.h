@@ -20,7 +20,7 @@ struct PanelResult {
   float value = 0;              // the weight at that place
 };
 
-// What a method knows of the matrix beside the rows of a panel.
+// What a method knows of the matrix, or of a run of its rows (InputStatistics::runs), beside the rows of a panel.
 struct Guidance {
   InputStatistics statistics;
   const Preparation* preparation = nullptr;
@@ -38,8 +38,10 @@ Totals measure(const Assignment& assignment, std::span<const std::byte> panels);
 // Encodes panels of 16 rows. One per thread.
 class PanelEncoder {
  public:
-  // Rows 16 * panel ... of the source into `out`, the layout's panel_bytes. REQUIRES: assignment.layout != null.
-  PanelResult encode(const Assignment& assignment, const Guidance& guidance, int64_t panel, std::span<std::byte> out);
+  // Rows 16 * panel ... of the source into `out`, the layout's panel_bytes; `guidance`: of equal runs of rows.
+  // REQUIRES: assignment.layout != null; one run where a palette serves several rows.
+  PanelResult encode(const Assignment& assignment, std::span<const Guidance> guidance, int64_t panel,
+                     std::span<std::byte> out);
   // What precedes the panels of the layout, each of which would give it; empty where nothing does.
   std::span<const std::byte> head(const Layout& layout) const {
     return std::as_bytes(std::span(palettes_)).first(static_cast<size_t>(layout.head_bytes()));
@@ -47,8 +49,9 @@ class PanelEncoder {
 
  private:
   void read_rows(const WeightView& source, int64_t panel);
-  void encode_codes(const Assignment& assignment, const Guidance& guidance, int64_t panel, std::span<std::byte> out,
-                    PanelResult& result);
+  void choose(const Assignment& assignment, std::span<const Guidance> guidance, int64_t panel);
+  void encode_codes(const Assignment& assignment, std::span<const Guidance> guidance, int64_t panel,
+                    std::span<std::byte> out, PanelResult& result);
   void encode_palettes(const Assignment& assignment, const Guidance& guidance, int64_t panel, std::span<std::byte> out,
                        PanelResult& result);
   void measure_decoded(const Layout& layout, int64_t columns, std::span<const std::byte> panel, PanelResult& result);

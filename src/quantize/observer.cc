@@ -17,7 +17,7 @@ constexpr size_t kNoNode = static_cast<size_t>(-1);
 
 }  // namespace
 
-struct Observer::State {
+struct GraphObserver::State {
   // Where a weight is read: its first Linear, and an embedding before.
   struct Readers {
     WeightId id = kNoWeight;
@@ -86,24 +86,24 @@ struct Observer::State {
   }
 };
 
-Observer::Observer(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Observer::~Observer() = default;
+GraphObserver::GraphObserver(std::unique_ptr<State> state) : state_(std::move(state)) {}
+GraphObserver::~GraphObserver() = default;
 
-Result<std::unique_ptr<Observer>> Observer::create(const Graph& graph, const ModelFile& source,
-                                                   const Sequences& sequences, ThreadPool& pool) {
+Result<std::unique_ptr<GraphObserver>> GraphObserver::create(const Graph& graph, const ModelFile& source,
+                                                             const Sequences& sequences, ThreadPool& pool) {
   HALFTONE_ASSIGN(WeightTable weights, WeightTable::create(graph, source));
   auto state = std::unique_ptr<State>(new State{graph, sequences, pool, std::move(weights), nullptr});
   state->find_readers();
   HALFTONE_ASSIGN(state->evaluator, Evaluator::create(graph, state->weights, sequences, pool, {.defer_wide = true}));
-  return std::unique_ptr<Observer>(new Observer(std::move(state)));
+  return std::unique_ptr<GraphObserver>(new GraphObserver(std::move(state)));
 }
 
-bool Observer::has_inputs(std::string_view name) const {
+bool GraphObserver::has_inputs(std::string_view name) const {
   const auto found = state_->readers.find(name);
   return found != state_->readers.end() && found->second.linear != kNoNode;
 }
 
-Result<InputStatistics> Observer::observe(std::string_view name, Data wanted) {
+Result<InputStatistics> GraphObserver::observe(std::string_view name, Data wanted) {
   const State::Readers& readers = state_->readers.find(name)->second;
   if (readers.embedding != kNoNode && state_->next == 0) {
     HALFTONE_TRY(state_->take_of_tied(readers));
@@ -116,12 +116,12 @@ Result<InputStatistics> Observer::observe(std::string_view name, Data wanted) {
   return InputStatistics{state_->evaluator->tokens(), moments.second, moments.hessian, moments.row_weights};
 }
 
-void Observer::settle(std::string_view name, const Layout& layout, AlignedBuffer<std::byte> panels) {
+void GraphObserver::settle(std::string_view name, const Layout& layout, AlignedBuffer<std::byte> panels) {
   const auto found = state_->readers.find(name);
   if (found != state_->readers.end()) state_->weights.replace(found->second.id, layout, std::move(panels));
 }
 
-std::vector<float> Observer::correct_bias(std::string_view name) {
+std::vector<float> GraphObserver::correct_bias(std::string_view name) {
   const State::Readers& readers = state_->readers.find(name)->second;
   const Node& node = state_->graph.nodes[readers.linear];
   const auto& linear = std::get<Linear>(node.op);

@@ -68,8 +68,8 @@ class ObserverOf : public testing::TestWithParam<std::string> {
     HALFTONE_CHECK(weights.ok());
     return std::move(weights).value();
   }
-  std::unique_ptr<Observer> observer() {
-    auto created = Observer::create(graph(), model_.file(), texts_, pool_);
+  std::unique_ptr<GraphObserver> observer() {
+    auto created = GraphObserver::create(graph(), model_.file(), texts_, pool_);
     HALFTONE_CHECK(created.ok());
     return std::move(created).value();
   }

@@ -137,7 +137,8 @@ Result<std::unique_ptr<Observer>> make_observer(const std::vector<Assignment>& a
         "[quantize] recipe {}: {}: method {} chooses numbers by what the model computes on real text; expected "
         "--calibration FILE, got none",
         recipe.name, asks->rule, asks->method->name);
-  return Observer::create(graph, source, *calibration, pool);
+  HALFTONE_ASSIGN(auto observer, GraphObserver::create(graph, source, *calibration, pool));
+  return std::unique_ptr<Observer>(std::move(observer));
 }
 
 }  // namespace

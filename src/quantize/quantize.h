@@ -15,6 +15,7 @@
 #include "halftone/status.h"
 #include "models/language_model.h"
 #include "quantize/activations/ranges.h"
+#include "quantize/calibration/arrays.h"
 #include "quantize/evaluate/sequences.h"
 #include "quantize/mixed/mixed.h"
 #include "quantize/recipe.h"
@@ -53,7 +54,8 @@ struct QuantizeOptions {
   int64_t tile_bytes = 64 << 20;  // source rows, counted as floats, that one step takes
   // What methods that use data see; an error where one asks and there is none. Borrowed.
   const Sequences* calibration = nullptr;
-  const Sequences* held_out = nullptr;  // how much of it static ranges hold goes to the report; borrowed
+  const CalibrationArrays* samples = nullptr;  // the same for a network; borrowed
+  const Sequences* held_out = nullptr;         // how much of it static ranges hold goes to the report; borrowed
 };
 
 // Streams the source's tensors through the recipe into an artifact folder, which appears complete or not at all. The

@@ -58,6 +58,7 @@ constexpr Preset kPresets[] = {
     {"int2-affine32", "uint2_affine32"},
     {"int2-affine64", "uint2_affine64"},
     {"int2-affine128", "uint2_affine128"},
+    {"int8-best", "int8_channel", "gptq"},
     {"int4-best", "int4_block32", "gptq", "steps: 60, rate: 0.006"},
     {"int4-channel-best", "int4_channel", "gptq", "steps: 60, rate: 0.006"},
     {"int3-best", "int3_block32", "gptq", "steps: 60, rate: 0.012"},
@@ -80,8 +81,9 @@ std::string_view default_method(const Layout* layout) {
 }
 
 // A preset is a recipe that needs no file: what is recorded of it is YAML that anyone can change and use.
-std::string yaml_of(const Preset& preset) {
-  const std::string tune = preset.tune.empty() ? "" : fmt::format("tune: {{{}}}\n", preset.tune);
+std::string yaml_of(const Preset& preset, RecipeFor kind) {
+  std::string tune = preset.tune.empty() ? "" : fmt::format("tune: {{{}}}\n", preset.tune);
+  if (kind == RecipeFor::network && preset.method == "gptq") tune = "bias_correction: if_any\n";
   if (preset.target_bits > 0) {
     MixedOptions mixed = default_mixed();
     mixed.target_bits = preset.target_bits;
@@ -185,6 +187,14 @@ Result<TuneOptions> read_tune(YamlMap& recipe) {
   return options;
 }
 
+Status read_bias_correction(YamlMap& map, Recipe& recipe) {
+  HALFTONE_ASSIGN(const std::string word, map.text("bias_correction", "false"));
+  recipe.bias_correction = word != "false";
+  recipe.needs_biases = word == "true";
+  if (word == "true" || word == "false" || word == "if_any") return {};
+  return map.error("bias_correction", fmt::format("expected true, false or if_any, got '{}'", word));
+}
+
 }  // namespace
 
 std::vector<std::string> preset_names() {
@@ -209,16 +219,16 @@ Result<Recipe> parse_recipe(std::string_view yaml, std::string_view name) {
   HALFTONE_ASSIGN(recipe.allow_float, map.texts("allow_float"));
   HALFTONE_TRY(read_transforms(map, recipe));
   HALFTONE_ASSIGN(recipe.tune, read_tune(map));
-  HALFTONE_ASSIGN(recipe.bias_correction, map.boolean("bias_correction", false));
+  HALFTONE_TRY(read_bias_correction(map, recipe));
   HALFTONE_ASSIGN(recipe.activations, read_activation_options(map));
   HALFTONE_TRY(map.finish());
   return recipe;
 }
 
-Result<Recipe> load_recipe(std::string_view name_or_path) {
+Result<Recipe> load_recipe(std::string_view name_or_path, RecipeFor kind) {
   for (const Preset& preset : kPresets)
     if (with_underscores(preset.name) == with_underscores(name_or_path))
-      return parse_recipe(yaml_of(preset), preset.name);
+      return parse_recipe(yaml_of(preset, kind), preset.name);
   const std::filesystem::path path(name_or_path);
   std::error_code error;
   if (!std::filesystem::exists(path, error))

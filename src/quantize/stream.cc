@@ -55,21 +55,30 @@ int64_t PackingStream::source_bytes(const Tile& tile) const {
 
 // What the method must know before the first panel of a tensor.
 Status PackingStream::prepare(const Assignment& assignment) {
-  guidance_ = {};
-  preparation_ = nullptr;
+  guidance_.assign(1, {});
+  preparations_.clear();
   const Method* method = assignment.method;
   if (method == nullptr) return {};
   if (observer_ != nullptr && observer_->has_inputs(assignment.source->name)) {
-    HALFTONE_ASSIGN(guidance_.statistics, observer_->observe(assignment.source->name, method->uses));
+    HALFTONE_ASSIGN(const InputStatistics seen, observer_->observe(assignment.source->name, method->uses));
+    guidance_.clear();
+    for (int64_t run = 0; run < seen.runs; ++run)
+      guidance_.push_back({of_run(seen, run, assignment.source->view().columns), nullptr});
   }
   if (method->prepare == nullptr) return {};
   const StoredTensor& source = *assignment.source;
   HALFTONE_TRY(check_finite(source, pool_));
   const WeightView view = source.view();
-  const MatrixReader reader{view.rows, view.columns, [view](int64_t row, float* out) { decode_row(view, row, out); },
-                            fmt::format("{}: tensor '{}'", source.file.string(), source.name)};
-  HALFTONE_ASSIGN(preparation_, method->prepare(*assignment.layout, reader, guidance_.statistics, pool_));
-  guidance_.preparation = preparation_.get();
+  const int64_t rows = view.rows / std::ssize(guidance_);
+  for (Guidance& run : guidance_) {
+    const int64_t first = std::ssize(preparations_) * rows;
+    const MatrixReader reader{rows, view.columns,
+                              [view, first](int64_t row, float* out) { decode_row(view, first + row, out); },
+                              fmt::format("{}: tensor '{}'", source.file.string(), source.name)};
+    HALFTONE_ASSIGN(auto preparation, method->prepare(*assignment.layout, reader, run.statistics, pool_));
+    run.preparation = preparation.get();
+    preparations_.push_back(std::move(preparation));
+  }
   return {};
 }
 

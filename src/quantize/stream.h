@@ -61,8 +61,8 @@ class PackingStream {
   std::vector<std::byte> buffer_, owned_;
   std::span<const std::byte> pending_;  // of the tile before, not yet in the sink: owned_, or a kept tensor's bytes
   size_t pending_tensor_ = 0;
-  Guidance guidance_;
-  std::unique_ptr<Preparation> preparation_;
+  std::vector<Guidance> guidance_ = {{}};
+  std::vector<std::unique_ptr<Preparation>> preparations_;
   AlignedBuffer<std::byte> observed_;  // the panels so far of a tensor that the observer will compute with
 };
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "formats/network/network_file.h"
 #include "ship/job.h"
 
 namespace halftone {
@@ -79,12 +80,15 @@ void add_budgets(ShipJob& job) {
 Status read_recipes(ShipJob& job) {
   const std::vector<std::string> without_data = {"int8", "int4", "int4-channel", "int3"},
                                  with_data = {"int8",      "mixed-4.5", "int4-best", "int4-channel-best",
-                                              "lut4-best", "int3-best"};
-  const auto& standard = job.options.calibration.empty() ? without_data : with_data;
+                                              "lut4-best", "int3-best"},
+                                 network_with_data = {"int8", "int8-best", "int4-best", "int4-channel-best",
+                                                      "int3-best"};
+  const bool network = is_network(job.options.model);
+  const auto& standard = job.options.calibration.empty() ? without_data : network ? network_with_data : with_data;
   std::set<std::string> names;
   for (const std::string& name : job.options.recipes.empty() ? standard : job.options.recipes) {
     ShipCandidate candidate;
-    HALFTONE_ASSIGN(candidate.recipe, load_recipe(name));
+    HALFTONE_ASSIGN(candidate.recipe, load_recipe(name, network ? RecipeFor::network : RecipeFor::language_model));
     candidate.contender.name = candidate.recipe.name.empty() ? fs::path(name).stem().string() : candidate.recipe.name;
     if (!names.insert(candidate.contender.name).second)
       return invalid_input("[ship] expected recipes with different names, got \"{}\" twice", candidate.contender.name);

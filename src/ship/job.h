@@ -66,6 +66,7 @@ struct ShipJob {
 Status read_inputs(ShipJob& job);
 // An error when the suites hold text that is also in the calibration.
 Status check_leakage(const ShipJob& job, const Sequences& calibration);
+Status check_leakage(const ShipJob& job, const CalibrationArrays& calibration);
 Status make_candidates(ShipJob& job, const std::filesystem::path& work);
 Status measure_candidates(ShipJob& job);
 Status score_and_decide(ShipJob& job, const std::filesystem::path& work);

@@ -10,6 +10,7 @@
 #include "quantize/calibration/calibration.h"
 #include "quantize/network/quantize_network.h"
 #include "ship/job.h"
+#include "validate/calibration_list.h"
 
 namespace halftone {
 
@@ -82,10 +83,20 @@ Status make_of_language_model(ShipJob& job, const std::filesystem::path& work) {
   return {};
 }
 
+// Bare numbers are of the format that the suite says.
+Result<std::optional<CalibrationArrays>> samples_of(ShipJob& job) {
+  if (job.options.calibration.empty()) return std::optional<CalibrationArrays>();
+  const auto suite = std::find_if(job.suites.begin(), job.suites.end(),
+                                  [](const Suite& one) { return one.spec.task == Task::classify; });
+  HALFTONE_ASSIGN(
+      CalibrationArrays samples,
+      load_calibration_arrays(job.options.calibration, suite == job.suites.end() ? ArrayFormat() : suite->spec.input));
+  HALFTONE_TRY(check_leakage(job, samples));
+  job.calibration = samples.to_json();
+  return std::optional<CalibrationArrays>(std::move(samples));
+}
+
 Status make_of_network(ShipJob& job, const std::filesystem::path& work) {
-  if (!job.options.calibration.empty())
-    return unsupported("[ship] {}: expected no --calibration for a network: its methods use no data yet",
-                       job.options.model.string());
   HALFTONE_ASSIGN(const NetworkFile source, open_network(job.options.model));
   ThreadPool pool(job.options.speed.threads > 0 ? job.options.speed.threads : available_cores());
   ShipReference& reference = job.reference;
@@ -93,10 +104,12 @@ Status make_of_network(ShipJob& job, const std::filesystem::path& work) {
   reference.name = reference_name(reference.weights);
   reference.family = source.container + " network";
   reference.bytes = source.bytes_on_disk;
+  HALFTONE_ASSIGN(const auto samples, samples_of(job));
+  const QuantizeOptions with_data{.samples = samples ? &*samples : nullptr};
   for (ShipCandidate& candidate : job.candidates) {
     candidate.path = work / (candidate.contender.name + ".ht");
     HALFTONE_ASSIGN(QuantizeReport report,
-                    quantize_network(source, candidate.recipe, candidate.path, {}, pool, job.progress));
+                    quantize_network(source, candidate.recipe, candidate.path, with_data, pool, job.progress));
     HALFTONE_ASSIGN(const NetworkFile made, open_network(candidate.path));
     add_made(job, candidate, std::move(report), summarize_weights(*made.network), made.bytes_on_disk);
   }

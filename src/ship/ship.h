@@ -23,7 +23,8 @@ struct ShipOptions {
   std::vector<std::string> suites;  // YAML files or shorthands; empty, and no text: suite.yaml of the model's folder
   std::filesystem::path text;       // divergence on this text, default gate
   std::filesystem::path gate;       // empty: gate.yaml beside the model's suite.yaml, or the default gate for text
-  // Presets or YAML files; empty: int8, int4, int4-channel and int3, or with calibration int8 and the -best of these.
+  // Presets or YAML files; empty: int8, int4, int4-channel and int3, or with calibration int8 and the -best of these
+  // (of a language model mixed-4.5 and lut4-best, too).
   std::vector<std::string> recipes;
   std::filesystem::path calibration;  // for recipes that use data; may share nothing with the suites
   CalibrationOptions calibration_options;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 namespace halftone::network {
 namespace {
@@ -51,9 +52,11 @@ std::vector<ConstantUse> constant_uses(const Network& network) {
       const bool is_float = dense == network.constants.end() || dense->second.type() == DType::f32;
       const std::string_view op = op_at(node, input, shape);
       const bool matrix = is_float && through == alias.end() && op != "bias" && op != "constant";
-      const auto [at, fresh] = uses.try_emplace(id, ConstantUse{id, i, {}, matrix, is_columns_first(node), false});
+      const auto [at, fresh] =
+          uses.try_emplace(id, ConstantUse{id, i, input, 0, {}, matrix, is_columns_first(node), false});
       ConstantUse& use = at->second;
       use.ops.insert(op);
+      ++use.reads;
       use.codes = use.codes || through != alias.end();
       // Read in two ways, it stays what it is.
       use.matrix = use.matrix && matrix && use.columns_first == is_columns_first(node);
@@ -61,8 +64,9 @@ std::vector<ConstantUse> constant_uses(const Network& network) {
   }
   std::vector<ConstantUse> ordered;
   for (auto& [id, use] : uses) ordered.push_back(std::move(use));
-  std::stable_sort(ordered.begin(), ordered.end(),
-                   [](const ConstantUse& a, const ConstantUse& b) { return a.first < b.first; });
+  std::stable_sort(ordered.begin(), ordered.end(), [](const ConstantUse& a, const ConstantUse& b) {
+    return std::tie(a.first, a.input) < std::tie(b.first, b.input);
+  });
   return ordered;
 }
 

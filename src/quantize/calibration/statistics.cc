@@ -48,8 +48,9 @@ Status ChannelStatistics::check_finite(std::string_view what) const {
   for (size_t i = 0; i < squares_.size(); ++i) {
     if (std::isfinite(squares_[i])) continue;
     return invalid_input(
-        "[calibration] {}: expected finite inputs, got {} in column {}; the float model overflows on this text, or its "
-        "weights are damaged (halftone verify)",
+        "[calibration] {}: expected finite inputs, got {} in column {}; the float model overflows on the calibration, "
+        "or "
+        "its weights are damaged (halftone verify)",
         what, squares_[i], i);
   }
   return {};

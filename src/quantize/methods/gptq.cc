@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "quantize/methods/drift.h"
 #include "quantize/methods/grid.h"
 #include "quantize/methods/methods.h"
 #include "quantize/methods/palette_grid.h"
@@ -65,7 +66,8 @@ std::unique_ptr<Grid> grid_for(const Layout& layout, const MethodInput& input, c
 
 void choose_with_feedback(const Layout& layout, const MethodInput& input, int sweeps, const MethodOutput& output) {
   const auto& shared = static_cast<const HessianFactor&>(*input.preparation);
-  const AlignedBuffer<Lanes> values = lanes_of(input);
+  AlignedBuffer<Lanes> values = lanes_of(input);
+  if (!shared.drift.empty()) follow_drift(shared, input.columns, values.data());
   const std::unique_ptr<Grid> grid = grid_for(layout, input, shared);
   std::vector<float> weights(static_cast<size_t>(input.columns));
   for (size_t j = 0; j < weights.size(); ++j)

@@ -17,15 +17,21 @@ namespace halftone {
 struct HessianFactor final : Preparation {
   static constexpr int64_t kBlock = 64;
 
-  std::vector<int32_t> order;      // position → column: largest activations first
-  std::vector<float> pivots;       // D, by position
-  AlignedBuffer<float> left;       // per block of positions, in panels of 16: [position before the block][16]
-  AlignedBuffer<float> inside;     // per block: (kBlock, kBlock)
-  std::span<const float> hessian;  // as given, in the order of the matrix
-  double damping = 0;              // added to the diagonal of H
+  std::vector<int32_t> order;             // position → column: largest activations first
+  std::vector<float> pivots;              // D, by position
+  AlignedBuffer<float> left;              // per block of positions, in panels of 16: [position before the block][16]
+  AlignedBuffer<float> inside;            // per block: (kBlock, kBlock)
+  std::span<const float> hessian, drift;  // as given, in the order of the matrix
+  double damping = 0;                     // added to the diagonal of H
   ExactProducts products;
   std::unique_ptr<Preparation> palettes;  // SharedPalettes, where the layout has them
 
+  // L[j][i]. REQUIRES: i < j
+  float lower(int64_t j, int64_t i) const {
+    const int64_t block = j / kBlock, first = block * kBlock, row = j - first;
+    if (i >= first) return inside_of(block)[row * kBlock + i - first];
+    return left_of(block)[row / kPanelRows * kPanelRows * first + i * kPanelRows + row % kPanelRows];
+  }
   const float* left_of(int64_t block) const { return left.data() + block * (block - 1) / 2 * kBlock * kBlock; }
   const float* inside_of(int64_t block) const { return inside.data() + block * kBlock * kBlock; }
 };

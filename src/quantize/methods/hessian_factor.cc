@@ -71,6 +71,7 @@ Result<std::unique_ptr<Preparation>> prepare_gptq(const Layout& layout, const Ma
   auto result = std::make_unique<HessianFactor>();
   HALFTONE_ASSIGN(result->products, ExactProducts::here());
   result->hessian = statistics.hessian;
+  result->drift = statistics.drift;
   const float* const h = statistics.hessian.data();
   result->order.resize(static_cast<size_t>(n));
   std::iota(result->order.begin(), result->order.end(), 0);

@@ -30,6 +30,18 @@ std::span<const Method> all_methods() {
   return kMethods;
 }
 
+InputStatistics of_run(const InputStatistics& statistics, int64_t run, int64_t columns) {
+  InputStatistics one = statistics;
+  const auto cut = [&](std::span<const float>& span, int64_t size) {
+    if (!span.empty()) span = span.subspan(static_cast<size_t>(run * size), static_cast<size_t>(size));
+  };
+  cut(one.second_moment, columns);
+  cut(one.hessian, columns * columns);
+  cut(one.drift, columns * columns);
+  one.runs = 1;
+  return one;
+}
+
 const Method* find_method(std::string_view name) {
   for (const Method& method : all_methods())
     if (method.name == name) return &method;

@@ -21,7 +21,15 @@ struct InputStatistics {
   std::span<const float> second_moment;     // (columns): mean of x_k squared, the Hessian's diagonal
   std::span<const float> hessian;           // (columns, columns): mean of x x^T, symmetric
   std::span<const float> row_weights = {};  // (rows): how much the errors of a row count; empty: all alike
+  // (columns, columns): mean of x (f - x)^T, where the float model multiplies with f here; empty: with x, too
+  std::span<const float> drift = {};
+  // Equal runs of rows that each multiply with inputs of their own, as in a grouped convolution: of each run, one after
+  // the other, is what the spans hold. Methods see one run at a time.
+  int64_t runs = 1;
 };
+
+// Of one of the runs. REQUIRES: no row weights where there are several
+InputStatistics of_run(const InputStatistics& statistics, int64_t run, int64_t columns);
 
 inline float row_weight(const InputStatistics& statistics, int64_t row) {
   return statistics.row_weights.empty() ? 1.0f : statistics.row_weights[static_cast<size_t>(row)];

@@ -68,7 +68,7 @@ Result<InputStatistics> CandidatePacker::statistics(const CandidateTensor& tenso
     if (one.assignment.method != nullptr) wanted = std::max(wanted, one.assignment.method->uses);
   if (wanted == Data::none) return InputStatistics();
   if (observer_ == nullptr) {
-    HALFTONE_ASSIGN(observer_, Observer::create(graph_, source_, texts_, pool_));
+    HALFTONE_ASSIGN(observer_, GraphObserver::create(graph_, source_, texts_, pool_));
   }
   return observer_->observe(tensor.name(), wanted);
 }
@@ -104,7 +104,7 @@ Status CandidatePacker::pack(Candidate& candidate, const InputStatistics& statis
   pool_.parallel_for(static_cast<int64_t>(results.size()), 1, [&](int64_t begin, int64_t end, int thread) {
     PanelEncoder& encoder = encoders[static_cast<size_t>(thread)];
     for (auto panel = static_cast<size_t>(begin); panel < static_cast<size_t>(end); ++panel) {
-      results[panel] = encoder.encode(assignment, guidance, static_cast<int64_t>(panel),
+      results[panel] = encoder.encode(assignment, {&guidance, 1}, static_cast<int64_t>(panel),
                                       {candidate.panels.data() + head + panel * bytes, bytes});
       if (panel == 0 && head > 0) std::memcpy(candidate.panels.data(), encoder.head(layout).data(), head);
     }

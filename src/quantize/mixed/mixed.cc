@@ -121,7 +121,7 @@ Result<Recipe> explicit_recipe(const Recipe& recipe, const std::vector<Candidate
     const std::string method = one.method().empty() ? "" : fmt::format(", method: {}", one.method());
     yaml += fmt::format("  - {{match: {}, layout: {}{}}}\n", in_quotes(tensors[i].name()), layout_name(one), method);
   }
-  if (recipe.bias_correction) yaml += "bias_correction: true\n";
+  if (recipe.bias_correction) yaml += recipe.needs_biases ? "bias_correction: true\n" : "bias_correction: if_any\n";
   if (recipe.activations.bits > 0) yaml += fmt::format("activations: {}\n", recipe.activations.to_json().dump());
   if (!recipe.transforms.empty()) yaml += fmt::format("transform: [{}]\n", fmt::join(recipe.transforms, ", "));
   if (recipe.tune.steps > 0)

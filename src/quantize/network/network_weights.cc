@@ -14,7 +14,7 @@ namespace halftone {
 
 namespace {
 
-constexpr size_t kWeightInput = 1;
+constexpr size_t kWeightInput = 1, kBiasInput = 2;
 
 void set_transposed(network::Node& node) {
   if (auto* product = std::get_if<network::MatMul>(&node.op)) product->transpose_b = true;
@@ -31,6 +31,23 @@ Tensor transposed(const Tensor& matrix) {
     for (int64_t c = 0; c < columns; ++c)
       to[static_cast<size_t>(c * rows + r)] = from[static_cast<size_t>(r * columns + c)];
   return *std::move(made);
+}
+
+network::ValueId bias_of(const network::Network& network, const network::ConstantUse& matrix,
+                         const std::vector<network::ConstantUse>& uses) {
+  const network::Node& node = network.nodes[matrix.first];
+  const auto* gemm = std::get_if<network::Gemm>(&node.op);
+  const bool plain =
+      gemm != nullptr ? gemm->alpha == 1 && gemm->beta == 1 : std::holds_alternative<network::Conv>(node.op);
+  if (!plain || matrix.reads != 1 || node.inputs.size() <= kBiasInput) return network::kNoValue;
+  const auto bias = std::find_if(uses.begin(), uses.end(),
+                                 [&](const network::ConstantUse& use) { return use.value == node.inputs[kBiasInput]; });
+  if (bias == uses.end() || bias->reads != 1) return network::kNoValue;
+  const Tensor& numbers = network.constants.at(bias->value);
+  const int64_t rows = network.constants.at(matrix.value).dim(0);
+  const bool each = numbers.type() == DType::f32 && numbers.rank() > 0 && numbers.elements() == rows &&
+                    numbers.dim(numbers.rank() - 1) == rows;
+  return each ? bias->value : network::kNoValue;
 }
 
 Status refuse_codes(const NetworkFile& source, const std::vector<network::ConstantUse>& uses) {
@@ -107,7 +124,7 @@ Result<NetworkWeights> weights_of(const NetworkFile& source, ThreadPool& pool) {
     tensor.file = source.path;
     weights.file.tensors.push_back(std::move(tensor));
     ops.push_back(use.matrix ? use.ops : std::set<std::string_view>{use.ops.contains("bias") ? "bias" : "constant"});
-    if (use.matrix) weights.reads.push_back({use.value, use.first});
+    if (use.matrix) weights.reads.push_back({use.value, use.first, bias_of(weights.network, use, uses)});
   }
   // Constants that nobody reads are not kept.
   std::erase_if(weights.network.constants, [&](const auto& entry) {

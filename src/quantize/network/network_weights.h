@@ -14,6 +14,9 @@ namespace halftone {
 struct MatrixUse {
   network::ValueId weight = network::kNoValue;
   size_t node = 0;
+  // What the node adds to each row's product: a float per row that nobody else reads, of a matrix that nobody else
+  // reads. Otherwise none.
+  network::ValueId bias = network::kNoValue;
 };
 
 struct NetworkWeights {

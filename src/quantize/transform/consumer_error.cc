@@ -71,7 +71,7 @@ bool ConsumerError::decode_scaled(const Consumer& consumer, const std::vector<fl
     PanelEncoder encoder;
     std::vector<std::byte> panel(static_cast<size_t>(layout.panel_bytes(consumer.columns)));
     for (int64_t p = begin; p < end; ++p) {
-      const PanelResult result = encoder.encode(assignment, guidance, p, panel);
+      const PanelResult result = encoder.encode(assignment, {&guidance, 1}, p, panel);
       expressed[static_cast<size_t>(p)] = result.problem == PanelResult::Problem::none;
       if (!expressed[static_cast<size_t>(p)]) continue;
       for (int64_t row = p * kPanelRows; row < std::min((p + 1) * kPanelRows, consumer.rows); ++row)

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <map>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "ship/job.h"
+#include "validate/array_file.h"
+
+namespace halftone {
+namespace {
+
+std::string hash_of(const Tensor& values) {
+  const auto bytes = values.bytes();
+  return sha256_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+}  // namespace
+
+Status check_leakage(const ShipJob& job, const CalibrationArrays& calibration) {
+  std::map<std::string, const std::string*> known;  // hash of the numbers → a calibration sample
+  for (const CalibrationArray& sample : calibration.samples) known.emplace(hash_of(sample.values), &sample.name);
+  for (const Suite& suite : job.suites) {
+    if (suite.spec.task != Task::classify) continue;
+    int64_t shared = 0;
+    std::string first;
+    for (const ChoiceSample& sample : suite.choices) {
+      HALFTONE_ASSIGN(const Tensor values,
+                      read_array(suite.spec.file.parent_path() / sample.question, suite.spec.input));
+      const auto found = known.find(hash_of(values));
+      if (found == known.end()) continue;
+      if (shared++ == 0) first = fmt::format("{} is {}", sample.question, *found->second);
+    }
+    if (shared > 0)
+      return invalid_input(
+          "[calibration] {}: expected no sample of suite {}, got {} of its {}, the first: {}; calibrate on others, or "
+          "what is measured is not held out",
+          calibration.path, suite.spec.name, shared, suite.choices.size(), first);
+  }
+  return {};
+}
+
+}  // namespace halftone

@@ -48,11 +48,11 @@ Result<Tensor> random_input(const network::Port& port, const std::string& name, 
   return input;
 }
 
-Result<LoadedNetwork> load_network(const std::filesystem::path& path, int threads) {
+Result<LoadedNetwork> load_network(const std::filesystem::path& path, int threads, Activations activations) {
   LoadedNetwork entry;
   HALFTONE_ASSIGN(entry.file, open_network(path));
   entry.pool = std::make_unique<ThreadPool>(threads);
-  entry.runner = std::make_unique<network::Runner>(entry.file.network, *entry.pool);
+  entry.runner = std::make_unique<network::Runner>(entry.file.network, *entry.pool, activations);
   Rng rng(1);
   for (const network::Port& port : entry.file.network->inputs) {
     HALFTONE_ASSIGN(Tensor input, random_input(port, entry.file.network->name_of(port.value), rng));
@@ -67,22 +67,24 @@ Status run_once(LoadedNetwork& entry) {
 }
 
 // Loads, then the peaks of memory of a first run, alone in the process.
-Result<LoadedNetwork> load_measured(const std::filesystem::path& path, int threads, int rounds, NetworkBench& result) {
+Result<LoadedNetwork> load_measured(const std::filesystem::path& path, int threads, const BenchOptions& options,
+                                    NetworkBench& result) {
   std::vector<double> loads;
-  for (int i = 0; i < rounds; ++i) {
+  for (int i = 0; i < options.rounds; ++i) {
     const auto begin = Clock::now();
-    HALFTONE_ASSIGN([[maybe_unused]] const LoadedNetwork loaded, load_network(path, threads));
+    HALFTONE_ASSIGN([[maybe_unused]] const LoadedNetwork loaded, load_network(path, threads, options.activations));
     loads.push_back(elapsed(begin));
   }
   result.load_seconds = median_interval(loads).median;
   release_freed_memory();
   MemoryPeak peak;
-  HALFTONE_ASSIGN(LoadedNetwork entry, load_network(path, threads));
+  HALFTONE_ASSIGN(LoadedNetwork entry, load_network(path, threads, options.activations));
   for (int i = 0; i < kWarmRuns; ++i) HALFTONE_TRY(run_once(entry));
   const auto peaks = peak.stop();
   result.memory.weights_bytes = entry.file.bytes_on_disk;
   result.memory.peak_private_bytes = peaks.private_bytes;
   result.memory.peak_mapped_bytes = peaks.mapped_file_bytes;
+  result.activations = name_of(entry.runner->activations_used());
   return entry;
 }
 
@@ -118,7 +120,7 @@ Result<NetworkBenchReport> bench_networks(const std::vector<std::filesystem::pat
     NetworkBench& result = report.models.emplace_back();
     result.model = path.string();
     result.threads = threads;
-    Result<LoadedNetwork> entry = load_measured(path, threads, options.rounds, result);
+    Result<LoadedNetwork> entry = load_measured(path, threads, options, result);
     if (!entry.ok()) return at_model(path, entry.status());
     entries.push_back(*std::move(entry));
   }
@@ -150,6 +152,7 @@ nlohmann::ordered_json NetworkBenchReport::to_json() const {
   for (const NetworkBench& model : models)
     list.push_back({{"model", model.model},
                     {"threads", model.threads},
+                    {"activations", model.activations},
                     {"load_seconds", model.load_seconds},
                     {"latency",
                      {{"seconds_samples", model.seconds_samples},

@@ -13,7 +13,7 @@
 namespace halftone {
 
 struct NetworkBench {
-  std::string model;
+  std::string model, activations;  // activations: that run
   int threads = 0;
   double load_seconds = 0;              // file or folder to a runner, the file already in the page cache; median
   std::vector<double> seconds_samples;  // mean of the runs of a round
@@ -32,8 +32,8 @@ struct NetworkBenchReport {
 };
 
 // Inputs are random numbers of a fixed seed in the shapes that the network declares; what varies is 1. Of `options`
-// rounds, threads and allow_noisy count. Errors: a build or machine that cannot be measured, a network that cannot run
-// on such inputs.
+// rounds, threads, activations and allow_noisy count. Errors: a build or machine that cannot be measured, a network
+// that cannot run on such inputs.
 Result<NetworkBenchReport> bench_networks(const std::vector<std::filesystem::path>& models, const BenchOptions& options,
                                           Progress& progress);
 

@@ -7,8 +7,10 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "cli/arguments.h"
+#include "cli/run_network.h"
 #include "cli/sampling.h"
 #include "cli/shell.h"
+#include "formats/network/network_file.h"
 #include "generate/generator.h"
 
 namespace halftone::cli {
@@ -19,12 +21,17 @@ struct RunArguments {
   std::string model, prompt, activations = "auto", kv = "f16";
   GenerateOptions options;
   bool no_escape = false;
+  std::vector<std::string> inputs;  // of a network
+  std::string output;
 };
 
 constexpr const char* kRunExample = R"(Example:
   $ halftone run models/tinyworld -p "Question: What is 17 plus 25?\nAnswer:" --temperature 0 --max-tokens 3
    42
-  prompt 12 tokens in 1.5 ms (7797 tok/s); then 3 tokens at 1450.0 tok/s; stopped at max_tokens; ...)";
+  prompt 12 tokens in 1.5 ms (7797 tok/s); then 3 tokens at 1450.0 tok/s; stopped at max_tokens; ...
+  $ halftone run net.onnx --input picture.npy --output results
+     shape      least     most  first of the largest
+  y  [1, 1000]  -4.1  8.89121                   282)";
 
 struct Speed {
   double prefill = 0, decode = 0;  // tokens per second; 0: too few tokens to say
@@ -67,10 +74,16 @@ nlohmann::ordered_json settings_json(const RunArguments& arguments, const Execut
   return settings;
 }
 
-Result<int> run(Shell& shell, const RunArguments& arguments) {
+Result<int> run(Shell& shell, const RunArguments& arguments, bool has_prompt) {
+  HALFTONE_ASSIGN(const Activations activations, parse_activations(arguments.activations));
+  if (is_network(arguments.model))
+    return run_network(shell, {arguments.model, arguments.output, arguments.inputs, activations});
+  if (!has_prompt) {
+    shell.note("halftone: run: expected --prompt for a language model; `halftone run --help` shows examples");
+    return kBadUsage;
+  }
   const auto begin = std::chrono::steady_clock::now();
   HALFTONE_ASSIGN(const auto model, load_language_model(arguments.model));
-  HALFTONE_ASSIGN(const Activations activations, parse_activations(arguments.activations));
   HALFTONE_ASSIGN(const KvType kv, kv_type_from_name(arguments.kv));
   HALFTONE_ASSIGN(const auto executor, Executor::create(model->model, {shell.threads, activations, kv}));
   const double load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -101,11 +114,16 @@ Result<int> run(Shell& shell, const RunArguments& arguments) {
 
 void add_run(CLI::App& app, Shell& shell) {
   const auto arguments = std::make_shared<RunArguments>();
-  CLI::App* verb = shell.verb(app, "run", "generate text from a prompt", kRunExample,
-                              [&shell, arguments] { return run(shell, *arguments); });
+  const auto prompted = std::make_shared<CLI::Option*>(nullptr);
+  CLI::App* verb =
+      shell.verb(app, "run", "generate text from a prompt, or run a network on arrays", kRunExample,
+                 [&shell, arguments, prompted] { return run(shell, *arguments, (*prompted)->count() > 0); });
   SamplerOptions& sampler = arguments->options.sampler;
   verb->add_option("MODEL", arguments->model, "model folder or file")->required();
-  verb->add_option("-p,--prompt", arguments->prompt, "text to continue; \\n is a new line")->required();
+  *prompted = verb->add_option("-p,--prompt", arguments->prompt, "text to continue; \\n is a new line");
+  verb->add_option("--input", arguments->inputs, ".npy file of a network's input; one for each, in its order")
+      ->allow_extra_args(false);
+  verb->add_option("--output", arguments->output, "folder for what a network gives, as .npy files");
   add_sampling(verb, sampler);
   verb->add_option("--repetition-penalty", sampler.repetition_penalty, "divides the logits of recent tokens; 1: off")
       ->capture_default_str();

@@ -69,10 +69,10 @@ Tensor on_grid(const Tensor& values, DType type, Shape shape, float scale, float
 
 }  // namespace
 
-NetworkScorer::NetworkScorer(NetworkFile file, int threads)
+NetworkScorer::NetworkScorer(NetworkFile file, int threads, Activations activations)
     : file_(std::move(file)),
       pool_(std::make_unique<ThreadPool>(threads > 0 ? threads : available_cores())),
-      runner_(std::make_unique<network::Runner>(file_.network, *pool_)) {}
+      runner_(std::make_unique<network::Runner>(file_.network, *pool_, activations)) {}
 
 Result<NetworkScorer::Grid> NetworkScorer::grid_of(const network::Network& network, network::ValueId value, DType type,
                                                    bool reads) {
@@ -96,12 +96,12 @@ Result<NetworkScorer::Grid> NetworkScorer::grid_of(const network::Network& netwo
                      network.name_of(value), halftone::name_of(type));
 }
 
-Result<std::unique_ptr<NetworkScorer>> NetworkScorer::create(NetworkFile file, int threads) {
+Result<std::unique_ptr<NetworkScorer>> NetworkScorer::create(NetworkFile file, int threads, Activations activations) {
   const network::Network& network = *file.network;
   const std::string path = file.path.string();
   if (network.inputs.size() != 1)
     return unsupported("[validate] {}: expected a network with one input, got {}", path, network.inputs.size());
-  std::unique_ptr<NetworkScorer> scorer(new NetworkScorer(std::move(file), threads));
+  std::unique_ptr<NetworkScorer> scorer(new NetworkScorer(std::move(file), threads, activations));
   const network::Port &input = network.inputs[0], &output = network.outputs[0];
   const auto at_path = [&](const Status& status) {
     return Status(status.code(), fmt::format("[validate] {}: {}", path, status.message()));

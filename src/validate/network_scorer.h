@@ -16,18 +16,20 @@ namespace halftone {
 class NetworkScorer final : public Classifier {
  public:
   // Error when the network is of another form. threads 0: all cores.
-  static Result<std::unique_ptr<NetworkScorer>> create(NetworkFile file, int threads);
+  static Result<std::unique_ptr<NetworkScorer>> create(NetworkFile file, int threads,
+                                                       Activations activations = Activations::automatic);
 
   Result<std::vector<double>> log_probabilities(const Tensor& sample) override;
   const NetworkFile& file() const { return file_; }
   int threads() const { return pool_->threads(); }
+  Activations activations_used() const { return runner_->activations_used(); }
 
  private:
   // value = scale * (code - zero); scale 0: the port is of floats.
   struct Grid {
     float scale = 0, zero = 0;
   };
-  NetworkScorer(NetworkFile file, int threads);
+  NetworkScorer(NetworkFile file, int threads, Activations activations);
   static Result<Grid> grid_of(const network::Network& network, network::ValueId value, DType type, bool reads);
   Result<Tensor> input_of(const Tensor& sample) const;
 

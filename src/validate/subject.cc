@@ -11,10 +11,10 @@ Result<OpenSubject> open_subject(const std::filesystem::path& path, int threads,
   OpenSubject open;
   if (is_network(path)) {
     HALFTONE_ASSIGN(NetworkFile file, open_network(path));
-    HALFTONE_ASSIGN(auto scorer, NetworkScorer::create(std::move(file), threads));
+    HALFTONE_ASSIGN(auto scorer, NetworkScorer::create(std::move(file), threads, activations));
     open.bytes = scorer->file().bytes_on_disk;
     open.threads = scorer->threads();
-    open.activations = "exact";
+    open.activations = name_of(scorer->activations_used());
     open.subject = std::move(scorer);
     return open;
   }

@@ -27,11 +27,30 @@ struct ConvArgs {
   int64_t channels;   // outputs
   float* y;           // (pixels, y_stride)
   int64_t y_stride;
+  // What happens to a sum before it is stored: y = min(max(sum + added, least), most); a NaN stays one.
+  const float* added = nullptr;  // as y; may be null
+  float least = -__builtin_inff(), most = __builtin_inff();
+};
+
+// A piece of a row of output pixels of a depthwise convolution without dilation along the row: neighbours share most of
+// what they read, so pointers are those of columns of the image. The same chain as `depthwise`.
+struct ConvRowArgs {
+  // (rows, (pixels - 1) * stride + kernel): the columns of each row of taps; in pads at zeros.
+  const float* const* from;
+  int64_t rows, kernel, stride;
+  int64_t pixels;
+  ConvArgs rest;  // weights, bias, channels, y, y_stride and what happens at the end
 };
 
 using ConvFn = void (*)(const ConvArgs&);
+using ConvRowFn = void (*)(const ConvRowArgs&);
 struct ConvFunctions {
   ConvFn general, depthwise;
+  ConvRowFn depthwise_row;  // REQUIRES: has_conv_row()
+  ConvFn end;               // y[p][o] += bias[o], and what happens at the end, of sums that are in y
 };
+constexpr bool has_conv_row(int64_t kernel, int64_t stride) {
+  return (kernel == 3 || kernel == 5) && (stride == 1 || stride == 2);
+}
 
 }  // namespace halftone

@@ -5,6 +5,6 @@
 namespace halftone {
 
 extern const ConvFunctions kConvFunctions_avx2;
-const ConvFunctions kConvFunctions_avx2 = {conv_general, conv_depthwise};
+const ConvFunctions kConvFunctions_avx2 = {conv_general, conv_depthwise, conv_depthwise_row, conv_end};
 
 }  // namespace halftone

@@ -6,6 +6,6 @@
 namespace halftone {
 
 extern const ConvFunctions kConvFunctions_avx512;
-const ConvFunctions kConvFunctions_avx512 = {conv_general, conv_depthwise};
+const ConvFunctions kConvFunctions_avx512 = {conv_general, conv_depthwise, conv_depthwise_row, conv_end};
 
 }  // namespace halftone

@@ -18,6 +18,17 @@ inline int lanes_left(int64_t channels, int64_t from) {
   return channels - from < kConvPanel ? static_cast<int>(channels - from) : static_cast<int>(kConvPanel);
 }
 
+// The end of a sum: what is added, and the limits.
+inline Lanes ended(const ConvArgs& args, Lanes sum, int64_t at, int count) {
+  if (args.added != nullptr) sum = add(sum, load_some(args.added + at, count));
+  const Lanes least = set(args.least), most = set(args.most);
+  sum = choose_if_less(sum, least, least, sum);
+  return choose_if_less(most, sum, most, sum);
+}
+inline void store_sum(const ConvArgs& args, Lanes sum, int64_t at, int count) {
+  store_some(args.y + at, ended(args, sum, at, count), count);
+}
+
 template <int kPanels, int kPixels>
 void general_tile(const ConvArgs& args, int64_t panel, int64_t pixel) {
   const int64_t panel_floats = args.runs * args.length * kConvPanel;
@@ -51,7 +62,7 @@ void general_tile(const ConvArgs& args, int64_t panel, int64_t pixel) {
 #pragma GCC unroll 2
     for (int q = 0; q < kPanels; ++q) {
       const int64_t o = (panel + q) * kConvPanel;
-      store_some(args.y + (pixel + p) * args.y_stride + o, acc[p][q], lanes_left(args.channels, o));
+      store_sum(args, acc[p][q], (pixel + p) * args.y_stride + o, lanes_left(args.channels, o));
     }
   }
 }
@@ -101,13 +112,7 @@ inline void depthwise_tile(const ConvArgs& args, int64_t panel, int64_t pixel) {
     for (int p = 0; p < kPixels; ++p) acc[p] = fma(kWhole ? load(x[p] + c) : load_some(x[p] + c, count), w, acc[p]);
   }
 #pragma GCC unroll 4
-  for (int p = 0; p < kPixels; ++p) {
-    float* y = args.y + (pixel + p) * args.y_stride + c;
-    if constexpr (kWhole)
-      store(y, acc[p]);
-    else
-      store_some(y, acc[p], count);
-  }
+  for (int p = 0; p < kPixels; ++p) store_sum(args, acc[p], (pixel + p) * args.y_stride + c, count);
 }
 
 template <bool kWhole>
@@ -121,6 +126,65 @@ void conv_depthwise(const ConvArgs& args) {
   const int64_t whole = args.channels / kConvPanel;
   for (int64_t panel = 0; panel < whole; ++panel) depthwise_panel<true>(args, panel);
   if (args.channels % kConvPanel != 0) depthwise_panel<false>(args, whole);
+}
+
+// Every column is read once for all the pixels that it belongs to; ascending columns are ascending taps of each.
+template <int kKernel, int kStride, int kPixels>
+inline void row_tile(const ConvRowArgs& args, int64_t panel, int64_t pixel) {
+  const ConvArgs& rest = args.rest;
+  const int64_t c = panel * kConvPanel, columns = (args.pixels - 1) * kStride + kKernel;
+  const int count = lanes_left(rest.channels, c);
+  const float* weights = rest.weights + panel * args.rows * kKernel * kConvPanel;
+  Lanes acc[kPixels];
+#pragma GCC unroll 8
+  for (int p = 0; p < kPixels; ++p) acc[p] = rest.bias == nullptr ? set(0) : load_some(rest.bias + c, count);
+  for (int64_t row = 0; row < args.rows; ++row, weights += kKernel * kConvPanel) {
+    const float* const* from = args.from + row * columns + pixel * kStride;
+    Lanes w[kKernel];
+#pragma GCC unroll 5
+    for (int k = 0; k < kKernel; ++k) w[k] = load(weights + k * kConvPanel);
+#pragma GCC unroll 19
+    for (int j = 0; j < (kPixels - 1) * kStride + kKernel; ++j) {
+      const Lanes x = load_some(from[j] + c, count);
+#pragma GCC unroll 8
+      for (int p = 0; p < kPixels; ++p)
+        if (j >= p * kStride && j < p * kStride + kKernel) acc[p] = fma(x, w[j - p * kStride], acc[p]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int p = 0; p < kPixels; ++p) store_sum(rest, acc[p], (pixel + p) * rest.y_stride + c, count);
+}
+
+template <int kKernel, int kStride>
+void row_panels(const ConvRowArgs& args) {
+  constexpr int kTogether = kLanesInRegisters >= 32 ? 8 : 4;
+  for (int64_t panel = 0; panel * kConvPanel < args.rest.channels; ++panel) {
+    int64_t pixel = 0;
+    for (; pixel + kTogether <= args.pixels; pixel += kTogether)
+      row_tile<kKernel, kStride, kTogether>(args, panel, pixel);
+    if (pixel + kTogether / 2 <= args.pixels) {
+      row_tile<kKernel, kStride, kTogether / 2>(args, panel, pixel);
+      pixel += kTogether / 2;
+    }
+    for (; pixel < args.pixels; ++pixel) row_tile<kKernel, kStride, 1>(args, panel, pixel);
+  }
+}
+
+void conv_end(const ConvArgs& args) {
+  for (int64_t pixel = 0; pixel < args.pixels; ++pixel) {
+    for (int64_t c = 0; c < args.channels; c += kConvPanel) {
+      const int count = lanes_left(args.channels, c);
+      const int64_t at = pixel * args.y_stride + c;
+      Lanes sum = load_some(args.y + at, count);
+      if (args.bias != nullptr) sum = add(sum, load_some(args.bias + c, count));
+      store_sum(args, sum, at, count);
+    }
+  }
+}
+
+void conv_depthwise_row(const ConvRowArgs& args) {
+  if (args.kernel == 3) return args.stride == 1 ? row_panels<3, 1>(args) : row_panels<3, 2>(args);
+  return args.stride == 1 ? row_panels<5, 1>(args) : row_panels<5, 2>(args);
 }
 
 }  // namespace

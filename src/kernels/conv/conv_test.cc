@@ -19,7 +19,15 @@ constexpr float kGuard = 12345.678f;
 struct Problem {
   int64_t runs, length, pixels, channels;
   bool bias;
+  bool ends = false;  // with what is added, and limits
 };
+constexpr float kLeast = -0.5f, kMost = 1.25f;
+
+// As Binary add and Clip compute it.
+float ended(float sum, const float* added) {
+  if (added != nullptr) sum += *added;
+  return sum < kLeast ? kLeast : sum > kMost ? kMost : sum;
+}
 
 std::vector<float> random_numbers(Rng& rng, int64_t count) {
   std::vector<float> out(static_cast<size_t>(count));
@@ -55,6 +63,8 @@ void check(const Problem& p, bool depthwise) {
   AlignedBuffer<float> packed(static_cast<size_t>(conv_packed_floats(p.channels, p.runs * columns)));
   pack_conv({w.data(), p.channels, p.runs, columns, p.runs * columns, columns, 1}, packed.data());
   const int64_t stride = p.channels + 1;
+  std::vector<float> added = random_numbers(rng, p.pixels * stride);
+  added[0] = std::nanf("");  // goes through limits
   std::vector<float> want(static_cast<size_t>(p.pixels * stride), kGuard);
   for (int64_t pixel = 0; pixel < p.pixels; ++pixel)
     for (int64_t o = 0; o < p.channels; ++o) {
@@ -63,12 +73,14 @@ void check(const Problem& p, bool depthwise) {
         for (int64_t i = 0; i < columns; ++i)
           acc = std::fma(from[static_cast<size_t>(run * p.pixels + pixel)][depthwise ? o : i],
                          w[static_cast<size_t>((o * p.runs + run) * columns + i)], acc);
-      want[static_cast<size_t>(pixel * stride + o)] = acc;
+      const auto at = static_cast<size_t>(pixel * stride + o);
+      want[at] = p.ends ? ended(acc, &added[at]) : acc;
     }
   for (const ConvKernels* kernels : runnable()) {
     std::vector<float> got(want.size(), kGuard);
-    const ConvArgs args{from.data(), p.runs,     taken, p.pixels, packed.data(), p.bias ? bias.data() : nullptr,
-                        p.channels,  got.data(), stride};
+    ConvArgs args{from.data(), p.runs,     taken, p.pixels, packed.data(), p.bias ? bias.data() : nullptr,
+                  p.channels,  got.data(), stride};
+    if (p.ends) args.added = added.data(), args.least = kLeast, args.most = kMost;
     (depthwise ? kernels->run.depthwise : kernels->run.general)(args);
     expect_bits(got, want, kernels->name);
   }
@@ -78,8 +90,74 @@ TEST(Conv, EveryIsaGivesTheChain) {
   ASSERT_FALSE(runnable().empty());
   for (const int64_t channels : {1, 15, 16, 17, 32, 33, 48, 65})
     for (const int64_t pixels : {1, 5, 6, 7, 12, 13, 25, 96})
-      for (const bool depthwise : {false, true}) check({9, 5, pixels, channels, pixels % 2 == 0}, depthwise);
+      for (const bool depthwise : {false, true})
+        check({9, 5, pixels, channels, pixels % 2 == 0, channels % 2 == 0}, depthwise);
   check({1, 300, 24, 40, true}, false);
+}
+
+// Columns that lie anywhere, as those of an image and its pads do.
+void check_row(int64_t kernel, int64_t stride, int64_t pixels, int64_t channels) {
+  Rng rng(static_cast<uint64_t>(kernel * 1000 + stride * 100 + pixels + channels));
+  const int64_t rows = 3, columns = (pixels - 1) * stride + kernel, taps = rows * kernel, y_stride = channels + 1;
+  const std::vector<float> x = random_numbers(rng, channels + 500), bias = random_numbers(rng, channels);
+  const std::vector<float> w = random_numbers(rng, channels * taps), added = random_numbers(rng, pixels * y_stride);
+  std::vector<const float*> from;
+  for (int64_t i = 0; i < rows * columns; ++i) from.push_back(x.data() + rng.below(500));
+  AlignedBuffer<float> packed(static_cast<size_t>(conv_packed_floats(channels, taps)));
+  pack_conv({w.data(), channels, taps, 1, taps, 1, 0}, packed.data());
+  std::vector<float> want(static_cast<size_t>(pixels * y_stride), kGuard);
+  for (int64_t pixel = 0; pixel < pixels; ++pixel)
+    for (int64_t c = 0; c < channels; ++c) {
+      float acc = bias[static_cast<size_t>(c)];
+      for (int64_t tap = 0; tap < taps; ++tap)
+        acc = std::fma(from[static_cast<size_t>(tap / kernel * columns + pixel * stride + tap % kernel)][c],
+                       w[static_cast<size_t>(c * taps + tap)], acc);
+      const auto at = static_cast<size_t>(pixel * y_stride + c);
+      want[at] = ended(acc, &added[at]);
+    }
+  for (const ConvKernels* kernels : runnable()) {
+    std::vector<float> got(want.size(), kGuard);
+    ConvRowArgs args{from.data(), rows, kernel, stride, pixels, {}};
+    args.rest.weights = packed.data(), args.rest.bias = bias.data(), args.rest.channels = channels;
+    args.rest.y = got.data(), args.rest.y_stride = y_stride;
+    args.rest.added = added.data(), args.rest.least = kLeast, args.rest.most = kMost;
+    kernels->run.depthwise_row(args);
+    expect_bits(got, want, kernels->name);
+  }
+}
+
+TEST(Conv, ARowOfADepthwiseOneIsTheSameChain) {
+  int checked = 0;
+  for (int64_t kernel = 1; kernel <= 7; ++kernel)
+    for (int64_t stride = 1; stride <= 3; ++stride) {
+      if (!has_conv_row(kernel, stride)) continue;
+      ++checked;
+      for (const int64_t pixels : {1, 3, 4, 7, 8, 9, 14, 23})
+        for (const int64_t channels : {1, 16, 17, 40}) check_row(kernel, stride, pixels, channels);
+    }
+  EXPECT_GE(checked, 4);
+}
+
+TEST(Conv, SumsOfOthersEndTheSameWay) {
+  Rng rng(5);
+  const int64_t pixels = 3, channels = 37, stride = 40;
+  const std::vector<float> sums = random_numbers(rng, pixels * stride), added = random_numbers(rng, pixels * stride),
+                           bias = random_numbers(rng, channels);
+  std::vector<float> want = sums;
+  for (int64_t pixel = 0; pixel < pixels; ++pixel)
+    for (int64_t c = 0; c < channels; ++c) {
+      const auto at = static_cast<size_t>(pixel * stride + c);
+      want[at] = ended(sums[at] + bias[static_cast<size_t>(c)], &added[at]);
+    }
+  for (const ConvKernels* kernels : runnable()) {
+    std::vector<float> got = sums;
+    ConvArgs args{};
+    args.pixels = pixels, args.channels = channels, args.bias = bias.data();
+    args.y = got.data(), args.y_stride = stride;
+    args.added = added.data(), args.least = kLeast, args.most = kMost;
+    kernels->run.end(args);
+    expect_bits(got, want, kernels->name);
+  }
 }
 
 TEST(Conv, PackingFillsTheLastPanelWithZeros) {

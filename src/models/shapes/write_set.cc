@@ -2,26 +2,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/atomic_write.h"
 #include "base/error.h"
+#include "formats/npy.h"
 #include "models/shapes/shapes.h"
 
 namespace halftone::shapes {
 namespace {
 
 constexpr int64_t kBatch = 1024;  // pictures in memory at a time
-
-// NumPy's header: magic, version 1.0, length, a literal that ends at a multiple of 64 bytes.
-std::string npy_header(int64_t pictures) {
-  std::string text = fmt::format("{{'descr': '|u1', 'fortran_order': False, 'shape': ({}, {}, {}, {}), }}", pictures,
-                                 kSide, kSide, kChannels);
-  constexpr size_t kBefore = 10;
-  text.resize((kBefore + text.size() + 1 + 63) / 64 * 64 - kBefore - 1, ' ');
-  text += '\n';
-  const auto size = static_cast<unsigned>(text.size());
-  return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(size & 255U) + static_cast<char>(size >> 8U) + text;
-}
 
 std::string csv_line(int64_t row, const Label& label) {
   std::string boxes;
@@ -39,7 +30,7 @@ Result<SetReport> write_set(const std::filesystem::path& out, int64_t pictures, 
   if (pictures < 1) return invalid_input("[shapes] expected at least one picture, got {}", pictures);
   HALFTONE_ASSIGN(AtomicFolder folder, AtomicFolder::create(out, replace));
   HALFTONE_ASSIGN(FileWriter file, FileWriter::create(folder.path() / "pictures.npy"));
-  HALFTONE_TRY(file.write(npy_header(pictures)));
+  HALFTONE_TRY(file.write(npy_header("|u1", std::array<int64_t, 4>{pictures, kSide, kSide, kChannels})));
   std::string csv = "path,label,figure,texture,count,clutter,boxes\n";
   std::vector<uint8_t> pixels(static_cast<size_t>(std::min(pictures, kBatch) * kPictureBytes));
   std::vector<std::string> lines(static_cast<size_t>(std::min(pictures, kBatch)));

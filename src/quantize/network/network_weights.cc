@@ -8,6 +8,7 @@
 #include "base/file_map.h"
 #include "formats/network/stored_network.h"
 #include "graph/network/constant_uses.h"
+#include "runtime/network/layouts.h"
 #include "runtime/network/op_context.h"
 
 namespace halftone {
@@ -100,6 +101,8 @@ Result<NetworkWeights> weights_of(const NetworkFile& source, ThreadPool& pool) {
   NetworkWeights weights;
   weights.network = *source.network;
   HALFTONE_TRY(fold_codes(weights.network, pool));
+  // Channels last, as kernels read packed weights: a window is a row of a matrix.
+  weights.network = *network::plan_layouts(std::make_shared<const network::Network>(std::move(weights.network)));
   const std::vector<network::ConstantUse> uses = network::constant_uses(weights.network);
   weights.file.path = source.path;
   weights.file.container = source.container;

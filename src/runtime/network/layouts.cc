@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "runtime/network/op_context.h"
 
@@ -31,6 +32,7 @@ class Planner {
       to_.nodes.push_back(std::move(copy));
     }
     for (const Port& port : from_.outputs) turn_back(port.value);
+    keep_names();
     return std::move(to_);
   }
 
@@ -48,7 +50,7 @@ class Planner {
     if (op.window.order != ImageOrder::channels_first || weight == nullptr || weight->rank() < 3 ||
         node.outputs.size() != 1)
       return false;
-    const ValueId turned_weight = turned_constant(*weight, weight->rank(), from_.name_of(node.inputs[1]));
+    const ValueId turned_weight = turned_constant(*weight, weight->rank(), node.inputs[1]);
     if (turned_weight == kNoValue) return false;
     const int64_t rank = weight->rank();
     node.inputs[0] = last_of(node.inputs[0], rank);
@@ -97,7 +99,7 @@ class Planner {
       if (other->rank() < rank - 1 || other->rank() > rank) return false;
       Shape shape = other->shape();
       if (other->rank() == rank - 1) shape.insert(shape.begin(), 1);
-      const ValueId turned = turned_constant(other->reshaped(shape), rank, from_.name_of(node.inputs[1 - i]));
+      const ValueId turned = turned_constant(other->reshaped(shape), rank, node.inputs[1 - i]);
       if (turned == kNoValue) return false;
       node.inputs[i] = image->second.last;
       node.inputs[1 - i] = turned;
@@ -155,14 +157,24 @@ class Planner {
         {Transpose{order_of(found->second.rank, false)}, from_.name_of(id), {found->second.last}, {id}});
     found->second.has_first = true;
   }
+  // A constant that is only read turned is known by its own name, and the other is gone.
+  void keep_names() {
+    std::set<ValueId> read;
+    for (const Node& node : to_.nodes) read.insert(node.inputs.begin(), node.inputs.end());
+    for (const auto& [turned, original] : turned_constants_) {
+      if (read.contains(original) || to_.constants.erase(original) == 0) continue;
+      std::swap(to_.values[static_cast<size_t>(turned)], to_.values[static_cast<size_t>(original)]);
+    }
+  }
   // kNoValue: no memory for it.
-  ValueId turned_constant(const Tensor& tensor, int64_t rank, const std::string& name) {
+  ValueId turned_constant(const Tensor& tensor, int64_t rank, ValueId from) {
     const std::vector<Tensor> inputs = {tensor};
     std::vector<Tensor> outputs(1);
     OpContext context{inputs, outputs, pool_};
     if (!run_op(Transpose{order_of(rank, true)}, context).ok()) return kNoValue;
-    const ValueId id = new_value(name);
+    const ValueId id = new_value(from_.name_of(from));
     to_.constants[id] = std::move(outputs[0]);
+    turned_constants_[id] = from;
     return id;
   }
 
@@ -170,7 +182,8 @@ class Planner {
   Network to_;
   ThreadPool pool_;
   std::map<ValueId, Turned> turned_;
-  int64_t rank_ = 0;  // of the last value that was looked up
+  std::map<ValueId, ValueId> turned_constants_;  // to what they were made of
+  int64_t rank_ = 0;                             // of the last value that was looked up
 };
 
 }  // namespace

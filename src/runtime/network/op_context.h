@@ -12,12 +12,19 @@
 
 namespace halftone::network {
 
+struct Ending;
+struct PackedInput;
+
 struct OpContext {
   std::span<const Tensor> inputs;  // absent ones are not present()
   std::span<Tensor> outputs;       // to be set; all of them, wanted or not
   ThreadPool& pool;
   // What the op made of its second input, where that is a constant: kept from run to run. Null: nothing may be kept.
   std::shared_ptr<const void>* kept = nullptr;
+  // What happens to the numbers of a convolution before they are stored. Null: nothing.
+  const Ending* ending = nullptr;
+  // The second input, which is absent, as codes and scales (ops/packed.h). Null: it is not packed.
+  const PackedInput* packed = nullptr;
 
   // Input i, or an absent one where the node has fewer.
   const Tensor& input(size_t i) const;

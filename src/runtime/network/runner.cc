@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "runtime/network/endings.h"
 #include "runtime/network/layouts.h"
 #include "runtime/network/op_context.h"
 
@@ -14,9 +15,10 @@ const Tensor& OpContext::input(size_t i) const {
   return i < inputs.size() ? inputs[i] : kAbsent;
 }
 
-Runner::Runner(std::shared_ptr<const Network> network, ThreadPool& pool)
-    : network_(std::move(network)), planned_(plan_layouts(network_)), pool_(pool) {
-  const Network& graph = *planned_;
+Runner::Runner(std::shared_ptr<const Network> network, ThreadPool& pool, Activations activations)
+    : network_(std::move(network)), pool_(pool) {
+  Network graph = *plan_layouts(network_);
+  endings_ = plan_endings(graph);
   constexpr size_t kNever = SIZE_MAX;
   std::vector<size_t> last(graph.values.size(), kNever);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
@@ -30,6 +32,22 @@ Runner::Runner(std::shared_ptr<const Network> network, ThreadPool& pool)
   dies_after_.resize(graph.nodes.size());
   for (size_t id = 0; id < last.size(); ++id)
     if (last[id] != kNever) dies_after_[last[id]].push_back(static_cast<ValueId>(id));
+  planned_ = std::make_shared<const Network>(std::move(graph));
+  plan_packed(activations);
+}
+
+void Runner::plan_packed(Activations activations) {
+  const Result<Isa> active = active_isa();
+  const Isa isa = active.ok() ? *active : Isa::scalar;
+  for (size_t i = 0; i < planned_->nodes.size(); ++i) {
+    const Node& node = planned_->nodes[i];
+    if (node.inputs.size() < 2) continue;
+    const auto packed = planned_->packed.find(node.inputs[1]);
+    if (packed == planned_->packed.end() || !ops::takes_packed(node.op, packed->second)) continue;
+    const Activations used = ops::packed_activations(packed->second, activations, isa);
+    if (used != Activations::exact) used_ = used;
+    packed_.emplace(i, PackedInput{packed->second, used, isa, scratch_});
+  }
 }
 
 Status Runner::check_inputs(std::span<const Tensor> inputs) const {
@@ -85,16 +103,19 @@ Result<std::vector<Tensor>> Runner::run(std::span<const Tensor> inputs) {
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     read.clear();
-    for (const ValueId id : node.inputs) {
+    const auto packed = packed_.find(i);
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      const ValueId id = node.inputs[k];
       read.push_back(id == kNoValue ? Tensor() : values[static_cast<size_t>(id)]);
-      if (const auto packed = graph.packed.find(id); packed != graph.packed.end()) {
-        HALFTONE_ASSIGN(read.back(), decoded(packed->second));
-      }
+      const auto codes = graph.packed.find(id);
+      if (codes == graph.packed.end() || (k == 1 && packed != packed_.end())) continue;
+      HALFTONE_ASSIGN(read.back(), decoded(codes->second));
     }
     written.assign(node.outputs.size(), Tensor());
-    const bool keeps =
-        node.inputs.size() > 1 && (graph.constants.contains(node.inputs[1]) || graph.packed.contains(node.inputs[1]));
-    OpContext context{read, written, pool_, keeps ? &kept_[i] : nullptr};
+    const bool keeps = node.inputs.size() > 1 && graph.constants.contains(node.inputs[1]);
+    OpContext context{read,         written,
+                      pool_,        keeps ? &kept_[i] : nullptr,
+                      &endings_[i], packed == packed_.end() ? nullptr : &packed->second};
     if (const Status status = run_op(node.op, context); !status.ok())
       return Status(status.code(),
                     fmt::format("[network] node {} ({}): {}", node.name, name_of(node.op), status.message()));

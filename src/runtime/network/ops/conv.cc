@@ -2,8 +2,11 @@
 // Convolutions of any rank, straight from their definition.
 #include "runtime/network/ops/conv.h"
 
+#include <array>
+
 #include "runtime/network/ops/float_conv.h"
 #include "runtime/network/ops/ops.h"
+#include "runtime/network/ops/packed.h"
 #include "runtime/network/ops/types.h"
 #include "runtime/network/ops/windows.h"
 
@@ -63,21 +66,36 @@ Result<std::vector<int32_t>> centered(const Tensor& x, const Tensor& zero, std::
   return numbers;
 }
 
+// An ending after its convolution, where what is added is repeated.
+Status end_apart(const Ending& ending, Tensor y, OpContext& context) {
+  std::vector<Tensor> outputs(1);
+  const auto then = [&](const Op& op, std::vector<Tensor> inputs) -> Status {
+    OpContext next{inputs, outputs, context.pool};
+    HALFTONE_TRY(run_op(op, next));
+    y = outputs[0];
+    return {};
+  };
+  if (ending.adds) HALFTONE_TRY(then(Binary{BinaryKind::add}, {y, context.input(kAddedInput)}));
+  const auto limit = [](float value) { return Tensor::of<float>(DType::f32, {}, std::array{value}); };
+  if (ending.limits()) HALFTONE_TRY(then(Clip{}, {y, limit(ending.least), limit(ending.most)}));
+  put(context, 0, std::move(y));
+  return {};
+}
+
 }  // namespace
 
-Result<ConvShape> conv_shape(const Window& window, int64_t groups, const Tensor& x, const Tensor& weight) {
+Result<ConvShape> conv_shape(const Window& window, int64_t groups, const Shape& x, const Shape& weight) {
   HALFTONE_ASSIGN(ImageView image, view_image(x, window.order));
   HALFTONE_ASSIGN(const ImageView kernel, view_image(weight, window.order));
-  if (weight.rank() != x.rank())
-    return invalid_input("expected a weight of {} axes, got {}", x.rank(), text_of(weight.shape()));
+  if (weight.size() != x.size())
+    return invalid_input("expected a weight of {} axes, got {}", x.size(), text_of(weight));
   if (groups < 1 || kernel.batch % groups != 0 || image.channels % groups != 0 ||
       image.channels / groups != kernel.channels)
     return invalid_input(
         "expected {} channels in {} groups of the weight's {} and {} outputs that divide, got {} and {}",
-        image.channels, groups, kernel.channels, groups, text_of(x.shape()), text_of(weight.shape()));
+        image.channels, groups, kernel.channels, groups, text_of(x), text_of(weight));
   if (!window.kernel.empty() && window.kernel != kernel.spatial)
-    return invalid_input("expected a weight with the kernel {}, got {}", text_of(window.kernel),
-                         text_of(weight.shape()));
+    return invalid_input("expected a weight with the kernel {}, got {}", text_of(window.kernel), text_of(weight));
   HALFTONE_ASSIGN(WindowAxes axes, place_windows(window, kernel.spatial, image.spatial));
   ConvShape shape;
   shape.groups = groups;
@@ -95,30 +113,46 @@ Result<ConvShape> conv_shape(const Window& window, int64_t groups, const Tensor&
 }
 
 Status run(const Conv& op, OpContext& context) {
-  HALFTONE_TRY(need(context, 2));
+  const PackedInput* packed = context.packed;
+  HALFTONE_TRY(need(context, packed == nullptr ? 2 : 1));
   const Tensor &x = context.input(0), &weight = context.input(1), &bias = context.input(2);
   HALFTONE_TRY(need_float(x));
-  HALFTONE_ASSIGN(const ConvShape shape, conv_shape(op.window, op.groups, x, weight));
-  if (weight.type() != x.type() || (bias.present() && bias.type() != x.type()))
+  HALFTONE_ASSIGN(const ConvShape shape, conv_shape(op.window, op.groups, x.shape(),
+                                                    packed == nullptr ? weight.shape() : packed->constant.shape));
+  const DType type = packed == nullptr ? weight.type() : DType::f32;
+  if (type != x.type() || (bias.present() && bias.type() != x.type()))
     return invalid_input("expected a weight and a bias of {}, got {}", halftone::name_of(x.type()),
-                         halftone::name_of(weight.type()));
+                         halftone::name_of(type));
   if (bias.present() && (bias.rank() != 1 || bias.elements() != shape.channels_out))
     return invalid_input("bias: expected [{}], got {}", shape.channels_out, text_of(bias.shape()));
   HALFTONE_ASSIGN(Tensor y, Tensor::make(x.type(), shape.y));
-  if (x.type() == DType::f32 && y.elements() > 0) {
-    float_conv(shape, x, weight, bias, y, context);
+  Ending ending = context.ending == nullptr ? Ending() : *context.ending;
+  if (y.elements() == 0) {
+    // nothing to compute
+  } else if (x.type() == DType::f32) {
+    Ends ends;
+    if (bias.present()) ends.bias = data<float>(bias);
+    const Tensor& added = context.input(kAddedInput);
+    if (!ending.adds || (added.shape() == y.shape() && added.type() == DType::f32)) {
+      if (ending.adds) ends.added = data<float>(added);
+      ends.least = ending.least, ends.most = ending.most;
+      ending = {};
+    }
+    if (packed != nullptr)
+      packed_conv(shape, *packed, data<float>(x), ends, mutable_data<float>(y), context);
+    else
+      float_conv(shape, x, weight, ends, y, context);
   } else {
     convolve(shape, data<double>(x), data<double>(weight), bias.present() ? data<double>(bias) : nullptr,
              mutable_data<double>(y), context.pool);
   }
-  put(context, 0, std::move(y));
-  return {};
+  return end_apart(ending, std::move(y), context);
 }
 
 Status run(const IntegerConv& op, OpContext& context) {
   HALFTONE_TRY(need(context, 2));
   const Tensor &x = context.input(0), &weight = context.input(1);
-  HALFTONE_ASSIGN(const ConvShape shape, conv_shape(op.window, op.groups, x, weight));
+  HALFTONE_ASSIGN(const ConvShape shape, conv_shape(op.window, op.groups, x.shape(), weight.shape()));
   if (context.input(2).present() && context.input(2).elements() != 1)
     return invalid_input("zero point of x: expected one, got {}", text_of(context.input(2).shape()));
   HALFTONE_ASSIGN(const std::vector<int32_t> numbers, centered(x, context.input(2), "x"));

@@ -13,6 +13,6 @@ struct ConvShape {
   int64_t groups = 1, channels_in = 0, channels_out = 0;  // channels_in: of one group
   int64_t weight_out_stride = 0, weight_in_stride = 0, weight_tap_stride = 0;
 };
-Result<ConvShape> conv_shape(const Window& window, int64_t groups, const Tensor& x, const Tensor& weight);
+Result<ConvShape> conv_shape(const Window& window, int64_t groups, const Shape& x, const Shape& weight);
 
 }  // namespace halftone::network::ops

@@ -6,6 +6,7 @@
 
 #include "base/aligned.h"
 #include "kernels/conv/conv.h"
+#include "runtime/network/ops/run_table.h"
 #include "runtime/network/ops/turn.h"
 #include "runtime/network/ops/types.h"
 
@@ -33,125 +34,176 @@ std::shared_ptr<const Packed> packed_weights(std::span<const ConvWeights> groups
   return packed;
 }
 
-// Where the runs of a block of pixels begin.
-class RunTable {
- public:
-  RunTable(const ConvShape& shape, const float* zeros) : shape_(shape), zeros_(zeros), at_(shape.axes.size()) {
-    for (const WindowAxis& axis : shape.axes) taps_ *= axis.kernel;
-    strides_.assign(shape.axes.size(), shape.x.channels);
-    for (size_t axis = shape.axes.size(); axis-- > 1;) strides_[axis - 1] = strides_[axis] * shape.axes[axis].in;
-  }
+int64_t windows_of(const ConvShape& shape) {
+  int64_t windows = 1;
+  for (const WindowAxis& axis : shape.axes) windows *= axis.out;
+  return windows;
+}
+int64_t image_of(const ConvShape& shape) {
+  int64_t image = shape.x.channels;
+  for (const WindowAxis& axis : shape.axes) image *= axis.in;
+  return image;
+}
 
-  // Pixels [begin, begin + count) of one image of channels that lie together; whole rows of taps are one run where they
-  // lie in the image and `channels` is all of them.
-  void fill(const float* image, int64_t begin, int64_t count, bool joins) {
-    const WindowAxis* last = shape_.axes.empty() ? nullptr : &shape_.axes.back();
-    joined_ = joins && last != nullptr && last->dilation == 1 && last->kernel > 1;
-    for (int64_t p = 0; joined_ && p < count; ++p) {
-      const int64_t left = last->at((begin + p) % last->out, 0);
-      joined_ = left >= 0 && left + last->kernel <= last->in;
-    }
-    runs_ = joined_ ? taps_ / last->kernel : taps_;
-    from_.resize(static_cast<size_t>(runs_ * count));
-    for (int64_t p = 0; p < count; ++p) {
-      int64_t rest = begin + p;
-      for (size_t axis = at_.size(); axis-- > 0;) {
-        at_[axis] = rest % shape_.axes[axis].out;
-        rest /= shape_.axes[axis].out;
-      }
-      for (int64_t run = 0; run < runs_; ++run) from_[static_cast<size_t>(run * count + p)] = place(image, run);
-    }
-  }
-
-  const std::vector<const float*>& from() const { return from_; }
-  int64_t runs() const { return runs_; }
-  int64_t length(int64_t channels) const { return joined_ ? channels * shape_.axes.back().kernel : channels; }
-  const float* zeros() const { return zeros_; }
-
- private:
-  const float* place(const float* image, int64_t run) const {
-    int64_t offset = 0;
-    for (size_t axis = at_.size(); axis-- > 0;) {
-      const WindowAxis& a = shape_.axes[axis];
-      int64_t tap = 0;
-      if (!(joined_ && axis + 1 == at_.size())) {
-        tap = run % a.kernel;
-        run /= a.kernel;
-      }
-      const int64_t at = a.at(at_[axis], tap);
-      if (at < 0 || at >= a.in) return zeros_;
-      offset += at * strides_[axis];
-    }
-    return image + offset;
-  }
-
-  const ConvShape& shape_;
-  const float* zeros_;
-  std::vector<int64_t> at_, strides_;
-  std::vector<const float*> from_;
-  int64_t taps_ = 1, runs_ = 0;
-  bool joined_ = false;
+// How work is cut: `blocks` of pixels of an image times `parts` of pairs of panels. Weights are read once per block, so
+// that these are as large as kernels take them; as many pieces as threads share evenly.
+struct Cut {
+  int64_t blocks, block, parts;
 };
+Cut cut_of(int64_t batch, int64_t windows, int64_t panels, int threads) {
+  constexpr int64_t kPiecesOfThread = 8;
+  const int64_t pairs = (panels + 1) / 2;
+  Cut cut{(windows + kConvPixels - 1) / kConvPixels, 0, 0};
+  const int64_t images = cut.blocks * batch;
+  cut.parts = std::clamp<int64_t>((kPiecesOfThread * threads + images - 1) / images, 1, pairs);
+  while (cut.blocks * batch * cut.parts % threads != 0 && cut.blocks < windows) ++cut.blocks;
+  cut.block = (windows + cut.blocks - 1) / cut.blocks;
+  cut.blocks = (windows + cut.block - 1) / cut.block;
+  return cut;
+}
 
 // Channels last, in and out.
-void convolve_pixels(const ConvShape& shape, const float* x, const Packed& weights, const float* bias, float* y,
-                     ThreadPool& pool) {
-  int64_t windows = 1, taps = 1, image = shape.x.channels;
-  for (const WindowAxis& axis : shape.axes) {
-    windows *= axis.out;
-    taps *= axis.kernel;
-    image *= axis.in;
-  }
-  const int64_t outputs = shape.channels_out / shape.groups;
-  const bool depthwise = shape.channels_in == 1 && outputs == 1 && shape.groups > 1;
-  const int64_t group_floats = depthwise ? 0 : conv_packed_floats(outputs, taps * shape.channels_in);
-  const Packed zeros(static_cast<size_t>(shape.x.channels) + kConvPanel);
+void convolve_general(const ConvShape& shape, const float* x, const Packed& weights, const Ends& ends, float* y,
+                      ThreadPool& pool) {
+  const int64_t windows = windows_of(shape), image = image_of(shape), outputs = shape.channels_out / shape.groups;
+  const int64_t panels = (outputs + kConvPanel - 1) / kConvPanel;
+  const Packed zeros(static_cast<size_t>(RunTable<float>::longest_run(shape)));
   const ConvFunctions& run = conv_functions();
-  // A block has as many pixels as keep every thread busy.
-  const int64_t share = (shape.x.batch * windows + 4 * pool.threads() - 1) / (4 * pool.threads());
-  const int64_t block = std::clamp<int64_t>((share + 11) / 12 * 12, 12, kConvPixels);
-  const int64_t blocks = (windows + block - 1) / block;
-  pool.parallel_for(shape.x.batch * blocks, 1, [&](int64_t begin, int64_t end, int) {
-    RunTable table(shape, zeros.data());
-    std::vector<const float*> shifted;
+  const Cut cut = cut_of(shape.x.batch, windows, panels, pool.threads());
+  const int64_t blocks = shape.x.batch * cut.blocks;
+  pool.parallel_for(blocks * cut.parts, 1, [&](int64_t begin, int64_t end, int) {
+    RunTable<float> table(shape, zeros.data());
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t n = i / blocks, first = i % blocks * block, count = std::min(block, windows - first);
+      const int64_t part = i / blocks, n = i % blocks / cut.blocks, first = i % cut.blocks * cut.block;
+      const int64_t count = std::min(cut.block, windows - first), pairs = (panels + 1) / 2;
+      const int64_t panel = pairs * part / cut.parts * 2, last = std::min(pairs * (part + 1) / cut.parts * 2, panels);
       table.fill(x + n * image, first, count, shape.groups == 1);
-      float* to = y + (n * windows + first) * shape.channels_out;
-      ConvArgs args{table.from().data(),
-                    table.runs(),
-                    table.length(shape.channels_in),
-                    count,
-                    weights.data(),
-                    bias,
-                    shape.channels_out,
-                    to,
-                    shape.channels_out};
-      if (depthwise) {
-        args.length = shape.channels_out;
-        run.depthwise(args);
-        continue;
-      }
+      const int64_t length = table.length(shape.channels_in), panel_floats = table.runs() * length * kConvPanel;
       for (int64_t g = 0; g < shape.groups; ++g) {
-        if (g > 0) {
-          shifted = table.from();
-          for (const float*& from : shifted)
-            if (from != table.zeros()) from += g * shape.channels_in;
-          args.from = shifted.data();
-        }
-        args.weights = weights.data() + g * group_floats;
-        args.bias = bias == nullptr ? nullptr : bias + g * outputs;
-        args.channels = outputs;
-        args.y = to + g * outputs;
+        const int64_t channel = g * outputs + panel * kConvPanel, pixel = n * windows + first;
+        ConvArgs args{g == 0 ? table.from() : table.shifted(g * shape.channels_in),
+                      table.runs(),
+                      length,
+                      count,
+                      weights.data() + (g * panels + panel) * panel_floats,
+                      nullptr,
+                      std::min(last * kConvPanel, outputs) - panel * kConvPanel,
+                      y + pixel * shape.channels_out + channel,
+                      shape.channels_out};
+        ends.set(args, pixel, channel);
         run.general(args);
       }
     }
   });
 }
 
+void convolve_depthwise(const ConvShape& shape, const float* x, const Packed& weights, const Ends& ends, float* y,
+                        ThreadPool& pool) {
+  const int64_t windows = windows_of(shape), image = image_of(shape), channels = shape.channels_out;
+  const Packed zeros(static_cast<size_t>(shape.x.channels) + kConvPanel);
+  const ConvFunctions& run = conv_functions();
+  const int64_t block = std::clamp<int64_t>(windows / (8 * pool.threads()) / 4 * 4, 4, kConvPixels);
+  const int64_t blocks = (windows + block - 1) / block;
+  pool.parallel_for(shape.x.batch * blocks, 1, [&](int64_t begin, int64_t end, int) {
+    RunTable<float> table(shape, zeros.data());
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t n = i / blocks, first = i % blocks * block, pixel = n * windows + first;
+      const int64_t count = std::min(block, windows - first);
+      table.fill(x + n * image, first, count, false);
+      ConvArgs args{table.from(), table.runs(),         channels, count, weights.data(), nullptr,
+                    channels,     y + pixel * channels, channels};
+      ends.set(args, pixel, 0);
+      run.depthwise(args);
+    }
+  });
+}
+
+bool goes_by_rows(const ConvShape& shape) {
+  return !shape.axes.empty() && shape.axes.back().dilation == 1 &&
+         has_conv_row(shape.axes.back().kernel, shape.axes.back().stride);
+}
+
+// A row of output pixels at a time.
+void convolve_depthwise_rows(const ConvShape& shape, const float* x, const Packed& weights, const Ends& ends, float* y,
+                             ThreadPool& pool) {
+  const int64_t windows = windows_of(shape), image = image_of(shape), channels = shape.channels_out;
+  const WindowAxis& along = shape.axes.back();
+  const int64_t columns = (along.out - 1) * along.stride + along.kernel, rows = windows / along.out;
+  const Packed zeros(static_cast<size_t>(shape.x.channels) + kConvPanel);
+  const ConvFunctions& run = conv_functions();
+  // Rows of taps, as the windows of an image of which a pixel is a row.
+  ConvShape upper = shape;
+  upper.axes.pop_back();
+  upper.x.channels = along.in * shape.x.channels;
+  pool.parallel_for(shape.x.batch * rows, 1 + rows / 32, [&](int64_t begin, int64_t end, int) {
+    RunTable<float> table(upper, zeros.data());
+    std::vector<const float*> from;
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t n = i / rows, row = i % rows, pixel = i * along.out;
+      table.fill(x + n * image, row, 1, false);
+      from.assign(static_cast<size_t>(table.runs() * columns), zeros.data());
+      for (int64_t tap = 0; tap < table.runs(); ++tap) {
+        const float* line = table.from()[tap];
+        if (line == zeros.data()) continue;
+        const int64_t inside = std::min(columns, along.in + along.pad_begin);
+        for (int64_t j = along.pad_begin; j < inside; ++j)
+          from[static_cast<size_t>(tap * columns + j)] = line + (j - along.pad_begin) * shape.x.channels;
+      }
+      ConvRowArgs args{
+          from.data(),  table.runs(),
+          along.kernel, along.stride,
+          along.out,    {nullptr, 0, 0, 0, weights.data(), nullptr, channels, y + pixel * channels, channels}};
+      ends.set(args.rest, pixel, 0);
+      run.depthwise_row(args);
+    }
+  });
+}
+
+// An image of few channels gets its pads as numbers: rows of taps are one run everywhere then.
+constexpr int64_t kFewChannels = 16;
+bool wants_pads(const ConvShape& shape) {
+  return shape.groups == 1 && shape.x.channels < kFewChannels && !shape.axes.empty() && shape.axes.back().kernel > 1 &&
+         std::ranges::any_of(shape.axes, [](const WindowAxis& axis) { return axis.pad_begin + axis.pad_end > 0; });
+}
+Packed with_pads(ConvShape& shape, const float* x) {
+  ConvShape padded = shape;
+  for (WindowAxis& axis : padded.axes) {
+    axis.in += axis.pad_begin + axis.pad_end;
+    axis.pad_begin = axis.pad_end = 0;
+  }
+  Packed out(static_cast<size_t>(shape.x.batch * image_of(padded)));
+  const int64_t line = shape.axes.back().in * shape.x.channels;
+  const int64_t lines = line == 0 ? 0 : image_of(shape) / line;
+  for (int64_t n = 0; n < shape.x.batch; ++n)
+    for (int64_t i = 0; i < lines; ++i) {
+      int64_t rest = i, to = shape.axes.back().pad_begin, stride = padded.axes.back().in;
+      for (size_t axis = shape.axes.size() - 1; axis-- > 0;) {
+        to += (rest % shape.axes[axis].in + shape.axes[axis].pad_begin) * stride;
+        stride *= padded.axes[axis].in;
+        rest /= shape.axes[axis].in;
+      }
+      std::memcpy(out.data() + n * image_of(padded) + to * shape.x.channels, x + (n * lines + i) * line,
+                  static_cast<size_t>(line) * sizeof(float));
+    }
+  shape = std::move(padded);
+  return out;
+}
+
+void convolve_pixels(const ConvShape& shape, const float* x, const Packed& weights, const Ends& ends, float* y,
+                     ThreadPool& pool) {
+  if (shape.channels_in == 1 && shape.channels_out == shape.groups && shape.groups > 1) {
+    if (goes_by_rows(shape)) return convolve_depthwise_rows(shape, x, weights, ends, y, pool);
+    return convolve_depthwise(shape, x, weights, ends, y, pool);
+  }
+  if (!wants_pads(shape)) return convolve_general(shape, x, weights, ends, y, pool);
+  ConvShape padded = shape;
+  const Packed image = with_pads(padded, x);
+  convolve_general(padded, image.data(), weights, ends, y, pool);
+}
+
 }  // namespace
 
-void float_conv(const ConvShape& shape, const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& y,
+void float_conv(const ConvShape& shape, const Tensor& x, const Tensor& weight, const Ends& ends, Tensor& y,
                 OpContext& context) {
   int64_t taps = 1;
   for (const WindowAxis& axis : shape.axes) taps *= axis.kernel;
@@ -166,13 +218,12 @@ void float_conv(const ConvShape& shape, const Tensor& x, const Tensor& weight, c
                         shape.weight_out_stride, shape.weight_tap_stride, shape.weight_in_stride});
   }
   const std::shared_ptr<const Packed> packed = packed_weights(groups, true, context);
-  const float* numbers = bias.present() ? data<float>(bias) : nullptr;
   if (shape.x.order == ImageOrder::channels_last)
-    return convolve_pixels(shape, data<float>(x), *packed, numbers, mutable_data<float>(y), context.pool);
+    return convolve_pixels(shape, data<float>(x), *packed, ends, mutable_data<float>(y), context.pool);
   const int64_t in = product(shape.x.spatial), out = y.elements() / (shape.x.batch * shape.channels_out);
   Packed turned(static_cast<size_t>(x.elements())), computed(static_cast<size_t>(y.elements()));
   turn_planes(data<float>(x), turned.data(), shape.x.batch, shape.x.channels, in, context.pool);
-  convolve_pixels(shape, turned.data(), *packed, numbers, computed.data(), context.pool);
+  convolve_pixels(shape, turned.data(), *packed, ends, computed.data(), context.pool);
   turn_planes(computed.data(), mutable_data<float>(y), shape.x.batch, out, shape.channels_out, context.pool);
 }
 

@@ -2,12 +2,15 @@
 // Convolutions and products of f32 through kernels/conv.
 #pragma once
 
+#include "runtime/network/op_context.h"
 #include "runtime/network/ops/conv.h"
+#include "runtime/network/ops/ends.h"
 
 namespace halftone::network::ops {
 
-// REQUIRES: f32, everything of the shapes that `shape` was made from; y is not empty.
-void float_conv(const ConvShape& shape, const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& y,
+// REQUIRES: f32, everything of the shapes that `shape` was made from; y is not empty; channels are last where something
+// is added.
+void float_conv(const ConvShape& shape, const Tensor& x, const Tensor& weight, const Ends& ends, Tensor& y,
                 OpContext& context);
 
 // y (m, n) = rows of a, `stride_a` apart, times b[k * row_b + n * column_b].

@@ -2,6 +2,7 @@
 // Products of matrices.
 #include "runtime/network/ops/float_conv.h"
 #include "runtime/network/ops/ops.h"
+#include "runtime/network/ops/packed.h"
 #include "runtime/network/ops/shapes.h"
 #include "runtime/network/ops/types.h"
 #include "runtime/network/ops/walk.h"
@@ -21,8 +22,8 @@ struct Product {
   Shape y;
 };
 
-Result<Product> product_of(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
-  Shape of_a = a.shape(), of_b = b.shape();
+Result<Product> product_of(const Shape& a, const Shape& b, bool transpose_a, bool transpose_b) {
+  Shape of_a = a, of_b = b;
   if (of_a.empty() || of_b.empty())
     return invalid_input("expected matrices or vectors, got {} and {}", text_of(of_a), text_of(of_b));
   const bool row = of_a.size() == 1, column = of_b.size() == 1;
@@ -36,8 +37,7 @@ Result<Product> product_of(const Tensor& a, const Tensor& b, bool transpose_a, b
   p.k = of_a[rank_a - (transpose_a ? 2 : 1)];
   p.n = of_b[rank_b - (transpose_b ? 2 : 1)];
   if (of_b[rank_b - (transpose_b ? 1 : 2)] != p.k)
-    return invalid_input("expected as many columns of a as rows of b, got {} and {}", text_of(a.shape()),
-                         text_of(b.shape()));
+    return invalid_input("expected as many columns of a as rows of b, got {} and {}", text_of(a), text_of(b));
   const Shape stack_a(of_a.begin(), of_a.end() - 2), stack_b(of_b.begin(), of_b.end() - 2);
   HALFTONE_ASSIGN(p.batch, broadcast(stack_a, stack_b));
   p.batch_a = broadcast_strides(stack_a, p.batch);
@@ -103,12 +103,24 @@ template <class T>
 using Wrapping = std::conditional_t<std::is_integral_v<T>,
                                     std::make_unsigned_t<std::conditional_t<std::is_integral_v<T>, T, int>>, T>;
 
+// REQUIRES: takes_packed() of the node.
+Result<Tensor> times_packed(const Tensor& a, const PackedInput& packed, OpContext& context) {
+  if (a.type() != DType::f32)
+    return invalid_input("expected an input of f32 before packed weights, got {}", halftone::name_of(a.type()));
+  HALFTONE_ASSIGN(const Product p, product_of(a.shape(), packed.constant.shape, false, true));
+  HALFTONE_ASSIGN(Tensor y, Tensor::make(DType::f32, p.y));
+  if (y.elements() > 0)
+    packed_product(packed, {product(p.batch) * p.m, data<float>(a), p.k}, {}, mutable_data<float>(y), context);
+  return y;
+}
+
 Result<Tensor> matrix_product(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,
                               OpContext& context) {
+  if (context.packed != nullptr) return times_packed(a, *context.packed, context);
   if (a.type() != b.type())
     return invalid_input("expected two inputs of one type, got {} and {}", halftone::name_of(a.type()),
                          halftone::name_of(b.type()));
-  HALFTONE_ASSIGN(const Product p, product_of(a, b, transpose_a, transpose_b));
+  HALFTONE_ASSIGN(const Product p, product_of(a.shape(), b.shape(), transpose_a, transpose_b));
   HALFTONE_ASSIGN(Tensor y, Tensor::make(a.type(), p.y));
   HALFTONE_TRY(with_numbers(a.type(), [&](auto type) -> Status {
     using T = Wrapping<decltype(type)>;
@@ -144,7 +156,7 @@ Result<Tensor> centered_matrix(const Tensor& x, const Tensor& zero, size_t axis,
 }  // namespace
 
 Status run(const MatMul& op, OpContext& context) {
-  HALFTONE_TRY(need(context, 2));
+  HALFTONE_TRY(need(context, context.packed == nullptr ? 2 : 1));
   HALFTONE_ASSIGN(Tensor y,
                   matrix_product(context.input(0), context.input(1), op.transpose_a, op.transpose_b, context));
   put(context, 0, std::move(y));
@@ -152,9 +164,9 @@ Status run(const MatMul& op, OpContext& context) {
 }
 
 Status run(const Gemm& op, OpContext& context) {
-  HALFTONE_TRY(need(context, 2));
+  HALFTONE_TRY(need(context, context.packed == nullptr ? 2 : 1));
   const Tensor &a = context.input(0), &b = context.input(1), &c = context.input(2);
-  if (a.rank() != 2 || b.rank() != 2)
+  if (a.rank() != 2 || (context.packed == nullptr && b.rank() != 2))
     return invalid_input("expected two matrices, got {} and {}", text_of(a.shape()), text_of(b.shape()));
   HALFTONE_ASSIGN(Tensor y, matrix_product(a, b, op.transpose_a, op.transpose_b, context));
   if (c.present()) {
@@ -189,7 +201,7 @@ Status run(const IntegerMatMul&, OpContext& context) {
   HALFTONE_TRY(need(context, 2));
   HALFTONE_ASSIGN(const Tensor a, centered_matrix(context.input(0), context.input(2), 2, "a"));
   HALFTONE_ASSIGN(const Tensor b, centered_matrix(context.input(1), context.input(3), 1, "b"));
-  HALFTONE_ASSIGN(const Product p, product_of(a, b, false, false));
+  HALFTONE_ASSIGN(const Product p, product_of(a.shape(), b.shape(), false, false));
   HALFTONE_ASSIGN(Tensor y, Tensor::make(DType::i32, p.y));
   multiply(p, data<uint32_t>(a), data<uint32_t>(b), mutable_data<uint32_t>(y), context);
   put(context, 0, std::move(y));

@@ -78,15 +78,15 @@ Shape ImageView::shape(int64_t new_channels, const Shape& new_spatial) const {
   return sizes;
 }
 
-Result<ImageView> view_image(const Tensor& x, ImageOrder order) {
-  if (x.rank() < 2) return invalid_input("expected an image of 2 axes or more, got {}", text_of(x.shape()));
-  const Strides strides = strides_of(x.shape());
-  const auto rank = static_cast<size_t>(x.rank());
+Result<ImageView> view_image(const Shape& x, ImageOrder order) {
+  if (x.size() < 2) return invalid_input("expected an image of 2 axes or more, got {}", text_of(x));
+  const Strides strides = strides_of(x);
+  const size_t rank = x.size();
   const bool first = order == ImageOrder::channels_first;
   const size_t channel = first ? 1 : rank - 1, begin = first ? 2 : 1;
-  ImageView view{x.dim(0), x.shape()[channel], {}, strides[0], strides[channel], {}, order};
+  ImageView view{x[0], x[channel], {}, strides[0], strides[channel], {}, order};
   for (size_t axis = begin; axis < begin + rank - 2; ++axis) {
-    view.spatial.push_back(x.shape()[axis]);
+    view.spatial.push_back(x[axis]);
     view.spatial_strides.push_back(strides[axis]);
   }
   return view;

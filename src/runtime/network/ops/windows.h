@@ -31,7 +31,8 @@ struct ImageView {
   // REQUIRES: spatial axes as many as this one's.
   Shape shape(int64_t new_channels, const Shape& new_spatial) const;
 };
-Result<ImageView> view_image(const Tensor& x, ImageOrder order);
+Result<ImageView> view_image(const Shape& x, ImageOrder order);
+inline Result<ImageView> view_image(const Tensor& x, ImageOrder order) { return view_image(x.shape(), order); }
 
 // The taps of one window that lie in the image.
 struct Tap {

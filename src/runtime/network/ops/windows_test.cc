@@ -49,7 +49,10 @@ TEST(Windows, ConvolutionIsItsDefinitionInBothOrders) {
   Rng rng(7);
   const ConvCase cases[] = {{2, 4, 6, 1, 7, 9, 3, 3, 1, 1, 1, 1, 1},    {1, 8, 8, 8, 9, 8, 3, 3, 2, 1, 0, 1, 1},
                             {1, 6, 4, 2, 11, 11, 3, 2, 1, 2, 2, 0, 1},  {2, 5, 33, 1, 4, 5, 1, 1, 1, 1, 0, 0, 0},
-                            {1, 3, 17, 1, 12, 10, 5, 4, 3, 1, 2, 1, 2}, {1, 4, 8, 4, 6, 6, 3, 3, 1, 1, 1, 1, 1}};
+                            {1, 3, 17, 1, 12, 10, 5, 4, 3, 1, 2, 1, 2}, {1, 4, 8, 4, 6, 6, 3, 3, 1, 1, 1, 1, 1},
+                            {1, 16, 5, 1, 6, 30, 3, 9, 1, 1, 2, 0, 0},  {1, 24, 24, 24, 9, 11, 5, 5, 2, 1, 2, 2, 2},
+                            {1, 17, 17, 17, 7, 9, 3, 3, 1, 2, 2, 2, 2}, {2, 20, 20, 20, 15, 19, 3, 3, 2, 1, 1, 1, 1},
+                            {1, 3, 20, 1, 21, 23, 7, 7, 2, 1, 3, 3, 3}};
   for (const ConvCase& c : cases) {
     const int64_t out_h = (c.height + c.pad_top + c.pad_end - (c.kernel_h - 1) * c.dilation - 1) / c.stride + 1;
     const int64_t out_w = (c.width + c.pad_left + c.pad_end - (c.kernel_w - 1) * c.dilation - 1) / c.stride + 1;

@@ -154,7 +154,7 @@ TEST_P(TunableLayouts, LearnsTowardsATargetWithinReach) {
   EXPECT_EQ(decoded(layout_, bytes), numbers_of(*tunable, pool_));
   const auto step = static_cast<size_t>(layout_.panel_bytes(kColumns));
   const auto codes = static_cast<size_t>(layout_.scale_bytes(kColumns));
-  for (size_t at = 0; at < bytes.size(); at += step)
+  for (auto at = static_cast<size_t>(layout_.head_bytes()); at < bytes.size(); at += step)
     EXPECT_TRUE(std::equal(bytes.begin() + static_cast<std::ptrdiff_t>(at + codes),
                            bytes.begin() + static_cast<std::ptrdiff_t>(at + step),
                            panels_.begin() + static_cast<std::ptrdiff_t>(at + codes)));

@@ -75,7 +75,7 @@ Verdict verdict_of(const ShipJob& job);
 nlohmann::ordered_json fixed_of(const ShipJob& job);  // what may not change once a score exists
 // All four files; gives the report.
 Result<nlohmann::ordered_json> write_evidence(const ShipJob& job, const std::filesystem::path& folder);
-nlohmann::ordered_json report_of(const ShipJob& job, const std::string& samples_sha256);
+Result<nlohmann::ordered_json> report_of(const ShipJob& job, const std::string& samples_sha256);
 CandidateFacts facts_of(const ShipCandidate& candidate);
 
 }  // namespace halftone

@@ -86,7 +86,10 @@ Status make_of_network(ShipJob& job, const std::filesystem::path& work) {
   if (!job.options.calibration.empty())
     return unsupported("[ship] {}: expected no --calibration for a network: its methods use no data yet",
                        job.options.model.string());
-  HALFTONE_ASSIGN(const NetworkFile source, open_network(job.options.model));
+  HALFTONE_ASSIGN(NetworkFile source, open_network(job.options.model));
+  // What the suite says about its samples travels with the artifact.
+  for (const Suite& suite : job.suites)
+    if (auto input = to_json(suite.spec.input); !input.is_null()) source.input = std::move(input);
   ThreadPool pool(job.options.speed.threads > 0 ? job.options.speed.threads : available_cores());
   ShipReference& reference = job.reference;
   reference.weights = summarize_weights(*source.network);

@@ -216,6 +216,61 @@ TEST_F(NetworksWithData, WhatIsWrongWithACalibrationIsSaid) {
   }
 }
 
+// Class k is right where a picture of bytes is brightest in quarter k. Rows of one file, described by nobody: what the
+// suite says of them travels with the artifact, and the page shows them.
+TEST_F(NetworksCli, PicturesAreValidatedShippedAndShown) {
+  constexpr int kPictures = 640, kSide = 4;
+  Rng rng(9);
+  std::string header = "{'descr': '|u1', 'fortran_order': False, 'shape': (640, 4, 4, 3), }";
+  std::string npy("\x93NUMPY\x01\x00", 8), list = "path,label\n";
+  npy += static_cast<char>(header.size());
+  npy += '\0';
+  npy += header;
+  for (int i = 0; i < kPictures; ++i) {
+    const auto label = static_cast<int>(rng.below(kClasses));
+    for (int y = 0; y < kSide; ++y)
+      for (int k = 0; k < kSide * 3; ++k) npy += static_cast<char>(rng.below(120) + (y == label ? 100 : 0));
+    list += fmt::format("pictures.npy#{},{}\n", i, i % 20 == 0 ? (label + 1) % kClasses : label);
+  }
+  ASSERT_TRUE(write_file_atomic(temp_.path() / "pictures.npy", npy).ok());
+  ASSERT_TRUE(write_file_atomic(temp_.path() / "pictures.csv", list).ok());
+  std::vector<float> weight;
+  for (int row = 0; row < kClasses; ++row)
+    for (int k = 0; k < 48; ++k)
+      weight.push_back((k / 12 == row ? 0.01F : 0.0F) + 0.001F * static_cast<float>(rng.uniform()));
+  onnx::TestGraph graph;
+  graph.nodes = {onnx::node("Flatten", {"x"}, {"f"}, {onnx::attribute_of("axis", int64_t{1})}),
+                 onnx::node("Gemm", {"f", "w", "b"}, {"y"}, {onnx::attribute_of("transB", int64_t{1})})};
+  graph.initializers = {onnx::floats("w", {kClasses, 48}, weight), onnx::floats("b", {kClasses}, {0, 0, 0, 0})};
+  graph.inputs = {onnx::value("x", 1, {{0, "n"}, {4, ""}, {4, ""}, {3, ""}})};
+  graph.outputs = {onnx::value("y", 1, {{0, "n"}, {kClasses, ""}})};
+  ASSERT_TRUE(write_file_atomic(temp_.path() / "p.onnx", onnx::model(graph)).ok());
+  const Json plain = document("validate p.onnx p.onnx --suite classify:pictures.csv");
+  EXPECT_EQ(plain["results"]["metrics"]["top1"]["n"], kPictures);
+  EXPECT_NEAR(plain["results"]["metrics"]["top1"]["reference"].get<double>(), 0.95, 0.01);
+  ASSERT_TRUE(
+      write_file_atomic(temp_.path() / "p.yaml",
+                        "name: quarters\ntask: classify\nfile: pictures.csv\ninput: {scale: 1/255, mean: 0.5}\n")
+          .ok());
+  const auto [code, output] = halftone("ship p.onnx --suite p.yaml --gate g.yaml --recipes int8,int3 -o p.ht");
+  ASSERT_EQ(code, 0) << output;
+  const Json report = read(temp_.path() / "p.ht/evidence/report.json");
+  EXPECT_EQ(problems(report, "report.json"), "");
+  ASSERT_FALSE(report["results"]["pictures"]["quarters"].empty());
+  const auto page = read_text_file(temp_.path() / "p.ht/evidence/report.html");
+  EXPECT_NE(page->find(R"(<img class="picture" alt="" src="data:image/png;base64,iVBOR)"), std::string::npos);
+  EXPECT_EQ(halftone("recheck p.ht/evidence").first, 0);
+  const Json model = read(temp_.path() / "p.ht/model.json");
+  EXPECT_EQ(model["config"]["input"]["mean"], Json::array({0.5}));
+  // A suite that says nothing takes what the artifact says: bytes as they are would be another input.
+  const Json own = document("validate p.ht p.ht --suite classify:pictures.csv");
+  const Json said = document("validate p.ht p.ht --suite p.yaml");
+  EXPECT_EQ(own["results"]["metrics"]["answer_probability"]["reference"],
+            said["results"]["metrics"]["answer_probability"]["reference"]);
+  EXPECT_NE(own["results"]["metrics"]["answer_probability"]["reference"],
+            plain["results"]["metrics"]["answer_probability"]["reference"]);
+}
+
 TEST_F(NetworksCli, ABrokenGateShipsNothing) {
   EXPECT_EQ(halftone("ship m.onnx --suite s.yaml --gate g.yaml --recipes int8 --max-bytes 10B -o none.ht").first, 3);
   EXPECT_FALSE(std::filesystem::exists(temp_.path() / "none.ht"));

@@ -3,17 +3,19 @@
 
 #include "base/error.h"
 #include "validate/calibration_list.h"
+#include "validate/network_scorer.h"
 
 namespace halftone::cli {
 
-Result<std::optional<CalibrationArrays>> arrays_of(const CalibrationArguments& arguments) {
+Result<std::optional<CalibrationArrays>> arrays_of(const CalibrationArguments& arguments,
+                                                   const network::Network& network) {
   const CalibrationOptions plain;
   if (arguments.options.tokens != plain.tokens || arguments.options.length != plain.length)
     return unsupported(
         "[calibration] expected --calibration-tokens and --calibration-length for a language model alone: a network "
         "takes every sample of its list");
   if (arguments.file.empty()) return std::optional<CalibrationArrays>();
-  HALFTONE_ASSIGN(CalibrationArrays samples, load_calibration_arrays(arguments.file));
+  HALFTONE_ASSIGN(CalibrationArrays samples, load_calibration_arrays(arguments.file, sample_shape(network)));
   return std::optional<CalibrationArrays>(std::move(samples));
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "graph/network/network.h"
 #include "quantize/calibration/arrays.h"
 #include "quantize/calibration/calibration.h"
 
@@ -17,8 +18,9 @@ struct CalibrationArguments {
   CalibrationOptions options;
 };
 
-// Samples for a network; empty where no file was named. Options that are of tokens alone are an error.
-Result<std::optional<CalibrationArrays>> arrays_of(const CalibrationArguments& arguments);
+// Samples for the network; empty where no file was named. Options that are of tokens alone are an error.
+Result<std::optional<CalibrationArrays>> arrays_of(const CalibrationArguments& arguments,
+                                                   const network::Network& network);
 
 void add_calibration(CLI::App* verb, CalibrationArguments& arguments);
 

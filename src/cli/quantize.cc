@@ -96,7 +96,7 @@ Result<int> run_network(Shell& shell, const QuantizeArguments& arguments, const 
   ThreadPool pool(shell.threads > 0 ? shell.threads : available_cores());
   QuantizeOptions options;
   options.replace = arguments.replace;
-  HALFTONE_ASSIGN(const auto samples, arrays_of(arguments.calibration));
+  HALFTONE_ASSIGN(const auto samples, arrays_of(arguments.calibration, *network.network));
   if (samples) options.samples = &*samples;
   HALFTONE_ASSIGN(const QuantizeReport report,
                   quantize_network(network, recipe, arguments.output, options, pool, shell.progress()));

@@ -94,7 +94,8 @@ void add_validate(CLI::App& app, Shell& shell) {
   verb->add_option("REFERENCE", arguments->reference, "model folder or file, usually float")->required();
   verb->add_option("CANDIDATE", arguments->candidate, "model folder, file or artifact")->required();
   verb->add_option("--suite", arguments->suites,
-                   "YAML file, or choices:FILE.csv, divergence:FILE.txt, perplexity:FILE.txt, classify:FILE.csv")
+                   "YAML file, or choices:FILE.csv, divergence:FILE.txt, perplexity:FILE.txt, "
+                   "classify, retrieve, regress or detect:FILE.csv")
       ->required();
   verb->add_option("--gate", arguments->gate, "YAML file of limits");
   verb->add_option("--split", arguments->split, "all, decide or confirm")->capture_default_str();

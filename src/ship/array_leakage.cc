@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "ship/job.h"
-#include "validate/array_file.h"
+#include "validate/sample_file.h"
 
 namespace halftone {
 namespace {
@@ -16,17 +16,17 @@ std::string hash_of(const Tensor& values) {
 
 }  // namespace
 
-Status check_leakage(const ShipJob& job, const CalibrationArrays& calibration) {
+Status check_leakage(const ShipJob& job, const CalibrationArrays& calibration, const Shape& input) {
   std::map<std::string, const std::string*> known;  // hash of the numbers → a calibration sample
   for (const CalibrationArray& sample : calibration.samples) known.emplace(hash_of(sample.values), &sample.name);
   for (const Suite& suite : job.suites) {
-    if (suite.spec.task != Task::classify) continue;
+    if (!is_of_network(suite.spec.task)) continue;
+    SampleReader reader(suite.spec.input, input);
     int64_t shared = 0;
     std::string first;
     for (const ChoiceSample& sample : suite.choices) {
-      HALFTONE_ASSIGN(const Tensor values,
-                      read_array(suite.spec.file.parent_path() / sample.question, suite.spec.input));
-      const auto found = known.find(hash_of(values));
+      HALFTONE_ASSIGN(const SeenSample seen, reader.read(sample_file(suite.spec.file.parent_path(), sample.question)));
+      const auto found = known.find(hash_of(seen.values));
       if (found == known.end()) continue;
       if (shared++ == 0) first = fmt::format("{} is {}", sample.question, *found->second);
     }

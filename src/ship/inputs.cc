@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_text_task(const Suite& suite) { return !has_answers(suite.spec.task); }
+bool is_text_task(const Suite& suite) { return !has_answers(suite.spec.task) && !is_of_network(suite.spec.task); }
 
 Status read_suites(ShipJob& job) {
   std::vector<std::string> wanted = job.options.suites;

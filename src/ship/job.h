@@ -66,7 +66,7 @@ struct ShipJob {
 Status read_inputs(ShipJob& job);
 // An error when the suites hold text that is also in the calibration.
 Status check_leakage(const ShipJob& job, const Sequences& calibration);
-Status check_leakage(const ShipJob& job, const CalibrationArrays& calibration);
+Status check_leakage(const ShipJob& job, const CalibrationArrays& calibration, const Shape& input);
 Status make_candidates(ShipJob& job, const std::filesystem::path& work);
 Status measure_candidates(ShipJob& job);
 Status score_and_decide(ShipJob& job, const std::filesystem::path& work);
@@ -76,7 +76,7 @@ Verdict verdict_of(const ShipJob& job);
 nlohmann::ordered_json fixed_of(const ShipJob& job);  // what may not change once a score exists
 // All four files; gives the report.
 Result<nlohmann::ordered_json> write_evidence(const ShipJob& job, const std::filesystem::path& folder);
-nlohmann::ordered_json report_of(const ShipJob& job, const std::string& samples_sha256);
+Result<nlohmann::ordered_json> report_of(const ShipJob& job, const std::string& samples_sha256);
 CandidateFacts facts_of(const ShipCandidate& candidate);
 
 }  // namespace halftone

@@ -6,12 +6,13 @@
 #include <limits>
 
 #include "validate/quantities.h"
+#include "validate/tasks/network_task.h"
 
 namespace halftone {
 
 namespace {
 
-constexpr std::array<MetricStyle, 15> kStyles = {{
+constexpr std::array<MetricStyle, 31> kStyles = {{
     {"choice_accuracy", "Right answers", "fraction", true},
     {"top1", "Right classes (top 1)", "fraction", true},
     {"top5", "Right class among five (top 5)", "fraction", true},
@@ -25,6 +26,22 @@ constexpr std::array<MetricStyle, 15> kStyles = {{
     {"confident_token_flips", "Confident tokens flipped", "fraction", false},
     {"token_probability_change", "Change of a token's probability", "fraction", false},
     {"changed_answers", "Changed greedy answers", "fraction", false},
+    {"ood_gap", "Lost more on shifted pictures", "fraction", false},
+    {"ood_top1", "Right classes, shifted pictures", "fraction", true},
+    {"map", "Mean average precision (COCO)", "fraction", true},
+    {"ap50", "Average precision, overlap 0.50", "fraction", true},
+    {"ap75", "Average precision, overlap 0.75", "fraction", true},
+    {"map_small", "mAP of objects below 32 x 32", "fraction", true},
+    {"map_medium", "mAP of objects up to 96 x 96", "fraction", true},
+    {"map_large", "mAP of larger objects", "fraction", true},
+    {"image_precision", "Precision lost within an image", "fraction", false},
+    {"absolute_error", "Mean absolute error", "value", true},
+    {"error_increase", "Error gained", "value", false},
+    {"recall_at_10", "Relevant among ten neighbours (recall)", "fraction", true},
+    {"ndcg_at_10", "Ranking of ten neighbours (nDCG)", "fraction", true},
+    {"nearest_right", "Nearest neighbour relevant", "fraction", true},
+    {"neighbour_flips", "Neighbours changed", "fraction", false},
+    {"cosine_distance", "Turn of the embedding, 1 - cosine", "distance", false},
     {"wrong_answers", "Wrong answers", "fraction", true},
     {"top1_errors", "Wrong classes", "fraction", true},
 }};
@@ -32,7 +49,7 @@ constexpr std::array<MetricStyle, 15> kStyles = {{
 struct CheckName {
   std::string_view metric, label;
 };
-constexpr std::array<CheckName, 21> kChecks = {{
+constexpr std::array<CheckName, 26> kChecks = {{
     {"top1", "top 1"},
     {"top1.loss", "loss"},
     {"top5.loss", "top-5 loss"},
@@ -44,6 +61,11 @@ constexpr std::array<CheckName, 21> kChecks = {{
     {"answer_probability.p95", "probability loss p95"},
     {"answer_probability.p99", "probability loss p99"},
     {"answer_probability.p99.9", "probability loss p99.9"},
+    {"absolute_error.increase", "error gained"},
+    {"absolute_error.p95", "error p95"},
+    {"recall_at_10.loss", "recall loss"},
+    {"ndcg_at_10.loss", "nDCG loss"},
+    {"nearest_right.loss", "nearest lost"},
     {"log_perplexity.increase", "log perplexity"},
     {"kl.mean", "KL"},
     {"kl.p95", "KL p95"},
@@ -81,6 +103,7 @@ std::string check_label(std::string_view metric, std::string_view slice) {
 }
 
 std::string_view primary_metric_of(Task task) {
+  if (const NetworkTask* of_network = network_task(task)) return of_network->primary;
   return has_answers(task)          ? accuracy_metric(task)
          : task == Task::divergence ? "top_token_agreement"
                                     : "log_perplexity";
@@ -100,6 +123,7 @@ double speed_of(const nlohmann::ordered_json& candidate) {
 }
 
 std::string_view tail_metric_of(Task task) {
+  if (const NetworkTask* of_network = network_task(task)) return of_network->tail;
   return has_answers(task) ? "answer_probability" : task == Task::divergence ? "kl" : "log_perplexity";
 }
 

@@ -11,6 +11,7 @@
 #include "quantize/network/quantize_network.h"
 #include "ship/job.h"
 #include "validate/calibration_list.h"
+#include "validate/network_scorer.h"
 
 namespace halftone {
 
@@ -84,27 +85,30 @@ Status make_of_language_model(ShipJob& job, const std::filesystem::path& work) {
 }
 
 // Bare numbers are of the format that the suite says.
-Result<std::optional<CalibrationArrays>> samples_of(ShipJob& job) {
+Result<std::optional<CalibrationArrays>> samples_of(ShipJob& job, const network::Network& network) {
   if (job.options.calibration.empty()) return std::optional<CalibrationArrays>();
-  const auto suite = std::find_if(job.suites.begin(), job.suites.end(),
-                                  [](const Suite& one) { return one.spec.task == Task::classify; });
-  HALFTONE_ASSIGN(
-      CalibrationArrays samples,
-      load_calibration_arrays(job.options.calibration, suite == job.suites.end() ? ArrayFormat() : suite->spec.input));
-  HALFTONE_TRY(check_leakage(job, samples));
+  const auto suite =
+      std::find_if(job.suites.begin(), job.suites.end(), [](const Suite& one) { return is_of_network(one.spec.task); });
+  HALFTONE_ASSIGN(CalibrationArrays samples,
+                  load_calibration_arrays(job.options.calibration, sample_shape(network),
+                                          suite == job.suites.end() ? InputFormat() : suite->spec.input));
+  HALFTONE_TRY(check_leakage(job, samples, sample_shape(network)));
   job.calibration = samples.to_json();
   return std::optional<CalibrationArrays>(std::move(samples));
 }
 
 Status make_of_network(ShipJob& job, const std::filesystem::path& work) {
-  HALFTONE_ASSIGN(const NetworkFile source, open_network(job.options.model));
+  HALFTONE_ASSIGN(NetworkFile source, open_network(job.options.model));
+  // What the suite says about its samples travels with the artifact.
+  for (const Suite& suite : job.suites)
+    if (auto input = to_json(suite.spec.input); !input.is_null()) source.input = std::move(input);
   ThreadPool pool(job.options.speed.threads > 0 ? job.options.speed.threads : available_cores());
   ShipReference& reference = job.reference;
   reference.weights = summarize_weights(*source.network);
   reference.name = reference_name(reference.weights);
   reference.family = source.container + " network";
   reference.bytes = source.bytes_on_disk;
-  HALFTONE_ASSIGN(const auto samples, samples_of(job));
+  HALFTONE_ASSIGN(const auto samples, samples_of(job, *source.network));
   const QuantizeOptions with_data{.samples = samples ? &*samples : nullptr};
   for (ShipCandidate& candidate : job.candidates) {
     candidate.path = work / (candidate.contender.name + ".ht");

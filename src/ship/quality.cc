@@ -57,7 +57,7 @@ void add_details(const SampleRecord& record, Json& worst) {
 Json pairs_of(std::span<const SampleRecord> records) {
   int64_t both = 0, reference = 0, candidate = 0, neither = 0;
   for (const SampleRecord& record : records) {
-    if (!has_answers(record.task)) continue;
+    if (!has_answers(record.task) || is_shifted(record)) continue;
     const ChoiceOutcome outcome = outcome_of(record);
     int64_t& count = outcome.reference_right ? (outcome.candidate_right ? both : reference)
                                              : (outcome.candidate_right ? candidate : neither);
@@ -74,7 +74,7 @@ Json quality_json(const Comparison& comparison, std::span<const SampleRecord> re
   std::map<std::string_view, std::vector<const SampleRecord*>> by_suite;
   for (const SampleRecord& record : records) {
     by_id[{record.suite, record.id}] = &record;
-    by_suite[record.suite].push_back(&record);
+    if (!is_shifted(record)) by_suite[record.suite].push_back(&record);
   }
   for (size_t i = 0; i < comparison.worst.size(); ++i)
     add_details(*by_id.at({comparison.worst[i].suite, comparison.worst[i].id}), out["worst"][i]);

@@ -5,10 +5,12 @@
 #include <cmath>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "ship/envelope.h"
 #include "ship/gate_json.h"
 #include "ship/job.h"
 #include "ship/labels.h"
+#include "ship/pictures.h"
 #include "ship/quality.h"
 #include "ship/sentence.h"
 
@@ -73,8 +75,8 @@ Json suites_json(const ShipJob& job) {
                    {"task", std::string(task_name(decide.spec.task))},
                    {"file", decide.spec.file.filename().string()},
                    {"sha256", decide.file_sha256},
-                   {"decide", decide.samples.size()},
-                   {"confirm", job.split ? job.confirm[i].samples.size() : 0}});
+                   {"decide", decide.originals()},
+                   {"confirm", job.split ? job.confirm[i].originals() : 0}});
   }
   return out;
 }
@@ -107,8 +109,8 @@ Json not_measured(const ShipJob& job) {
   bool text = false, classes = false;
   for (const auto* part : {&job.decide, &job.confirm})
     for (const PreparedSuite& suite : *part) {
-      text = text || !has_answers(suite.spec.task);
-      classes = classes || suite.spec.task == Task::classify;
+      text = text || !(has_answers(suite.spec.task) || is_of_network(suite.spec.task));
+      classes = classes || is_of_network(suite.spec.task);
       for (const auto& window : suite.windows) longest = std::max(longest, static_cast<int64_t>(window.size()));
       for (const ChoiceItem& item : suite.items)
         longest = std::max(longest, static_cast<int64_t>(item.prefix.size() + item.continuations[0].size()));
@@ -136,7 +138,7 @@ Json settings_json(const ShipJob& job) {
 
 }  // namespace
 
-Json report_of(const ShipJob& job, const std::string& samples_sha256) {
+Result<nlohmann::ordered_json> report_of(const ShipJob& job, const std::string& samples_sha256) {
   const Verdict verdict = verdict_of(job);
   Json results;
   results["model"] = model_json(job);
@@ -156,6 +158,8 @@ Json report_of(const ShipJob& job, const std::string& samples_sha256) {
   for (size_t i = 0; i < job.candidates.size(); ++i)
     results["candidates"].push_back(candidate_json(job.candidates[i], job.decision.reasons[i]));
   results["confirm"] = confirm_json(job);
+  HALFTONE_ASSIGN(Json pictures, worst_pictures(job, results));
+  if (!pictures.empty()) results["pictures"] = std::move(pictures);
   results["not_measured"] = not_measured(job);
   results["warnings"] = job.speed.warnings;
   results["files"] = {{"samples_sha256", samples_sha256}};

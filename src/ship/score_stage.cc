@@ -38,9 +38,8 @@ void append(const std::vector<int>& tokens, Sequences& to) {
 }
 
 int64_t samples_in(const std::vector<PreparedSuite>& suites) {
-  return std::accumulate(suites.begin(), suites.end(), int64_t{0}, [](int64_t sum, const PreparedSuite& suite) {
-    return sum + static_cast<int64_t>(suite.samples.size());
-  });
+  return std::accumulate(suites.begin(), suites.end(), int64_t{0},
+                         [](int64_t sum, const PreparedSuite& suite) { return sum + suite.originals(); });
 }
 
 Status prepare(ShipJob& job, Subject& reference) {
@@ -117,11 +116,11 @@ Json fixed_of(const ShipJob& job) {
     const PreparedSuite& decide = job.decide[i];
     Json parts = Json::array();
     parts.push_back({{"split", std::string(split_name(decide.split))},
-                     {"samples", decide.samples.size()},
+                     {"samples", decide.originals()},
                      {"sha256", decide.split_hash()}});
     if (job.split)
       parts.push_back({{"split", std::string(split_name(job.confirm[i].split))},
-                       {"samples", job.confirm[i].samples.size()},
+                       {"samples", job.confirm[i].originals()},
                        {"sha256", job.confirm[i].split_hash()}});
     suites.push_back({{"name", decide.spec.name},
                       {"task", std::string(task_name(decide.spec.task))},

@@ -26,7 +26,7 @@ Result<nlohmann::ordered_json> write_evidence(const ShipJob& job, const std::fil
   std::filesystem::create_directories(folder, error);
   if (error) return io_error("[ship] {}: expected to make a folder there, got: {}", folder.string(), error.message());
   const std::string samples = all_records(job);
-  nlohmann::ordered_json report = report_of(job, sha256_hex(samples));
+  HALFTONE_ASSIGN(nlohmann::ordered_json report, report_of(job, sha256_hex(samples)));
   HALFTONE_TRY(write_file_atomic(folder / "fixed.json", text_of(job.fixed)));
   HALFTONE_TRY(write_file_atomic(folder / "samples.jsonl", samples));
   HALFTONE_TRY(write_file_atomic(folder / "report.json", text_of(report)));

@@ -132,7 +132,7 @@ class Binder {
     const auto key = std::tuple(suite.suite, check.slice_column, check.slice_value, kind);
     auto found = slices_.find(key);
     if (found == slices_.end()) {
-      SampleView view = slice_of(suite.view, check.slice_column, check.slice_value);
+      SampleView view = slice_of(suite, check.slice_column, check.slice_value);
       if (view.records.empty()) return no_slice(suite, check);
       found = slices_.emplace(key, measure_for(kind, suite.suite, std::move(view), options_)).first;
     }
@@ -143,9 +143,10 @@ class Binder {
   // An empty slice of a suite that has the column is an error; a suite without the column is not asked.
   Status no_slice(const Measured& suite, const GateCheck& check) const {
     std::set<std::string> values;
-    for (const SampleRecord* record : suite.view.records)
-      for (const auto& [column, value] : record->slices)
-        if (column == check.slice_column) values.insert(value);
+    for (const SampleView* view : {&suite.view, &suite.shifted})
+      for (const SampleRecord* record : view->records)
+        for (const auto& [column, value] : record->slices)
+          if (column == check.slice_column) values.insert(value);
     if (values.empty()) return {};
     return invalid_input("[gate] {}: expected a value of {} that samples have, got \"{}\"; there are {}",
                          describe(check), check.slice_column, check.slice_value, fmt::join(values, ", "));
@@ -220,24 +221,31 @@ void judge(BoundCheck& bound) {
 }  // namespace
 
 Measured measure(std::string suite, SampleView view, const CompareOptions& options) {
-  Measured measured{std::move(suite), std::move(view), {}, {}};
+  Measured measured{std::move(suite), {}, {}, {}, {}};
+  std::vector<const SampleRecord*> own, shifted;
+  for (const SampleRecord* record : view.records) (is_shifted(*record) ? shifted : own).push_back(record);
+  measured.view = shifted.empty() ? std::move(view) : view_of(std::move(own));
+  measured.shifted = view_of(std::move(shifted));
   measured.quantities = rates_of(measured.view);
   for (Quantity& quantity : means_of(measured.view, options.replicates, options.seed))
+    measured.quantities.push_back(std::move(quantity));
+  for (Quantity& quantity : shifts_of(measured.view, measured.shifted, options.replicates, options.seed))
     measured.quantities.push_back(std::move(quantity));
   measured.distributions = distributions_of(measured.view);
   return measured;
 }
 
 Measured measure_for(Kind kind, std::string suite, SampleView view, const CompareOptions& options) {
-  Measured measured{std::move(suite), std::move(view), {}, {}};
+  Measured measured{std::move(suite), std::move(view), {}, {}, {}};
   if (kind == Kind::rate) measured.quantities = rates_of(measured.view);
   if (kind == Kind::mean) measured.quantities = means_of(measured.view, options.replicates, options.seed);
   if (kind == Kind::tail) measured.distributions = distributions_of(measured.view);
   return measured;
 }
 
-SampleView slice_of(const SampleView& view, std::string_view column, std::string_view value) {
+SampleView slice_of(const Measured& measured, std::string_view column, std::string_view value) {
   std::vector<const SampleRecord*> records;
+  const SampleView& view = column == kOodColumn ? measured.shifted : measured.view;
   for (const SampleRecord* record : view.records) {
     const auto& slices = record->slices;
     if (std::any_of(slices.begin(), slices.end(),

@@ -15,12 +15,6 @@ namespace {
 
 constexpr int64_t kMaxSampleBytes = int64_t{1} << 30;
 
-struct Array {
-  DType type;
-  Shape shape;
-  std::span<const std::byte> data;
-};
-
 // The text between `open` and `close` after `key` in the header of a .npy file, which is a Python dictionary.
 std::string_view between(std::string_view header, std::string_view key, char open, char close) {
   const size_t at = header.find(key);
@@ -43,7 +37,7 @@ std::optional<DType> numpy_type(std::string_view name) {
   return std::nullopt;
 }
 
-Result<Array> parse_npy(std::span<const std::byte> bytes, const std::string& name) {
+Result<StoredArray> parse_npy(std::span<const std::byte> bytes, const std::string& name) {
   ByteReader reader(bytes, name);
   HALFTONE_ASSIGN(const std::string_view magic, reader.text(6));
   if (magic != "\x93NUMPY") return reader.error("expected a .npy file, got another beginning");
@@ -56,7 +50,7 @@ Result<Array> parse_npy(std::span<const std::byte> bytes, const std::string& nam
     HALFTONE_ASSIGN(length, reader.u32());
   }
   HALFTONE_ASSIGN(const std::string_view header, reader.text(length));
-  Array array;
+  StoredArray array;
   const std::string_view type = between(header, "'descr':", '\'', '\'');
   const auto known = numpy_type(type);
   if (!known)
@@ -108,32 +102,71 @@ double number_of(DType type, const std::byte* at) {
   }
 }
 
+// Row `row` of the first axis, once the sizes are known to be the file's.
+Result<StoredArray> row_of(StoredArray array, const std::string& name, int64_t row) {
+  if (array.shape.empty() || row >= array.shape[0])
+    return invalid_input("{}: expected a row below {}, got {}", name, array.shape.empty() ? 0 : array.shape[0], row);
+  const size_t bytes = array.data.size() / static_cast<size_t>(array.shape[0]);
+  array.shape.erase(array.shape.begin());
+  array.data = array.data.subspan(static_cast<size_t>(row) * bytes, bytes);
+  return array;
+}
+
+Status check_bytes(const StoredArray& array, const std::string& name) {
+  int64_t bytes = bytes_of(array.type);
+  for (const int64_t size : array.shape)
+    if (__builtin_mul_overflow(bytes, size, &bytes))
+      return invalid_input("{}: expected a shape that fits memory, got {}", name, text_of(array.shape));
+  if (static_cast<int64_t>(array.data.size()) == bytes) return {};
+  return invalid_input("{}: expected {} bytes for {} of {}, got {}", name, bytes, halftone::name_of(array.type),
+                       text_of(array.shape), array.data.size());
+}
+
 }  // namespace
 
-Result<Tensor> read_array(const std::filesystem::path& path, const ArrayFormat& format) {
-  HALFTONE_ASSIGN(const auto map, FileMap::open(path));
-  const std::string name = path.string();
-  Array array{format.type, format.shape, map->bytes()};
-  const bool own = path.extension() == ".npy";
-  if (own) {
-    HALFTONE_ASSIGN(array, parse_npy(map->bytes(), name));
-    if (!format.shape.empty() && array.shape != format.shape)
-      return invalid_input("{}: expected shape {}, got {}", name, text_of(format.shape), text_of(array.shape));
+Result<StoredArray> stored_array(std::span<const std::byte> file, const std::string& name, bool npy,
+                                 const ArrayFormat& format, int64_t row) {
+  StoredArray array{format.type, format.shape, file};
+  if (npy) {
+    HALFTONE_ASSIGN(array, parse_npy(file, name));
   } else if (format.shape.empty()) {
     return invalid_input(
-        "{}: expected a .npy file, or `input: {{type, shape}}` in the suite that says what its numbers are", name);
+        "{}: expected a picture, a .npy file, or `input: {{type, shape}}` in the suite that says what its numbers are",
+        name);
   }
+  HALFTONE_TRY(check_bytes(array, name));
+  if (row >= 0) {
+    HALFTONE_ASSIGN(array, row_of(std::move(array), name, row));
+  }
+  if (!format.shape.empty() && array.shape != format.shape)
+    return invalid_input("{}: expected shape {}, got {}", name, text_of(format.shape), text_of(array.shape));
+  return array;
+}
+
+Result<Tensor> numbers_of(const StoredArray& array, const std::string& name, const ArrayFormat& format) {
   HALFTONE_ASSIGN(Tensor values, Tensor::make(DType::f32, array.shape, kMaxSampleBytes));
   const auto size = static_cast<size_t>(bytes_of(array.type));
   const auto out = values.mutable_values<float>();
-  if (array.data.size() != out.size() * size)
-    return invalid_input("{}: expected {} bytes for {} of {}, got {}", name, out.size() * size,
-                         halftone::name_of(array.type), text_of(array.shape), array.data.size());
   for (size_t i = 0; i < out.size(); ++i) {
     out[i] = static_cast<float>(format.scale * (number_of(array.type, array.data.data() + i * size) - format.zero));
     if (!std::isfinite(out[i])) return invalid_input("{}: expected finite numbers, got NaN or infinity at {}", name, i);
   }
   return values;
+}
+
+Result<Tensor> read_array(const std::filesystem::path& path, const ArrayFormat& format) {
+  HALFTONE_ASSIGN(const auto map, FileMap::open(path));
+  const std::string name = path.string();
+  HALFTONE_ASSIGN(const StoredArray array, stored_array(map->bytes(), name, path.extension() == ".npy", format));
+  return numbers_of(array, name, format);
+}
+
+Result<int64_t> rows_of(const std::filesystem::path& path) {
+  HALFTONE_ASSIGN(const auto map, FileMap::open(path));
+  HALFTONE_ASSIGN(const StoredArray array, stored_array(map->bytes(), path.string(), true, {}));
+  if (array.shape.size() < 2)
+    return invalid_input("{}: expected samples along the first axis, got {}", path.string(), text_of(array.shape));
+  return array.shape[0];
 }
 
 }  // namespace halftone

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "validate/array_file.h"
 #include "validate/csv.h"
+#include "validate/sample_file.h"
 
 namespace halftone {
 namespace {
@@ -29,7 +30,7 @@ void keep_lowest(std::vector<std::pair<std::string, int64_t>>& files, int64_t mo
   std::erase_if(files, [&](const auto& one) { return stable_hash64(one.first) >= limit; });
 }
 
-Result<Samples> read_list(const fs::path& list, const ArrayFormat& format, int64_t most) {
+Result<Samples> read_list(const fs::path& list, SampleReader reader, int64_t most) {
   HALFTONE_ASSIGN(const std::string text, read_text_file(list));
   HALFTONE_ASSIGN(const CsvTable table, parse_csv(text, list.string()));
   const auto column = table.column("path");
@@ -45,16 +46,16 @@ Result<Samples> read_list(const fs::path& list, const ArrayFormat& format, int64
   keep_lowest(files, most);
   Samples samples;
   for (const auto& [file, line] : files) {
-    Result<Tensor> values = read_array(list.parent_path() / file, format);
-    if (!values.ok())
-      return Status(values.status().code(),
-                    fmt::format("[calibration] {}:{}: {}", list.string(), line, values.status().message()));
-    samples.push_back({file, *std::move(values)});
+    Result<SeenSample> seen = reader.read(sample_file(list.parent_path(), file));
+    if (!seen.ok())
+      return Status(seen.status().code(),
+                    fmt::format("[calibration] {}:{}: {}", list.string(), line, seen.status().message()));
+    samples.push_back({file, std::move(seen->values)});
   }
   return samples;
 }
 
-Result<Samples> read_folder(const fs::path& folder) {
+Result<Samples> read_folder(const fs::path& folder, SampleReader reader) {
   std::vector<fs::path> files;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
@@ -64,40 +65,33 @@ Result<Samples> read_folder(const fs::path& folder) {
   std::sort(files.begin(), files.end());
   Samples samples;
   for (const fs::path& file : files) {
-    HALFTONE_ASSIGN(Tensor values, read_array(file, {}));
-    samples.push_back({file.filename().string(), std::move(values)});
+    HALFTONE_ASSIGN(SeenSample seen, reader.read({file, -1}));
+    samples.push_back({file.filename().string(), std::move(seen.values)});
   }
   return samples;
 }
 
-Result<Samples> read_stack(const fs::path& file, const ArrayFormat& format) {
-  ArrayFormat all = format;
-  all.shape.clear();
-  HALFTONE_ASSIGN(const Tensor stack, read_array(file, all));
-  if (stack.rank() < 2)
-    return invalid_input("[calibration] {}: expected samples along the first axis, got {}", file.string(),
-                         text_of(stack.shape()));
-  const Shape shape(stack.shape().begin() + 1, stack.shape().end());
-  const auto size = static_cast<size_t>(elements_of(shape));
+Result<Samples> read_stack(const fs::path& file, SampleReader reader) {
+  HALFTONE_ASSIGN(const int64_t rows, rows_of(file));
   Samples samples;
-  for (int64_t i = 0; i < stack.dim(0); ++i)
-    samples.push_back(
-        {fmt::format("{}#{}", file.filename().string(), i),
-         Tensor::of<float>(DType::f32, shape, stack.values<float>().subspan(static_cast<size_t>(i) * size, size))});
+  for (int64_t row = 0; row < rows; ++row) {
+    HALFTONE_ASSIGN(SeenSample seen, reader.read({file, row}));
+    samples.push_back({fmt::format("{}#{}", file.filename().string(), row), std::move(seen.values)});
+  }
   return samples;
 }
 
 }  // namespace
 
-Result<CalibrationArrays> load_calibration_arrays(const fs::path& path, const ArrayFormat& format) {
+Result<CalibrationArrays> load_calibration_arrays(const fs::path& path, const Shape& input, const InputFormat& format) {
   std::error_code error;
   const std::string extension = path.extension().string();
   if (fs::is_directory(path, error)) {
-    HALFTONE_ASSIGN(Samples samples, read_folder(path));
+    HALFTONE_ASSIGN(Samples samples, read_folder(path, {format, input}));
     return make_calibration_arrays(path.string(), "folder", std::move(samples));
   }
   if (extension == ".npy") {
-    HALFTONE_ASSIGN(Samples samples, read_stack(path, format));
+    HALFTONE_ASSIGN(Samples samples, read_stack(path, {format, input}));
     return make_calibration_arrays(path.string(), "array", std::move(samples));
   }
   SuiteSpec spec;
@@ -106,8 +100,8 @@ Result<CalibrationArrays> load_calibration_arrays(const fs::path& path, const Ar
   if (extension == ".yaml" || extension == ".yml") {
     HALFTONE_ASSIGN(const std::string yaml, read_text_file(path));
     HALFTONE_ASSIGN(spec, parse_suite(yaml, path));
-    if (spec.task != Task::classify)
-      return invalid_input("[calibration] {}: expected a suite of files (task: classify) for a network, got {}",
+    if (!is_of_network(spec.task))
+      return invalid_input("[calibration] {}: expected a suite of files (such as task: classify) for a network, got {}",
                            path.string(), task_name(spec.task));
   } else if (extension != ".csv") {
     return invalid_input(
@@ -115,7 +109,7 @@ Result<CalibrationArrays> load_calibration_arrays(const fs::path& path, const Ar
         "one .npy file for a network, got \"{}\"",
         path.string(), extension);
   }
-  HALFTONE_ASSIGN(Samples samples, read_list(spec.file, spec.input, spec.max_samples));
+  HALFTONE_ASSIGN(Samples samples, read_list(spec.file, {spec.input, input}, spec.max_samples));
   return make_calibration_arrays(path.string(), "list", std::move(samples));
 }
 

@@ -23,7 +23,7 @@ class CalibrationList : public testing::Test {
   }
   // "NAME: numbers" of each sample, or the message.
   std::string loaded(const std::string& name, const ArrayFormat& format = {}) {
-    const auto arrays = load_calibration_arrays(folder_ / name, format);
+    const auto arrays = load_calibration_arrays(folder_ / name, {}, {format, {}});
     if (!arrays.ok()) return std::string(arrays.status().message());
     std::string text = arrays->kind;
     for (const CalibrationArray& sample : arrays->samples) {

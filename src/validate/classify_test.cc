@@ -35,6 +35,7 @@ class FakeClassifier : public Classifier {
     for (double& score : scores) score -= std::log(sum);
     return scores;
   }
+  Result<std::vector<Tensor>> outputs(const Tensor&) override { return unsupported("only classes here"); }
 
  private:
   double noise_;
@@ -132,6 +133,103 @@ TEST(Classify, AGateReadsTop1) {
   options.compare.replicates = 200;
   EXPECT_EQ(validate_pair(reference, same, std::span(&suite, 1), options)->comparison.gate->verdict, Verdict::pass);
   EXPECT_EQ(validate_pair(reference, worse, std::span(&suite, 1), options)->comparison.gate->verdict, Verdict::fail);
+}
+
+// Right as long as the picture's first row is the brightest; `weak` models are wrong about what is not quite so bright.
+class RowFinder : public Classifier {
+ public:
+  explicit RowFinder(double weak) : weak_(weak) {}
+  Result<std::vector<double>> log_probabilities(const Tensor& sample) override {
+    double rows[4] = {};
+    for (int64_t i = 0; i < sample.elements(); ++i)
+      rows[i / (sample.elements() / 4)] += sample.values<float>()[static_cast<size_t>(i)];
+    const double first = rows[0] - weak_;
+    std::vector<double> scores = {first, rows[1], rows[2], rows[3]};
+    double sum = 0;
+    for (double& score : scores) sum += std::exp(score /= 500);
+    for (double& score : scores) score -= std::log(sum);
+    return scores;
+  }
+  Result<std::vector<Tensor>> outputs(const Tensor&) override { return unsupported("only classes here"); }
+
+ private:
+  double weak_;
+};
+
+constexpr int kPictures = 60;
+
+void write_bright_rows(const TempFolder& folder) {
+  constexpr int kPixels = 8 * 8;
+  Rng rng(2);
+  std::string list = "path,label,kind\n", header = "{'descr': '|u1', 'fortran_order': False, 'shape': (60, 8, 8, 1), }";
+  std::string npy("\x93NUMPY\x01\x00", 8);
+  npy += static_cast<char>(header.size());
+  npy += '\0';
+  npy += header;
+  for (int i = 0; i < kPictures; ++i) {
+    for (int k = 0; k < kPixels; ++k) npy += static_cast<char>(rng.below(60) + (k < kPixels / 4 ? 110 : 0));
+    list += "p.npy#" + std::to_string(i) + ",0," + (i % 2 ? "odd" : "even") + "\n";
+  }
+  EXPECT_TRUE(write_file_atomic(folder / "p.npy", npy).ok());
+  EXPECT_TRUE(write_file_atomic(folder / "list.csv", list).ok());
+  EXPECT_TRUE(write_file_atomic(folder / "s.yaml", "task: classify\nfile: list.csv\nood: true\nslices: kind\n").ok());
+}
+
+TEST(Classify, ShiftedPicturesAreSlicesAndAGapAndNothingElse) {
+  const TempFolder folder;
+  write_bright_rows(folder);
+  const auto suite = load_suite((folder / "s.yaml").string());
+  ASSERT_TRUE(suite.ok()) << suite.status().message();
+  const auto gate = parse_gate(
+      "checks:\n- {metric: top1.loss, max: 50}\n- {metric: ood_gap, max: 90}\n- {metric: ood_top1.loss, max: 90}\n"
+      "- {metric: top1.loss, max: 100, slice: ood=brightness}\n",
+      "g.yaml");
+  ASSERT_TRUE(gate.ok()) << gate.status().message();
+  RowFinder reference(0), candidate(1300);
+  ValidateOptions options;
+  options.compare.replicates = 300;
+  options.gate = &*gate;
+  const auto validation = validate_pair(reference, candidate, std::span(&*suite, 1), options);
+  ASSERT_TRUE(validation.ok()) << validation.status().message();
+  ASSERT_EQ(validation->records.size(), 5U * kPictures);
+  const auto row = [&](std::string_view name) {
+    for (const MetricRow& one : validation->comparison.metrics)
+      if (one.name == name) return one;
+    ADD_FAILURE() << "no metric " << name;
+    return MetricRow{};
+  };
+  // By brute force over what was written down.
+  double in = 0, out = 0, right[2] = {};
+  for (const SampleRecord& record : validation->records) {
+    const double loss = std::exp(record.reference_scores[0]) - std::exp(record.candidate_scores[0]);
+    const bool copy = record.id.find('~') != std::string::npos;
+    (copy ? out : in) += loss;
+    if (copy)
+      right[0] += record.reference_scores[0] >
+                  *std::max_element(record.reference_scores.begin() + 1, record.reference_scores.end());
+    if (copy)
+      right[1] += record.candidate_scores[0] >
+                  *std::max_element(record.candidate_scores.begin() + 1, record.candidate_scores.end());
+  }
+  EXPECT_EQ(row("top1").n, kPictures);
+  EXPECT_EQ(*row("top1").reference, 1);
+  EXPECT_EQ(row("ood_top1").n, 4 * kPictures);
+  EXPECT_EQ(row("ood_top1").groups, kPictures);
+  EXPECT_NEAR(*row("ood_top1").reference, right[0] / (4 * kPictures), 1e-12);
+  EXPECT_NEAR(*row("ood_top1").candidate, right[1] / (4 * kPictures), 1e-12);
+  EXPECT_NEAR(row("ood_gap").delta, out / (4 * kPictures) - in / kPictures, 1e-9);
+  EXPECT_GT(row("ood_gap").delta, 0.01);
+  std::vector<std::string> slices;
+  for (const SliceRow& slice : validation->comparison.slices) slices.push_back(slice.column + "=" + slice.value);
+  EXPECT_EQ(slices, (std::vector<std::string>{"kind=even", "kind=odd", "class=0", "ood=blur", "ood=brightness",
+                                              "ood=crop", "ood=noise"}));
+  for (const SliceRow& slice : validation->comparison.slices)
+    EXPECT_EQ(slice.accuracy.n, slice.column == "kind" ? kPictures / 2 : kPictures) << slice.value;
+  EXPECT_EQ(validation->comparison.gate->checks.size(), 4U);
+  for (const WorstRow& worst : validation->comparison.worst) EXPECT_EQ(worst.id.find('~'), std::string::npos);
+  const auto again = parse_records(format_records(validation->records), "samples.jsonl");
+  ASSERT_TRUE(again.ok()) << again.status().message();
+  EXPECT_EQ(to_json(*compare(*again, &*gate, options.compare)), to_json(validation->comparison));
 }
 
 std::string problem(const Result<Suite>& suite) { return suite.ok() ? "" : std::string(suite.status().message()); }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "metrics/paired.h"
 #include "validate/apply_gate.h"
+#include "validate/tasks/network_task.h"
 
 namespace halftone {
 namespace {
@@ -44,10 +45,22 @@ double mcnemar_of(const SampleView& view) {
 // Wrong answers serve gates; people read the accuracy they are the complement of.
 bool is_shown(const Quantity& quantity) { return quantity.name != "wrong_answers" && quantity.name != "top1_errors"; }
 
-void add_slices(const Measured& measured, std::vector<SliceRow>& rows) {
+// What a slice is judged by: the accuracy, or what the task shows first.
+std::string_view slice_metric(Task task) {
+  const NetworkTask* of_network = network_task(task);
+  return of_network == nullptr ? accuracy_metric(task) : of_network->primary;
+}
+
+std::vector<Quantity> slice_quantities(const SampleView& view, const CompareOptions& options) {
+  return network_task(view.task) == nullptr ? rates_of(view) : means_of(view, options.replicates, options.seed);
+}
+
+void add_slices(const Measured& measured, const CompareOptions& options, std::vector<SliceRow>& rows) {
   std::vector<std::string> columns;
   std::set<std::pair<std::string, std::string>> values;
-  for (const SampleRecord* record : measured.view.records) {
+  std::vector<const SampleRecord*> all = measured.view.records;
+  all.insert(all.end(), measured.shifted.records.begin(), measured.shifted.records.end());
+  for (const SampleRecord* record : all) {
     for (const auto& [column, value] : record->slices) {
       if (std::find(columns.begin(), columns.end(), column) == columns.end()) columns.push_back(column);
       values.insert({column, value});
@@ -57,8 +70,8 @@ void add_slices(const Measured& measured, std::vector<SliceRow>& rows) {
     for (const auto& [of, value] : values) {
       if (of != column) continue;
       SliceRow row{measured.suite, column, value, {}, 0};
-      for (const Quantity& quantity : rates_of(slice_of(measured.view, column, value))) {
-        if (quantity.name == accuracy_metric(measured.view.task)) row.accuracy = metric_row(quantity, measured.suite);
+      for (const Quantity& quantity : slice_quantities(slice_of(measured, column, value), options)) {
+        if (quantity.name == slice_metric(measured.view.task)) row.accuracy = metric_row(quantity, measured.suite);
         if (quantity.name == "confident_flips") row.confident_flips = value_of(quantity.evidence).value_or(0);
       }
       rows.push_back(std::move(row));
@@ -71,7 +84,9 @@ WorstRow worst_row(const SampleRecord& record) {
   row.suite = record.suite;
   row.id = record.id;
   row.text = record.text;
-  if (has_answers(record.task)) {
+  if (const NetworkTask* task = network_task(record.task)) {
+    task->worst(record, row);
+  } else if (has_answers(record.task)) {
     const ChoiceOutcome outcome = outcome_of(record);
     row.expected = record.choices[static_cast<size_t>(record.answer)];
     row.reference = record.choices[static_cast<size_t>(outcome.reference_pick)];
@@ -140,6 +155,9 @@ Result<std::vector<SuiteRecords>> by_suite(std::span<const SampleRecord> records
                            task_name(found->records[0]->task), task_name(record.task));
     found->records.push_back(&record);
   }
+  for (const SuiteRecords& suite : suites)
+    if (std::all_of(suite.records.begin(), suite.records.end(), [](const auto* record) { return is_shifted(*record); }))
+      return invalid_input("[compare] {}: expected samples beside their shifted copies, got none", suite.name);
   return suites;
 }
 
@@ -169,7 +187,9 @@ Result<Comparison> compare(std::span<const SampleRecord> records, const Gate* ga
     for (const Distribution& distribution : suite.distributions)
       comparison.tails.push_back(
           {std::string(distribution.name), suite.suite, std::string(distribution.n_unit), distribution.tails});
-    add_slices(suite, comparison.slices);
+    add_slices(suite, options, comparison.slices);
+    if (const NetworkTask* task = network_task(suite.view.task); task != nullptr && task->classes != nullptr)
+      task->classes(suite.view, suite.suite, comparison.slices);
     add_worst(suite, options.worst, comparison.worst);
   }
   if (gate != nullptr) {

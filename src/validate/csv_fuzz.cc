@@ -5,7 +5,7 @@
 
 #include "validate/suite.h"
 
-// Tables of questions: CSV and JSON Lines.
+// Tables of questions and of a network's samples: CSV and JSON Lines.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   halftone::SuiteSpec spec;
@@ -13,6 +13,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   spec.slices = {"slice"};
   (void)halftone::parse_choices_csv(text, spec);
   (void)halftone::parse_choices_jsonl(text, spec);
+  for (const halftone::Task task :
+       {halftone::Task::classify, halftone::Task::retrieve, halftone::Task::regress, halftone::Task::detect}) {
+    spec.task = task;
+    (void)halftone::parse_network_csv(text, spec, {"a", "b"});
+  }
   spec.documents = true;
   (void)halftone::parse_documents(text, spec);
   return 0;

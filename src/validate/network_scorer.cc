@@ -8,7 +8,6 @@
 #include "metrics/logits.h"
 
 namespace halftone {
-
 namespace {
 
 // A probability of zero on a grid of codes; its logarithm must be a number.
@@ -52,6 +51,10 @@ double number(const Tensor& tensor, size_t i) {
       return code_at<int16_t>(tensor, i);
     case DType::i32:
       return code_at<int32_t>(tensor, i);
+    case DType::i64:
+      return code_at<int64_t>(tensor, i);
+    case DType::boolean:
+      return code_at<bool>(tensor, i);
     default:
       return code_at<float>(tensor, i);
   }
@@ -94,6 +97,14 @@ Result<NetworkScorer::Grid> NetworkScorer::grid_of(const network::Network& netwo
   }
   return unsupported("{} {}: expected f32, or codes with one scale, got {}", reads ? "input" : "output",
                      network.name_of(value), halftone::name_of(type));
+}
+
+Shape sample_shape(const network::Network& network) {
+  Shape shape;
+  if (network.inputs.empty()) return shape;
+  const network::Port& port = network.inputs[0];
+  for (size_t i = 1; port.has_shape && i < port.shape.size(); ++i) shape.push_back(port.shape[i].size);
+  return shape;
 }
 
 Result<std::unique_ptr<NetworkScorer>> NetworkScorer::create(NetworkFile file, int threads, Activations activations) {
@@ -143,24 +154,59 @@ Result<Tensor> NetworkScorer::input_of(const Tensor& sample) const {
   }
 }
 
-Result<std::vector<double>> NetworkScorer::log_probabilities(const Tensor& sample) {
+Result<std::vector<Tensor>> NetworkScorer::run(const Tensor& sample) {
   HALFTONE_ASSIGN(const Tensor input, input_of(sample));
-  HALFTONE_ASSIGN(const std::vector<Tensor> outputs, runner_->run(std::span(&input, 1)));
+  HALFTONE_ASSIGN(std::vector<Tensor> outputs, runner_->run(std::span(&input, 1)));
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (outputs[i].type() != file_.network->outputs[i].type)
+      return invalid_input("[validate] output {}: expected {}, got {}", i,
+                           halftone::name_of(file_.network->outputs[i].type), halftone::name_of(outputs[i].type()));
+  return outputs;
+}
+
+namespace {
+
+Result<double> finite_number(const Tensor& output, size_t i, float scale, float zero) {
+  double value = number(output, i);
+  if (scale > 0) value = static_cast<double>(scale) * (value - static_cast<double>(zero));
+  if (std::isfinite(value)) return value;
+  return invalid_input(
+      "[validate] output: expected finite numbers, got NaN or infinity; its weights or scales are damaged");
+}
+
+bool counts_things(DType type) { return type == DType::i64 || type == DType::i32 || type == DType::boolean; }
+
+}  // namespace
+
+Result<std::vector<Tensor>> NetworkScorer::outputs(const Tensor& sample) {
+  HALFTONE_ASSIGN(const std::vector<Tensor> all, run(sample));
+  std::vector<Tensor> out;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const network::Port& port = file_.network->outputs[i];
+    Grid grid;
+    if (!counts_things(port.type)) {  // class numbers and masks are what they are
+      HALFTONE_ASSIGN(grid, grid_of(*file_.network, port.value, port.type, false));
+    }
+    HALFTONE_ASSIGN(Tensor values, Tensor::make(DType::f32, all[i].shape()));
+    const auto numbers = values.mutable_values<float>();
+    for (size_t k = 0; k < numbers.size(); ++k) {
+      HALFTONE_ASSIGN(const double value, finite_number(all[i], k, grid.scale, grid.zero));
+      numbers[k] = static_cast<float>(value);
+    }
+    out.push_back(std::move(values));
+  }
+  return out;
+}
+
+Result<std::vector<double>> NetworkScorer::log_probabilities(const Tensor& sample) {
+  HALFTONE_ASSIGN(const std::vector<Tensor> outputs, run(sample));
   const Tensor& output = outputs[0];
-  if (output.type() != file_.network->outputs[0].type)
-    return invalid_input("[validate] output: expected {}, got {}", halftone::name_of(file_.network->outputs[0].type),
-                         halftone::name_of(output.type()));
   const auto count = static_cast<size_t>(output.elements());
   if (count < 2 || output.dim(output.rank() - 1) != static_cast<int64_t>(count))
     return invalid_input("[validate] output: expected one row of 2 classes or more, got {}", text_of(output.shape()));
   std::vector<double> scores(count);
   for (size_t i = 0; i < count; ++i) {
-    scores[i] = number(output, i);
-    if (output_.scale > 0)
-      scores[i] = static_cast<double>(output_.scale) * (scores[i] - static_cast<double>(output_.zero));
-    if (!std::isfinite(scores[i]))
-      return invalid_input(
-          "[validate] output: expected finite numbers, got NaN or infinity; its weights or scales are damaged");
+    HALFTONE_ASSIGN(scores[i], finite_number(output, i, output_.scale, output_.zero));
     if (probabilities_) scores[i] = std::log(std::max(scores[i], kLeastProbability));
   }
   const double most = *std::max_element(scores.begin(), scores.end());

@@ -11,8 +11,11 @@
 
 namespace halftone {
 
-// A network with one input whose first output tells classes apart: probabilities where a softmax gives them, otherwise
-// logits. Integer inputs and outputs are read on the network's own grid.
+// Sizes of what the first input reads, without the batch; -1: any; empty: any rank.
+Shape sample_shape(const network::Network& network);
+
+// A network with one input. As a classifier its first output tells classes apart: probabilities where a softmax gives
+// them, otherwise logits. Integer inputs and outputs are read on the network's own grid.
 class NetworkScorer final : public Classifier {
  public:
   // Error when the network is of another form. threads 0: all cores.
@@ -20,6 +23,9 @@ class NetworkScorer final : public Classifier {
                                                        Activations activations = Activations::automatic);
 
   Result<std::vector<double>> log_probabilities(const Tensor& sample) override;
+  Result<std::vector<Tensor>> outputs(const Tensor& sample) override;
+  Shape input_shape() const override { return sample_shape(*file_.network); }
+  Result<InputFormat> own_input() const override { return input_from_json(file_.input, file_.path.string()); }
   const NetworkFile& file() const { return file_; }
   int threads() const { return pool_->threads(); }
   Activations activations_used() const { return runner_->activations_used(); }
@@ -31,6 +37,7 @@ class NetworkScorer final : public Classifier {
   };
   NetworkScorer(NetworkFile file, int threads, Activations activations);
   static Result<Grid> grid_of(const network::Network& network, network::ValueId value, DType type, bool reads);
+  Result<std::vector<Tensor>> run(const Tensor& sample);  // as it gives them
   Result<Tensor> input_of(const Tensor& sample) const;
 
   NetworkFile file_;

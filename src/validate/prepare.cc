@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "base/hash.h"
-#include "validate/array_file.h"
 #include "validate/score.h"
+#include "validate/tasks/network_task.h"
 #include "validate/text.h"
 
 namespace halftone {
@@ -149,8 +149,8 @@ Status prepare_choices(const Suite& suite, Scorer& scorer, PreparedSuite& prepar
 // How many classes there are is asked of the model, with the first sample.
 Status name_classes(const Suite& suite, Classifier& classifier, PreparedSuite& prepared) {
   if (prepared.files.empty()) return {};
-  HALFTONE_ASSIGN(const Tensor first, read_array(prepared.files[0], suite.spec.input));
-  HALFTONE_ASSIGN(const std::vector<double> scores, classifier.log_probabilities(first));
+  HALFTONE_ASSIGN(const SeenSample first, SampleReader(prepared.input, prepared.input_shape).read(prepared.files[0]));
+  HALFTONE_ASSIGN(const std::vector<double> scores, classifier.log_probabilities(first.values));
   prepared.labels = suite.labels;
   if (prepared.labels.empty())
     for (size_t i = 0; i < scores.size(); ++i) prepared.labels.push_back(std::to_string(i));
@@ -161,22 +161,55 @@ Status name_classes(const Suite& suite, Classifier& classifier, PreparedSuite& p
 }
 
 // A class is a slice like any other, unless there are too many to read.
-Status prepare_classes(const Suite& suite, Classifier& classifier, PreparedSuite& prepared) {
+Status begin_class(const Suite& suite, const ChoiceSample& sample, const PreparedSuite& prepared,
+                   SampleRecord& record) {
+  if (sample.answer >= static_cast<int64_t>(prepared.labels.size()))
+    return invalid_input("{}:{}: label: expected a class below {}, as the model has, got {}", suite.spec.file.string(),
+                         sample.line, prepared.labels.size(), sample.answer);
+  if (prepared.labels.size() <= kMostClassSlices)
+    record.slices.emplace_back("class", prepared.labels[static_cast<size_t>(sample.answer)]);
+  record.answer = sample.answer;
+  return {};
+}
+
+// Behind the samples themselves, one copy of each per shift.
+void add_shifted(PreparedSuite& prepared) {
+  const size_t count = prepared.samples.size();
+  for (size_t i = 0; i < count; ++i)
+    for (const Shift shift : kShifts) {
+      SampleRecord record = prepared.samples[i];
+      record.id += fmt::format("~{}", shift_name(shift));
+      record.slices.emplace_back(kOodColumn, shift_name(shift));
+      SampleFile file = prepared.files[i];
+      file.shift = shift;
+      file.seed = stable_hash64(record.id);
+      prepared.samples.push_back(std::move(record));
+      prepared.files.push_back(std::move(file));
+    }
+}
+
+Status prepare_network(const Suite& suite, Classifier& classifier, PreparedSuite& prepared) {
   HALFTONE_ASSIGN(const std::vector<ChoiceSample> samples, part_of(suite, prepared));
-  for (const ChoiceSample& sample : samples) prepared.files.push_back(suite.spec.file.parent_path() / sample.question);
-  HALFTONE_TRY(name_classes(suite, classifier, prepared));
+  for (const ChoiceSample& sample : samples)
+    prepared.files.push_back(sample_file(suite.spec.file.parent_path(), sample.question));
+  prepared.input = suite.spec.input;
+  prepared.input_shape = classifier.input_shape();
+  if (prepared.input == InputFormat()) {
+    HALFTONE_ASSIGN(prepared.input, classifier.own_input());
+  }
+  const NetworkTask* task = network_task(suite.spec.task);
+  if (task == nullptr) HALFTONE_TRY(name_classes(suite, classifier, prepared));
   for (const ChoiceSample& sample : samples) {
-    if (sample.answer >= static_cast<int64_t>(prepared.labels.size()))
-      return invalid_input("{}:{}: label: expected a class below {}, as the model has, got {}",
-                           suite.spec.file.string(), sample.line, prepared.labels.size(), sample.answer);
     SampleRecord record = labels(prepared, sample.id, sample.group);
     record.slices = sample.slices;
-    if (prepared.labels.size() <= kMostClassSlices)
-      record.slices.emplace_back("class", prepared.labels[static_cast<size_t>(sample.answer)]);
     record.text = excerpt(sample.question, kExcerptBytes);
-    record.answer = sample.answer;
+    if (task != nullptr)
+      task->begin(sample, suite, record);
+    else
+      HALFTONE_TRY(begin_class(suite, sample, prepared, record));
     prepared.samples.push_back(std::move(record));
   }
+  if (suite.spec.ood) add_shifted(prepared);
   return {};
 }
 
@@ -243,6 +276,10 @@ Status prepare_text(const Suite& suite, Scorer& scorer, PreparedSuite& prepared)
 
 }  // namespace
 
+int64_t PreparedSuite::originals() const {
+  return static_cast<int64_t>(samples.size()) - std::count_if(samples.begin(), samples.end(), is_shifted);
+}
+
 std::string PreparedSuite::split_hash() const {
   std::string text = fmt::format("{}\n{}\n{}\n{}\n", spec.name, file_sha256, split_name(split), decide_fraction);
   for (const SampleRecord& sample : samples) text += sample.id + '\n';
@@ -258,16 +295,16 @@ Result<PreparedSuite> prepare_suite(const Suite& suite, Subject& reference, Spli
   prepared.split = split;
   prepared.decide_fraction = decide_fraction;
   prepared.file_sha256 = suite.file_sha256;
-  if (suite.spec.task == Task::classify) {
+  if (is_of_network(suite.spec.task)) {
     if (reference.classifier() == nullptr)
-      return invalid_input("{}: expected a network for the task classify, got a language model",
-                           suite.spec.file.string());
-    HALFTONE_TRY(prepare_classes(suite, *reference.classifier(), prepared));
+      return invalid_input("{}: expected a network for the task {}, got a language model", suite.spec.file.string(),
+                           task_name(suite.spec.task));
+    HALFTONE_TRY(prepare_network(suite, *reference.classifier(), prepared));
   } else {
     if (reference.language_model() == nullptr)
       return invalid_input(
           "{}: expected a language model for the task {}, got a network; networks are scored with "
-          "the task classify",
+          "classify, retrieve, regress or detect",
           suite.spec.file.string(), task_name(suite.spec.task));
     Scorer& scorer = *reference.language_model();
     HALFTONE_TRY(check_tokenizer(scorer, "reference"));

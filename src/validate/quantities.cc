@@ -8,75 +8,22 @@
 
 #include "metrics/logits.h"
 #include "metrics/vectors.h"
+#include "validate/quantity_tools.h"
+#include "validate/tasks/network_task.h"
 
 namespace halftone {
 namespace {
-
-// Per group: how many samples, and the sum of a value over them.
-std::vector<GroupSum> sums_by_group(const SampleView& view, const std::function<GroupSum(const SampleRecord&)>& value) {
-  std::vector<GroupSum> sums(static_cast<size_t>(view.group_count));
-  for (size_t i = 0; i < view.records.size(); ++i) {
-    const GroupSum one = value(*view.records[i]);
-    sums[static_cast<size_t>(view.groups[i])].count += one.count;
-    sums[static_cast<size_t>(view.groups[i])].sum += one.sum;
-  }
-  return sums;
-}
-
-// `borrowed`: the design effect that a rate of few events takes over (metrics/proportion.h).
-Quantity rate(const SampleView& view, std::string_view name, std::string_view n_unit, double borrowed,
-              const std::function<GroupSum(const SampleRecord&)>& value) {
-  Quantity quantity;
-  quantity.name = name;
-  const GroupedProportion proportion = grouped_proportion(sums_by_group(view, value), borrowed);
-  quantity.n = static_cast<int64_t>(proportion.n);
-  quantity.n_unit = n_unit;
-  quantity.groups = view.group_count;
-  quantity.evidence = RateEvidence{proportion};
-  return quantity;
-}
-
-std::string_view samples_unit(const SampleView& view) {
-  return view.task == Task::classify ? "samples" : view.task == Task::choices ? "questions" : "tokens";
-}
 
 // What a loss counts: whether each model was right about a sample.
 using Rightness = bool ChoiceOutcome::*;
 
 Quantity accuracy(const SampleView& view, std::string_view name, Rightness reference_right, Rightness candidate_right,
                   double borrowed) {
-  double n = 0, lost = 0, gained = 0, right = 0;
-  std::vector<GroupSum> sums(static_cast<size_t>(view.group_count));
-  for (size_t i = 0; i < view.records.size(); ++i) {
-    const ChoiceOutcome outcome = outcome_of(*view.records[i]);
-    const double change = outcome.*reference_right - outcome.*candidate_right;
-    n += 1;
-    lost += change > 0;
-    gained += change < 0;
-    right += outcome.*reference_right;
-    sums[static_cast<size_t>(view.groups[i])].count += 1;
-    sums[static_cast<size_t>(view.groups[i])].sum += change;
-  }
-  const double loss = (lost - gained) / n;
-  const double variance = (lost + gained) / n - loss * loss;
-  const double worth = worth_of_groups(sums, variance, lost + gained, borrowed).effective_n / n;
-  Quantity quantity;
-  quantity.name = name;
-  quantity.reference = right / n;
-  quantity.candidate = (right - lost + gained) / n;
-  quantity.n = static_cast<int64_t>(n);
-  quantity.n_unit = samples_unit(view);
-  quantity.groups = view.group_count;
-  quantity.evidence = LossEvidence{{n * worth, lost * worth, gained * worth}};
-  quantity.scale = -1;
-  return quantity;
+  return paired_rate(view, name, borrowed, [&](const SampleRecord& record) {
+    const ChoiceOutcome outcome = outcome_of(record);
+    return RightPair{outcome.*reference_right, outcome.*candidate_right};
+  });
 }
-
-// A mean to be: its value per record, summed over the record's samples.
-struct MeanPlan {
-  Quantity quantity;
-  std::function<double(const SampleRecord&)> sum;
-};
 
 double total(const std::vector<double>& values) {
   double sum = 0;
@@ -124,24 +71,6 @@ std::vector<MeanPlan> mean_plans(const SampleView& view) {
   add("kl", 1, [](const SampleRecord& record) { return total(record.kl); });
   add("token_probability_change", -1, [](const SampleRecord& record) { return -total(record.probability_change); });
   return plans;
-}
-
-using Values = std::vector<double>;
-
-// Appends the values of one record.
-using Spread = std::function<void(const SampleRecord&, Values&)>;
-
-Distribution distribution(const SampleView& view, std::string_view name, std::string_view n_unit,
-                          const Spread& spread) {
-  auto values = std::make_shared<Values>();
-  auto groups = std::make_shared<std::vector<int64_t>>();
-  for (size_t i = 0; i < view.records.size(); ++i) {
-    spread(*view.records[i], *values);
-    groups->resize(values->size(), view.groups[i]);
-  }
-  Distribution result{name, n_unit, values, groups, {}};
-  result.tails = tails_of(*values, *groups);
-  return result;
 }
 
 constexpr int64_t kCalibrationBins = 15;
@@ -223,6 +152,7 @@ ChoiceOutcome outcome_of(const SampleRecord& record) {
 }
 
 std::vector<Quantity> rates_of(const SampleView& view) {
+  if (const NetworkTask* task = network_task(view.task)) return task->rates(view);
   std::vector<Quantity> quantities;
   if (has_answers(view.task)) {
     const std::string_view unit = samples_unit(view);
@@ -266,35 +196,44 @@ std::vector<Quantity> rates_of(const SampleView& view) {
 }
 
 std::vector<Quantity> means_of(const SampleView& view, int64_t replicates, uint64_t seed) {
-  std::vector<MeanPlan> plans = mean_plans(view);
-  GroupTable table;
-  table.quantities = static_cast<int64_t>(plans.size());
-  table.counts.assign(static_cast<size_t>(view.group_count), 0.0);
-  table.sums.assign(static_cast<size_t>(view.group_count) * plans.size(), 0.0);
-  double n = 0;
-  for (size_t i = 0; i < view.records.size(); ++i) {
-    const SampleRecord& record = *view.records[i];
-    const size_t group = static_cast<size_t>(view.groups[i]);
-    const double count = has_answers(view.task) ? 1 : static_cast<double>(record.tokens);
-    table.counts[group] += count;
-    n += count;
-    for (size_t p = 0; p < plans.size(); ++p) table.sums[group * plans.size() + p] += plans[p].sum(record);
-  }
-  std::vector<BootstrapMean> means = bootstrap_means(table, replicates, seed);
-  std::vector<Quantity> quantities;
-  for (size_t p = 0; p < plans.size(); ++p) {
-    Quantity quantity = std::move(plans[p].quantity);
-    quantity.n = static_cast<int64_t>(n);
-    quantity.n_unit = samples_unit(view);
-    quantity.groups = view.group_count;
-    quantity.evidence = MeanEvidence{std::move(means[p])};
-    quantities.push_back(std::move(quantity));
-  }
+  if (const NetworkTask* task = network_task(view.task)) return task->means(view, replicates, seed);
+  const auto count = [&](const SampleRecord& record) {
+    return has_answers(view.task) ? 1 : static_cast<double>(record.tokens);
+  };
+  std::vector<Quantity> quantities = bootstrapped(view, mean_plans(view), count, replicates, seed);
   if (view.task == Task::classify) quantities.push_back(calibration(view));
   return quantities;
 }
 
+std::vector<Quantity> shifts_of(const SampleView& view, const SampleView& shifted, int64_t replicates, uint64_t seed) {
+  if (shifted.records.empty()) return {};
+  const auto loss_of = [](const SampleRecord& record) {
+    const ChoiceOutcome outcome = outcome_of(record);
+    return outcome.reference_probability - outcome.candidate_probability;
+  };
+  std::map<std::string_view, GroupSum> losses;  // of the copies, by the id of their sample
+  for (const SampleRecord* record : shifted.records) {
+    GroupSum& sum = losses[std::string_view(record->id).substr(0, record->id.rfind('~'))];
+    sum.count += 1;
+    sum.sum += loss_of(*record);
+  }
+  MeanPlan gap;
+  gap.quantity.name = "ood_gap";
+  gap.sum = [&](const SampleRecord& record) {
+    const auto copies = losses.find(record.id);
+    return copies == losses.end() ? 0 : copies->second.sum / copies->second.count - loss_of(record);
+  };
+  std::vector<MeanPlan> plans;
+  plans.push_back(std::move(gap));
+  std::vector<Quantity> quantities = bootstrapped(
+      view, std::move(plans), [](const SampleRecord&) { return 1.0; }, replicates, seed);
+  quantities.push_back(
+      accuracy(shifted, "ood_top1", &ChoiceOutcome::reference_right, &ChoiceOutcome::candidate_right, 0));
+  return quantities;
+}
+
 std::vector<Distribution> distributions_of(const SampleView& view) {
+  if (const NetworkTask* task = network_task(view.task)) return task->distributions(view);
   if (has_answers(view.task))
     return {
         distribution(view, "answer_probability", samples_unit(view), [](const SampleRecord& record, Values& values) {
@@ -311,7 +250,7 @@ std::vector<Distribution> distributions_of(const SampleView& view) {
     distributions.push_back(distribution(view, "kl", "tokens", [](const SampleRecord& record, Values& values) {
       values.insert(values.end(), record.kl.begin(), record.kl.end());
     }));
-    const Spread change = [](const SampleRecord& record, Values& values) {
+    const auto change = [](const SampleRecord& record, Values& values) {
       for (const double one : record.probability_change) values.push_back(std::fabs(one));
     };
     distributions.push_back(distribution(view, "token_probability_change", "tokens", change));

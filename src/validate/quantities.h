@@ -57,6 +57,10 @@ std::vector<Quantity> rates_of(const SampleView& view);
 // Means over groups by bootstrap: groups x replicates.
 std::vector<Quantity> means_of(const SampleView& view, int64_t replicates, uint64_t seed);
 
+// What shifted copies of a view's samples lose, and how much more of the right answer's probability than the samples
+// themselves (ood_gap, paired by sample). Empty: there are none.
+std::vector<Quantity> shifts_of(const SampleView& view, const SampleView& shifted, int64_t replicates, uint64_t seed);
+
 // Distributions whose tails matter: kl and |token_probability_change| over tokens, answer_probability (loss of the
 // right answer's probability) over questions, log_perplexity (increase) over windows.
 struct Distribution {

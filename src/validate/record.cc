@@ -7,6 +7,8 @@
 #include "base/atomic_write.h"
 #include "base/error.h"
 #include "base/utf8.h"
+#include "validate/record_fields.h"
+#include "validate/tasks/network_task.h"
 #include "validate/text.h"
 
 namespace halftone {
@@ -14,114 +16,19 @@ namespace {
 
 using json = nlohmann::ordered_json;  // slices keep their order
 
-// Reads the fields of one object and remembers which ones it was asked for.
-class Fields {
- public:
-  Fields(json object, std::string_view name, int64_t line) : object_(std::move(object)), name_(name), line_(line) {}
-
-  const Status& status() const { return status_; }
-  // The first problem is the one reported.
-  void note(std::string_view key, std::string_view problem) {
-    if (status_.ok()) status_ = invalid_input("{}:{}: {}: {}", name_, line_, key, problem);
-  }
-  Status fail(std::string_view key, std::string_view problem) {
-    note(key, problem);
-    return status_;
-  }
-
-  void text(const char* key, std::string& value) {
-    if (const json* found = find(key, json::value_t::string)) value = found->get_ref<const std::string&>();
-  }
-  void count(const char* key, int64_t& value) {
-    const json* found = find(key, json::value_t::number_unsigned);
-    if (found == nullptr) return;
-    value = found->get<int64_t>();
-    if (value < 0 || value > (int64_t{1} << 40)) note(key, "expected a count below 2^40");
-  }
-  void number(const char* key, double& value) {
-    const auto found = object_.find(key);
-    asked_.emplace_back(key);
-    if (found == object_.end() || !found->is_number())
-      note(key, "expected a number");
-    else
-      value = found->get<double>();
-  }
-  void numbers(const char* key, std::vector<double>& values) {
-    const json* found = find(key, json::value_t::array);
-    if (found == nullptr) return;
-    values.reserve(found->size());
-    for (const json& value : *found) {
-      if (!value.is_number()) {
-        note(key, "expected a list of numbers");
-        return;
-      }
-      values.push_back(value.get<double>());
-    }
-  }
-  void texts(const char* key, std::vector<std::string>& values) {
-    const json* found = find(key, json::value_t::array);
-    if (found == nullptr) return;
-    for (const json& value : *found) {
-      if (!value.is_string()) {
-        note(key, "expected a list of texts");
-        return;
-      }
-      values.push_back(value.get_ref<const std::string&>());
-    }
-  }
-  void pairs(const char* key, std::vector<std::pair<std::string, std::string>>& values) {
-    const json* found = find(key, json::value_t::object);
-    if (found == nullptr) return;
-    for (const auto& [column, value] : found->items()) {
-      if (!value.is_string()) {
-        note(key, "expected texts");
-        return;
-      }
-      values.emplace_back(column, value.get_ref<const std::string&>());
-    }
-  }
-  Fields object(const char* key) {
-    const json* found = find(key, json::value_t::object);
-    return Fields(found == nullptr ? json::object() : *found, name_, line_);
-  }
-  // A key that nobody asked for is an error.
-  Status finish() {
-    if (!status_.ok() || object_.size() == asked_.size()) return status_;
-    for (const auto& [key, value] : object_.items()) {
-      if (std::find(asked_.begin(), asked_.end(), key) == asked_.end()) return fail(key, "expected no such key");
-    }
-    return status_;
-  }
-
- private:
-  const json* find(const char* key, json::value_t type) {
-    const auto found = object_.find(key);
-    asked_.emplace_back(key);
-    if (found != object_.end() && found->type() == type) return &*found;
-    note(key, found == object_.end() ? "expected this key, got none" : "got the wrong type of value");
-    return nullptr;
-  }
-
-  json object_;
-  std::string_view name_;
-  int64_t line_;
-  std::vector<std::string_view> asked_;
-  Status status_;
-};
-
 json slices_json(const SampleRecord& record) {
   json slices = json::object();
   for (const auto& [column, value] : record.slices) slices[column] = value;
   return slices;
 }
 
-void read_divergence(Fields& fields, SampleRecord& record) {
+void read_divergence(RecordFields& fields, SampleRecord& record) {
   fields.numbers("kl", record.kl);
   fields.numbers("probability_change", record.probability_change);
   fields.count("same_top", record.same_top);
   fields.count("confident_tokens", record.confident_tokens);
   fields.count("confident_flips", record.confident_flips);
-  Fields worst = fields.object("worst");
+  RecordFields worst = fields.object("worst");
   worst.text("before", record.worst.before);
   worst.text("token", record.worst.token);
   worst.text("reference", record.worst.reference);
@@ -134,8 +41,9 @@ void read_divergence(Fields& fields, SampleRecord& record) {
 }
 
 // Lengths that must agree before anything computes with them.
-Status consistent(const SampleRecord& record, Fields& fields) {
+Status consistent(const SampleRecord& record, RecordFields& fields) {
   if (!fields.status().ok()) return fields.status();
+  if (network_task(record.task) != nullptr) return {};  // its own reader checked
   if (has_answers(record.task)) {
     const size_t count = record.choices.size();
     if (count < 2 || record.reference_scores.size() != count || record.candidate_scores.size() != count)
@@ -158,7 +66,7 @@ Status consistent(const SampleRecord& record, Fields& fields) {
   return {};
 }
 
-Status read_labels(Fields& fields, SampleRecord& record) {
+Status read_labels(RecordFields& fields, SampleRecord& record) {
   std::string task, split;
   fields.text("suite", record.suite);
   fields.text("task", task);
@@ -169,11 +77,9 @@ Status read_labels(Fields& fields, SampleRecord& record) {
   fields.pairs("slices", record.slices);
   fields.text("text", record.text);
   HALFTONE_TRY(fields.status());
-  bool known = false;
-  for (const Task one : {Task::perplexity, Task::divergence, Task::choices, Task::classify}) {
-    if (task == task_name(one)) record.task = one, known = true;
-  }
-  if (!known) return fields.fail("task", "expected perplexity, divergence, choices or classify");
+  const Result<Task> known = parse_task(task);
+  if (!known.ok()) return fields.fail("task", known.status().message());
+  record.task = *known;
   const Result<Split> parsed = parse_split(split);
   if (!parsed.ok()) return fields.fail("split", parsed.status().message());
   record.split = *parsed;
@@ -181,6 +87,11 @@ Status read_labels(Fields& fields, SampleRecord& record) {
 }
 
 }  // namespace
+
+bool is_shifted(const SampleRecord& record) {
+  return record.task == Task::classify && std::any_of(record.slices.begin(), record.slices.end(),
+                                                      [](const auto& slice) { return slice.first == kOodColumn; });
+}
 
 std::string to_json_line(const SampleRecord& record) {
   json line;
@@ -192,7 +103,9 @@ std::string to_json_line(const SampleRecord& record) {
   line["candidate"] = record.candidate;
   line["slices"] = slices_json(record);
   line["text"] = record.text;
-  if (has_answers(record.task)) {
+  if (const NetworkTask* task = network_task(record.task)) {
+    task->write(record, line);
+  } else if (has_answers(record.task)) {
     line["choices"] = record.choices;
     line["answer"] = record.answer;
     line["reference_scores"] = record.reference_scores;
@@ -224,10 +137,12 @@ Result<SampleRecord> parse_record(std::string_view text, std::string_view name, 
   if (first_invalid_utf8(text)) return invalid_input("{}:{}: expected UTF-8, got other bytes", name, line);
   json parsed = json::parse(text.begin(), text.end(), nullptr, false);
   if (!parsed.is_object()) return invalid_input("{}:{}: expected one JSON object, got something else", name, line);
-  Fields fields(std::move(parsed), name, line);
+  RecordFields fields(std::move(parsed), name, line);
   SampleRecord record;
   HALFTONE_TRY(read_labels(fields, record));
-  if (has_answers(record.task)) {
+  if (const NetworkTask* task = network_task(record.task)) {
+    task->read(fields, record);
+  } else if (has_answers(record.task)) {
     fields.texts("choices", record.choices);
     fields.count("answer", record.answer);
     fields.numbers("reference_scores", record.reference_scores);

@@ -56,11 +56,31 @@ struct SampleRecord {
   int64_t answer_tokens = 0;
   int64_t answer_same_tokens = 0;  // before the first difference
   std::string reference_answer;
+
+  // regress
+  std::vector<double> targets, reference_values, candidate_values;
+
+  // detect: six numbers per box. Objects: class, left, top, right, bottom, 1 for a crowd; what models find: class,
+  // score, left, top, right, bottom, by falling score. Pixels of the whole picture.
+  std::vector<double> objects, reference_boxes, candidate_boxes;
+
+  // retrieve: ids of the nearest samples, nearest first, and the ranks from 1 at which they have this sample's label
+  std::string label;
+  int64_t relevant = 0;  // other samples with the label
+  std::vector<std::string> reference_found, candidate_found;
+  std::vector<double> reference_ranks, candidate_ranks;
+  double cosine = 0;                                            // between the two models' embeddings of the sample
+  std::vector<float> reference_embedding, candidate_embedding;  // while scoring; not in the file
 };
+
+// The slice of records of shifted pictures: they are slices and a gap, never part of the suite's own figures.
+inline constexpr std::string_view kOodColumn = "ood";
+bool is_shifted(const SampleRecord& record);
 
 inline constexpr double kConfident = 0.8;
 inline constexpr int kScoreDigits = 9;
 inline constexpr int kTokenDigits = 5;
+inline constexpr int kBoxDigits = 6;
 
 // One line without its line end.
 std::string to_json_line(const SampleRecord& record);

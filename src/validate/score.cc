@@ -3,14 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <numeric>
-#include <set>
 
 #include "base/error.h"
 #include "metrics/logits.h"
-#include "validate/array_file.h"
 #include "validate/quantities.h"
+#include "validate/score_network.h"
 #include "validate/text.h"
 
 namespace halftone {
@@ -20,11 +17,6 @@ constexpr size_t kBatch = 64;           // questions handed over at a time
 constexpr int64_t kContextTokens = 24;  // shown in front of the worst token
 constexpr size_t kPieceBytes = 40;
 constexpr size_t kAnswerBytes = 200;
-constexpr size_t kMostClasses = 20;  // a record keeps them all
-
-Status at_sample(const SampleRecord& sample, const Status& status) {
-  return {status.code(), fmt::format("{} sample {}: {}", sample.suite, sample.id, status.message())};
-}
 
 Status damaged(std::string_view who) {
   return invalid_input("expected finite logits from the {}, got NaN or infinity; its weights or scales are damaged",
@@ -187,56 +179,6 @@ Status check_same_tokens(Scorer& reference, Scorer& candidate, const PreparedSui
   return {};
 }
 
-Status score_classes(const PreparedSuite& prepared, Classifier& classifier, Progress& progress,
-                     const std::function<void(size_t, std::vector<double>)>& take) {
-  for (size_t i = 0; i < prepared.samples.size(); ++i) {
-    const Result<Tensor> sample = read_array(prepared.files[i], prepared.spec.input);
-    if (!sample.ok()) return at_sample(prepared.samples[i], sample.status());
-    Result<std::vector<double>> scores = classifier.log_probabilities(*sample);
-    if (!scores.ok()) return at_sample(prepared.samples[i], scores.status());
-    if (scores->size() != prepared.labels.size())
-      return at_sample(prepared.samples[i], invalid_input("expected {} classes like the reference, got {}",
-                                                          prepared.labels.size(), scores->size()));
-    for (double& score : *scores) score = round_significant(score, kScoreDigits);
-    take(i, *std::move(scores));
-    progress.advance(1);
-  }
-  return {};
-}
-
-void add_best(std::span<const double> scores, std::set<size_t>& kept) {
-  std::vector<size_t> order(scores.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  const auto best = order.begin() + static_cast<std::ptrdiff_t>(std::min(kTopClasses + 1, order.size()));
-  std::partial_sort(order.begin(), best, order.end(),
-                    [&](size_t a, size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
-  kept.insert(order.begin(), best);
-}
-
-// Of many classes a record keeps the right one and each model's six best: all that any metric reads, and enough to tell
-// that there were more than five.
-void keep_classes(const std::vector<std::string>& labels, SampleRecord& record) {
-  std::set<size_t> kept;
-  if (labels.size() <= kMostClasses) {
-    for (size_t i = 0; i < labels.size(); ++i) kept.insert(i);
-  } else {
-    kept.insert(static_cast<size_t>(record.answer));
-    add_best(record.reference_scores, kept);
-    add_best(record.candidate_scores, kept);
-  }
-  std::vector<double> reference, candidate;
-  int64_t answer = 0;
-  for (const size_t i : kept) {
-    if (static_cast<int64_t>(i) == record.answer) answer = static_cast<int64_t>(reference.size());
-    record.choices.push_back(labels[i]);
-    reference.push_back(record.reference_scores[i]);
-    candidate.push_back(record.candidate_scores[i]);
-  }
-  record.answer = answer;
-  record.reference_scores = std::move(reference);
-  record.candidate_scores = std::move(candidate);
-}
-
 Status divergence_of(const PreparedSuite& prepared, size_t i, Scorer& reference, Scorer& candidate,
                      SampleRecord& record) {
   HALFTONE_TRY(WindowComparison(reference, candidate).run(prepared.windows[i], record));
@@ -251,10 +193,8 @@ Status divergence_of(const PreparedSuite& prepared, size_t i, Scorer& reference,
 Status score_reference(PreparedSuite& prepared, Subject& subject, Progress& progress) {
   progress.begin(fmt::format("reference on {}", prepared.spec.name), static_cast<int64_t>(prepared.samples.size()),
                  "samples");
-  if (prepared.spec.task == Task::classify) {
-    HALFTONE_TRY(score_classes(prepared, *subject.classifier(), progress, [&](size_t i, std::vector<double> scores) {
-      prepared.samples[i].reference_scores = std::move(scores);
-    }));
+  if (is_of_network(prepared.spec.task)) {
+    HALFTONE_TRY(score_network(prepared, *subject.classifier(), Side::reference, prepared.samples, progress));
     progress.end();
     return {};
   }
@@ -287,18 +227,16 @@ Status score_reference(PreparedSuite& prepared, Subject& subject, Progress& prog
 
 Result<std::vector<SampleRecord>> score_candidate(const PreparedSuite& prepared, Subject& reference_subject,
                                                   Subject& subject, const std::string& name, Progress& progress) {
-  const bool classify = prepared.spec.task == Task::classify;
-  if (classify ? subject.classifier() == nullptr : subject.language_model() == nullptr)
+  const bool network = is_of_network(prepared.spec.task);
+  if (network ? subject.classifier() == nullptr : subject.language_model() == nullptr)
     return invalid_input("[validate] expected a candidate of the reference's kind, got {}",
-                         classify ? "a language model beside a network" : "a network beside a language model");
+                         network ? "a language model beside a network" : "a network beside a language model");
   std::vector<SampleRecord> records = prepared.samples;
   for (SampleRecord& record : records) record.candidate = name;
   progress.begin(fmt::format("{} on {}", name, prepared.spec.name), static_cast<int64_t>(records.size()), "samples");
-  if (classify) {
-    HALFTONE_TRY(score_classes(prepared, *subject.classifier(), progress, [&](size_t i, std::vector<double> scores) {
-      records[i].candidate_scores = std::move(scores);
-      keep_classes(prepared.labels, records[i]);
-    }));
+  if (network) {
+    HALFTONE_TRY(check_same_input(prepared, *subject.classifier()));
+    HALFTONE_TRY(score_network(prepared, *subject.classifier(), Side::candidate, records, progress));
     progress.end();
     return records;
   }

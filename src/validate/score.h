@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "halftone/status.h"
 #include "validate/record.h"
+#include "validate/sample_file.h"
 #include "validate/scorer.h"
 #include "validate/suite.h"
 
@@ -20,13 +21,16 @@ struct PreparedSuite {
   Split split = Split::all;
   double decide_fraction = kDecideFraction;
   std::string file_sha256;
-  std::vector<SampleRecord> samples;         // labels filled in, scores not; `candidate` empty
-  std::vector<ChoiceItem> items;             // choices: one per sample
-  std::vector<std::vector<int>> windows;     // text: one per sample, BOS included
-  std::vector<std::vector<int>> answers;     // divergence, once the reference is scored: its greedy answers
-  std::vector<std::filesystem::path> files;  // classify: one per sample
-  std::vector<std::string> labels;           // classify: a name per class
-  std::string split_hash() const;            // SHA-256 over suite, split and sample ids: written before the first score
+  std::vector<SampleRecord> samples;      // labels filled in, scores not; `candidate` empty
+  std::vector<ChoiceItem> items;          // choices: one per sample
+  std::vector<std::vector<int>> windows;  // text: one per sample, BOS included
+  std::vector<std::vector<int>> answers;  // divergence, once the reference is scored: its greedy answers
+  InputFormat input;                      // networks: the suite's, or the reference's own
+  Shape input_shape;                      // networks: of the reference (Classifier)
+  std::vector<SampleFile> files;          // networks: one per sample
+  std::vector<std::string> labels;        // classify: a name per class
+  int64_t originals() const;              // samples that are not shifted copies of others
+  std::string split_hash() const;         // SHA-256 over suite, split and sample ids: written before the first score
 };
 
 // REQUIRES nothing scored yet. Errors: a sample longer than the context (never cut), a part of the split or a slice

@@ -10,6 +10,7 @@
 
 #include "halftone/status.h"
 #include "tensor/tensor.h"
+#include "validate/input_format.h"
 
 namespace halftone {
 
@@ -57,13 +58,19 @@ class Scorer : public Subject {
   virtual Result<std::vector<std::vector<double>>> score_choices(std::span<const ChoiceItem> items);
 };
 
-// Anything that tells classes apart. Not shared between threads.
+// A network as validation sees it. Not shared between threads.
 class Classifier : public Subject {
  public:
   Classifier* classifier() final { return this; }
   // One sample's numbers, without a batch -> one finite log-probability per class, which sum to 1. The same sample
   // gives the same bits.
   virtual Result<std::vector<double>> log_probabilities(const Tensor& sample) = 0;
+  // All outputs for one sample as f32, codes read on their own grid; finite.
+  virtual Result<std::vector<Tensor>> outputs(const Tensor& sample) = 0;
+  // Sizes of what it reads, without the batch; -1: any; empty: any rank.
+  virtual Shape input_shape() const { return {}; }
+  // What its own file says about preparing samples; the defaults: nothing.
+  virtual Result<InputFormat> own_input() const { return InputFormat(); }
 };
 
 // The `count` tokens that greedy decoding appends to `prompt` (the lowest id of equals; end tokens are tokens like

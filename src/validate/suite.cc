@@ -7,13 +7,14 @@
 #include "base/atomic_write.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "base/numbers.h"
 #include "base/yaml.h"
+#include "validate/tasks/network_task.h"
 
 namespace halftone {
 namespace {
 
-constexpr std::array<std::string_view, 4> kTaskNames = {"perplexity", "divergence", "choices", "classify"};
+constexpr std::array<std::string_view, 7> kTaskNames = {"perplexity", "divergence", "choices", "classify",
+                                                        "retrieve",   "regress",    "detect"};
 constexpr std::array<std::string_view, 3> kSplitNames = {"all", "decide", "confirm"};
 
 // The index of `word` among `names`, or an error that lists them.
@@ -48,33 +49,20 @@ Status parse_choice_keys(YamlMap& map, SuiteSpec& spec) {
   return {};
 }
 
-Result<DType> element_type(YamlMap& map) {
-  constexpr std::array kTypes = {DType::f32, DType::f16, DType::f64, DType::i8, DType::u8, DType::i16, DType::i32};
-  constexpr std::array<std::string_view, kTypes.size()> kNames = {"f32", "f16", "f64", "i8", "u8", "i16", "i32"};
-  HALFTONE_ASSIGN(const size_t type, choice_of(map, "type", kNames, "f32"));
-  return kTypes[type];
-}
-
-Status parse_input(YamlMap map, ArrayFormat& input) {
-  HALFTONE_ASSIGN(input.type, element_type(map));
-  HALFTONE_ASSIGN(const std::vector<std::string> sizes, map.texts("shape"));
-  for (const std::string& size : sizes) {
-    const auto number = parse_integer(size);
-    if (!number || *number < 1) return map.error("shape", fmt::format("expected sizes of 1 or more, got \"{}\"", size));
-    input.shape.push_back(*number);
+Status parse_network_keys(YamlMap& map, const std::filesystem::path& folder, SuiteSpec& spec) {
+  if (const NetworkTask* task = network_task(spec.task)) {
+    if (task->parse_keys != nullptr) HALFTONE_TRY(task->parse_keys(map, spec));
+  } else {
+    HALFTONE_ASSIGN(const std::string labels, map.text("labels", ""));
+    if (!labels.empty()) spec.labels = folder / labels;
+    HALFTONE_ASSIGN(spec.ood, map.boolean("ood", false));
   }
-  HALFTONE_ASSIGN(input.scale, map.number("scale", 1));
-  HALFTONE_ASSIGN(input.zero, map.number("zero", 0));
-  return map.finish();
-}
-
-Status parse_class_keys(YamlMap& map, const std::filesystem::path& folder, SuiteSpec& spec) {
-  HALFTONE_ASSIGN(const std::string labels, map.text("labels", ""));
-  if (!labels.empty()) spec.labels = folder / labels;
   HALFTONE_ASSIGN(YamlMap input, map.map("input"));
-  HALFTONE_TRY(parse_input(std::move(input), spec.input));
+  HALFTONE_ASSIGN(spec.input, parse_input(std::move(input)));
   HALFTONE_ASSIGN(spec.group, map.text("group", ""));
   HALFTONE_ASSIGN(spec.slices, map.texts("slices"));
+  if (std::find(spec.slices.begin(), spec.slices.end(), kOodColumn) != spec.slices.end())
+    return map.error("slices", fmt::format("expected columns other than {}, which `ood: true` makes", kOodColumn));
   return {};
 }
 
@@ -93,6 +81,13 @@ Status parse_text_keys(YamlMap& map, SuiteSpec& spec) {
 }
 
 }  // namespace
+
+Result<Task> parse_task(std::string_view name) {
+  const auto found = std::find(kTaskNames.begin(), kTaskNames.end(), name);
+  if (found == kTaskNames.end())
+    return invalid_input("expected one of {}, got \"{}\"", fmt::join(kTaskNames, ", "), name);
+  return static_cast<Task>(found - kTaskNames.begin());
+}
 
 std::string_view task_name(Task task) { return kTaskNames[static_cast<size_t>(task)]; }
 std::string_view split_name(Split split) { return kSplitNames[static_cast<size_t>(split)]; }
@@ -119,15 +114,15 @@ Result<SuiteSpec> parse_suite(std::string_view yaml, const std::filesystem::path
   HALFTONE_ASSIGN(const std::string file, map.text("file"));
   if (file.empty()) return map.error("file", "expected the data file, got nothing");
   spec.file = path.parent_path() / file;
-  if (spec.task != Task::classify) {
+  if (!is_of_network(spec.task)) {
     HALFTONE_ASSIGN(spec.bos, map.boolean("bos", true));
   }
   HALFTONE_ASSIGN(spec.max_samples, map.integer("max_samples", 0));
   if (map.has("max_samples") && spec.max_samples < 1)
     return map.error("max_samples", fmt::format("expected at least 1, got {}", spec.max_samples));
-  HALFTONE_TRY(spec.task == Task::choices    ? parse_choice_keys(map, spec)
-               : spec.task == Task::classify ? parse_class_keys(map, path.parent_path(), spec)
-                                             : parse_text_keys(map, spec));
+  HALFTONE_TRY(spec.task == Task::choices ? parse_choice_keys(map, spec)
+               : is_of_network(spec.task) ? parse_network_keys(map, path.parent_path(), spec)
+                                          : parse_text_keys(map, spec));
   HALFTONE_TRY(map.finish());
   return spec;
 }
@@ -149,7 +144,7 @@ Result<Suite> load_suite(std::string_view argument) {
   if (extension != ".yaml" && extension != ".yml")
     return invalid_input(
         "[suite] expected FILE.yaml, perplexity:FILE.txt, divergence:FILE.txt, "
-        "choices:FILE.csv|jsonl or classify:FILE.csv, got \"{}\"",
+        "choices:FILE.csv|jsonl or classify:FILE.csv (or retrieve, regress, detect), got \"{}\"",
         argument);
   HALFTONE_ASSIGN(const std::string yaml, read_text_file(path));
   HALFTONE_ASSIGN(SuiteSpec spec, parse_suite(yaml, path));

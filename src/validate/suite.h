@@ -9,25 +9,34 @@
 #include <vector>
 
 #include "halftone/status.h"
-#include "tensor/tensor.h"
+#include "validate/input_format.h"
 
 namespace halftone {
 
-enum class Task : uint8_t { perplexity, divergence, choices, classify };
+enum class Task : uint8_t { perplexity, divergence, choices, classify, retrieve, regress, detect };
 std::string_view task_name(Task task);
+Result<Task> parse_task(std::string_view name);
 // Each sample has a right answer among alternatives.
 constexpr bool has_answers(Task task) { return task == Task::choices || task == Task::classify; }
+// What is scored is a network that reads arrays; otherwise a language model.
+constexpr bool is_of_network(Task task) { return task >= Task::classify; }
 
 // What is scored after the prompt: the answer's full text, or the letter in front of it.
 enum class Scoring : uint8_t { answer, letter };
 // Full answers differ in length: compare their log-likelihoods as sums, per token, or per byte.
 enum class Normalize : uint8_t { none, tokens, bytes };
 
-// The numbers of one sample's file: value = scale * (stored - zero). A .npy file says its type and shape itself.
-struct ArrayFormat {
-  DType type = DType::f32;
-  Shape shape;  // of one sample, without the batch; empty: as the file says
-  double scale = 1, zero = 0;
+// The four numbers of a box: corners, a corner and a size, or the centre and a size.
+enum class BoxCorners : uint8_t { ltrb, tlbr, ltwh, cxcywh };
+
+// Where a detector's outputs are and what they mean.
+struct BoxFormat {
+  int64_t boxes = 0, scores = 1, classes = -1;  // numbers of outputs; classes -1: scores has a column per class
+  BoxCorners corners = BoxCorners::ltrb;
+  bool fractions = false;  // of what the network sees; otherwise its pixels
+  double most_overlap =
+      1;  // nms: of two boxes of a class that overlap more, the more certain stays; 1: the graph did it
+  double least_score = 0.05;
 };
 
 // A suite as its YAML file or shorthand states it, defaults filled in.
@@ -46,12 +55,14 @@ struct SuiteSpec {
   int64_t max_samples = 0;          // 0: all; otherwise those whose ids hash lowest
   bool bos = true;
   std::filesystem::path labels;  // classify: names of the classes, one per line; empty: their numbers
-  ArrayFormat input;             // classify
+  bool ood = false;              // classify: every picture also shifted (models/pictures/shifts.h)
+  BoxFormat boxes;               // detect
+  InputFormat input;             // networks
 };
 
-// One labelled question, or one labelled file (classify: `question` is its path as the list writes it, `choices` is
-// empty, `answer` the number of its class). `id` is the file's own "id" column, or a hash of question and choices:
-// stable when rows move.
+// One labelled question, or one labelled file of a network's suite: `question` is its path as the list writes it;
+// `answer` the number of its class (classify), `choices` its label alone (retrieve). `id` is the file's own "id"
+// column, or a hash of question and choices: stable when rows move.
 struct ChoiceSample {
   std::string id;
   std::string group;
@@ -60,6 +71,7 @@ struct ChoiceSample {
   std::vector<std::string> choices;
   int64_t answer = 0;
   std::vector<std::pair<std::string, std::string>> slices;  // column, value
+  std::vector<double> numbers = {};  // regress: what should come out; detect: six per object (SampleRecord::objects)
 };
 
 struct TextDocument {
@@ -79,8 +91,8 @@ struct Suite {
 // max_samples, bos, labels, input. A key that the task cannot use is an error, like an unknown one.
 Result<SuiteSpec> parse_suite(std::string_view yaml, const std::filesystem::path& path);
 
-// `--suite`: a YAML file, or perplexity:FILE.txt, divergence:FILE.txt, choices:FILE.csv|jsonl, classify:FILE.csv. Reads
-// the data too.
+// `--suite`: a YAML file, or perplexity:FILE.txt, divergence:FILE.txt, choices:FILE.csv|jsonl, or classify, retrieve,
+// regress, detect:FILE.csv. Reads the data too.
 Result<Suite> load_suite(std::string_view argument);
 Result<Suite> load_suite_data(SuiteSpec spec);
 
@@ -89,8 +101,11 @@ Result<Suite> load_suite_data(SuiteSpec spec);
 // line.
 Result<std::vector<ChoiceSample>> parse_choices_csv(std::string_view text, const SuiteSpec& spec);
 Result<std::vector<ChoiceSample>> parse_choices_jsonl(std::string_view text, const SuiteSpec& spec);
-// Columns: path, relative to the list's folder, and label, the number or the name of a class; others likewise.
-Result<std::vector<ChoiceSample>> parse_classes_csv(std::string_view text, const SuiteSpec& spec,
+// Columns: path, relative to the list's folder (NAME.npy#ROW: a row of many), and what is right about it: label, the
+// number or the name of a class (classify) or what relevant samples share (retrieve); value, numbers with spaces
+// between (regress); boxes, "label left top right bottom" with ";" between, the label also in a column of its own
+// (detect). Others likewise.
+Result<std::vector<ChoiceSample>> parse_network_csv(std::string_view text, const SuiteSpec& spec,
                                                     const std::vector<std::string>& labels);
 Result<std::vector<TextDocument>> parse_documents(std::string_view text, const SuiteSpec& spec);
 

@@ -11,7 +11,9 @@
 #include "base/numbers.h"
 #include "base/utf8.h"
 #include "validate/csv.h"
+#include "validate/sample_file.h"
 #include "validate/suite.h"
+#include "validate/tasks/network_task.h"
 #include "validate/text.h"
 
 namespace halftone {
@@ -261,25 +263,43 @@ Result<std::vector<TextDocument>> parse_documents(std::string_view text, const S
   return documents;
 }
 
-Result<std::vector<ChoiceSample>> parse_classes_csv(std::string_view text, const SuiteSpec& spec,
+namespace {
+
+// What is right about a sample, as its task reads it.
+Status set_target(const RawSample& raw, const SuiteSpec& spec, const std::vector<std::string>& labels,
+                  const std::string& file, ChoiceSample& sample) {
+  const NetworkTask* task = network_task(spec.task);
+  if (task == nullptr) {
+    HALFTONE_ASSIGN(sample.answer, class_index(raw, labels, file));
+    return {};
+  }
+  const Status status = task->parse_target(raw.answer, raw.others, sample);
+  return status.ok() ? status : Status(status.code(), fmt::format("{}:{}: {}", file, raw.line, status.message()));
+}
+
+}  // namespace
+
+Result<std::vector<ChoiceSample>> parse_network_csv(std::string_view text, const SuiteSpec& spec,
                                                     const std::vector<std::string>& labels) {
   const std::string file = spec.file.string();
   HALFTONE_ASSIGN(const CsvTable table, parse_csv(text, file));
-  const auto path = table.column("path"), label = table.column("label");
-  if (!path || !label)
-    return invalid_input("{}:1: expected the columns path and label, got {}", file, fmt::join(table.header, ", "));
+  const NetworkTask* task = network_task(spec.task);
+  const std::string_view column = task == nullptr ? "label" : task->column;
+  const auto path = table.column("path"), target = table.column(column);
+  if (!path || !target)
+    return invalid_input("{}:1: expected the columns path and {}, got {}", file, column, fmt::join(table.header, ", "));
   std::vector<Checked> samples;
   for (const CsvRow& row : table.rows) {
     RawSample raw;
     raw.line = row.line;
     raw.question = row.fields[*path];
-    raw.answer = row.fields[*label];
+    raw.answer = row.fields[*target];
     for (size_t i = 0; i < row.fields.size(); ++i)
-      if (i != *path && i != *label) raw.others[table.header[i]] = row.fields[i];
+      if (i != *path && i != *target) raw.others[table.header[i]] = row.fields[i];
     if (raw.question.empty()) return invalid_input("{}:{}: path: expected a file, got nothing", file, row.line);
     Checked one;
     one.sample.line = raw.line;
-    HALFTONE_ASSIGN(one.sample.answer, class_index(raw, labels, file));
+    HALFTONE_TRY(set_target(raw, spec, labels, file, one.sample));
     one.sample.id = one.sample.group = raw.question;
     HALFTONE_TRY(set_columns(raw, spec, file, one));
     one.sample.question = std::move(raw.question);
@@ -291,18 +311,22 @@ Result<std::vector<ChoiceSample>> parse_classes_csv(std::string_view text, const
 namespace {
 
 // The hash covers the list and every file that it names.
-Result<Suite> load_classes(const std::string& list, Suite suite) {
+Result<Suite> load_samples(const std::string& list, Suite suite) {
   if (!suite.spec.labels.empty()) {
     HALFTONE_ASSIGN(suite.labels, read_labels(suite.spec.labels));
   }
-  HALFTONE_ASSIGN(suite.choices, parse_classes_csv(list, suite.spec, suite.labels));
+  HALFTONE_ASSIGN(suite.choices, parse_network_csv(list, suite.spec, suite.labels));
   std::string hashes = suite.file_sha256 + "\n";
+  std::map<std::filesystem::path, std::string> known;  // rows of one file name it often
   for (const ChoiceSample& sample : suite.choices) {
-    const auto map = FileMap::open(suite.spec.file.parent_path() / sample.question);
-    if (!map.ok())
-      return invalid_input("{}:{}: path: {}", suite.spec.file.string(), sample.line, map.status().message());
-    const std::span<const std::byte> bytes = (*map)->bytes();
-    hashes += sha256_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}) + "\n";
+    std::string& hash = known[sample_file(suite.spec.file.parent_path(), sample.question).path];
+    if (hash.empty()) {
+      const auto map = FileMap::open(sample_file(suite.spec.file.parent_path(), sample.question).path);
+      if (!map.ok())
+        return invalid_input("{}:{}: path: {}", suite.spec.file.string(), sample.line, map.status().message());
+      hash = sha256_hex((*map)->bytes());
+    }
+    hashes += hash + "\n";
   }
   suite.file_sha256 = sha256_hex(hashes);
   return suite;
@@ -316,7 +340,7 @@ Result<Suite> load_suite_data(SuiteSpec spec) {
   const std::filesystem::path& file = suite.spec.file;
   HALFTONE_ASSIGN(const std::string text, read_text_file(file));
   suite.file_sha256 = sha256_hex(text);
-  if (suite.spec.task == Task::classify) return load_classes(text, std::move(suite));
+  if (is_of_network(suite.spec.task)) return load_samples(text, std::move(suite));
   if (suite.spec.task != Task::choices) {
     HALFTONE_ASSIGN(suite.documents, parse_documents(text, suite.spec));
     return suite;

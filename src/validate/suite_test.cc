@@ -51,7 +51,8 @@ TEST(SuiteYaml, reads_every_key) {
 TEST(SuiteYaml, faults_name_file_line_and_key) {
   const std::pair<std::string, std::string> cases[] = {
       {"task: choices\nfile: q.csv\nslice: [a]\n", "s.yaml:3"},
-      {"task: choises\nfile: q.csv\n", "expected one of perplexity, divergence, choices, classify, got \"choises\""},
+      {"task: choises\nfile: q.csv\n",
+       "expected one of perplexity, divergence, choices, classify, retrieve, regress, detect, got \"choises\""},
       {"task: choices\n", "file"},
       {"file: q.csv\n", "task"},
       {"task: choices\nfile: q.csv\nscoring: letters\n", "s.yaml:3: scoring"},

@@ -76,6 +76,7 @@ Result<NetworkFile> open_artifact_network(const fs::path& path) {
   NetworkFile file;
   file.network = std::make_shared<const network::Network>(std::move(network));
   file.provenance = std::move(artifact.provenance);
+  if (artifact.config.contains(kInputKey)) file.input = std::move(artifact.config[kInputKey]);
   file.bytes_on_disk = artifact.bytes_on_disk;
   file.maps = std::move(artifact.maps);
   return file;

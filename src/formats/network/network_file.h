@@ -20,6 +20,7 @@ struct NetworkFile {
   std::string container;       // "onnx", "tflite", "halftone"
   std::shared_ptr<const network::Network> network;
   nlohmann::json provenance;  // of an artifact: recipe, source hashes, tool version; else null
+  nlohmann::json input;       // of an artifact: how samples become its input (validate/input_format.h); else null
   int64_t bytes_on_disk = 0;
   std::vector<std::shared_ptr<const FileMap>> maps;
 };

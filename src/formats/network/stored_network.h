@@ -12,6 +12,7 @@
 namespace halftone {
 
 inline constexpr const char* kNetworkKey = "network";  // of the config
+inline constexpr const char* kInputKey = "input";      // of the config, where somebody said it
 
 nlohmann::ordered_json network_config(const network::Network& network);
 // Constants are read where they are mapped; codes stay codes. Errors name the artifact and the constant.

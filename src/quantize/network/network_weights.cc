@@ -136,6 +136,7 @@ Result<NetworkWeights> weights_of(const NetworkFile& source, ThreadPool& pool) {
   });
   for (size_t i = 0; i < weights.file.tensors.size(); ++i) weights.uses.push_back({&weights.file.tensors[i], ops[i]});
   weights.file.config = network_config(weights.network);
+  if (!source.input.is_null()) weights.file.config[kInputKey] = source.input;
   return weights;
 }
 

@@ -61,6 +61,23 @@ TEST(Page, EscapesEverythingFromTheReport) {
             data["forest_rows"].end());
 }
 
+TEST(Page, ShowsPicturesAndNothingElseAsPictures) {
+  Json report = fixture();
+  for (Json& candidate : report["results"]["candidates"])
+    if (candidate.contains("quality")) {
+      candidate["quality"]["worst"][0]["suite"] = "photos";
+      candidate["quality"]["worst"][0]["id"] = "cats/1.png";
+    }
+  Json& picture = report["results"]["pictures"]["photos"]["cats/1.png"];
+  picture = "data:image/png;base64,iVBORw0KGgo=";
+  EXPECT_NE(own_markup(render_page(report)).find(R"(src="data:image/png;base64,iVBORw0KGgo=")"), std::string::npos);
+  for (const char* other :
+       {"https://example.org/a.png", "data:image/png;base64,AAAA\" onerror=\"x", "data:text/html,x"}) {
+    picture = other;
+    EXPECT_EQ(own_markup(render_page(report)).find("<img"), std::string::npos) << other;
+  }
+}
+
 TEST(Page, AsksNoNetworkAndStaysSmall) {
   const std::string html = render_page(fixture());
   EXPECT_LT(html.size(), 1'200'000U);

@@ -80,6 +80,8 @@ void PanelEncoder::read_rows(const WeightView& source, int64_t panel) {
 
 PanelResult PanelEncoder::encode(const Assignment& assignment, std::span<const Guidance> guidance, int64_t panel,
                                  std::span<std::byte> out) {
+  static const Guidance kNothing;
+  if (guidance.empty()) guidance = {&kNothing, 1};
   const WeightView source = assignment.source->view();
   read_rows(source, panel);
   PanelResult result;

@@ -30,6 +30,9 @@ struct ConvArgs {
   // What happens to a sum before it is stored: y = min(max(sum + added, least), most); a NaN stays one.
   const float* added = nullptr;  // as y; may be null
   float least = -__builtin_inff(), most = __builtin_inff();
+  // general: so far behind a pixel's run the next pixel's begins, of every run; then `from` has one pointer per run,
+  // the first pixel's. 0: `from` says. Fastest where it is known, and where pixels of a tile lie so.
+  int64_t step = 0;
 };
 
 // A piece of a row of output pixels of a depthwise convolution without dilation along the row: neighbours share most of

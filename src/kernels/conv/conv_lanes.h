@@ -14,6 +14,9 @@ namespace {
 constexpr int kTilePanels = kLanesInRegisters >= 32 ? 2 : 1;
 constexpr int kTilePixels = kLanesInRegisters >= 32 ? 12 : 6;
 
+// Floats: what comes from beyond L2 stops tiles otherwise, most of all where a page begins.
+constexpr int64_t kWeightsAhead = 48 * kConvPanel;
+
 inline int lanes_left(int64_t channels, int64_t from) {
   return channels - from < kConvPanel ? static_cast<int>(channels - from) : static_cast<int>(kConvPanel);
 }
@@ -29,8 +32,41 @@ inline void store_sum(const ConvArgs& args, Lanes sum, int64_t at, int count) {
   store_some(args.y + at, ended(args, sum, at, count), count);
 }
 
-template <int kPanels, int kPixels>
-void general_tile(const ConvArgs& args, int64_t panel, int64_t pixel) {
+// Where the pixels of a tile read. Of pixels that lie in step 4 share an address, so that all stay in registers.
+template <int kPixels, bool kSteps>
+struct Readers {
+  const float* x[kPixels];
+  int64_t i;
+  Readers(const ConvArgs& args, int64_t run, int64_t pixel, int64_t) : i(0) {
+#pragma GCC unroll 12
+    for (int p = 0; p < kPixels; ++p) x[p] = args.from[run * args.pixels + pixel + p];
+  }
+  inline float at(int p) const { return x[p][i]; }
+  inline void next() { ++i; }
+};
+template <int kPixels>
+struct Readers<kPixels, true> {
+  static constexpr int kGroups = (kPixels + 3) / 4;
+  const float* x[kGroups];
+  int64_t step, step3;
+  Readers(const ConvArgs& args, int64_t run, int64_t pixel, int64_t step) : step(step), step3(3 * step) {
+    const float* first = args.step != 0 ? args.from[run] + pixel * args.step : args.from[run * args.pixels + pixel];
+#pragma GCC unroll 3
+    for (int g = 0; g < kGroups; ++g) x[g] = first + 4 * g * step;
+    __asm__("" : "+r"(step3));
+  }
+  inline float at(int p) const { return x[p / 4][p % 4 == 3 ? step3 : p % 4 * step]; }
+  inline void next() {
+#pragma GCC unroll 3
+    for (int g = 0; g < kGroups; ++g) {
+      ++x[g];
+      __asm__("" : "+r"(x[g]));  // else the compiler makes an address of every pixel
+    }
+  }
+};
+
+template <int kPanels, int kPixels, bool kSteps>
+void general_tile(const ConvArgs& args, int64_t panel, int64_t pixel, int64_t step) {
   const int64_t panel_floats = args.runs * args.length * kConvPanel;
   const float* weights = args.weights + panel * panel_floats;
   Lanes acc[kPixels][kPanels];
@@ -42,19 +78,21 @@ void general_tile(const ConvArgs& args, int64_t panel, int64_t pixel) {
     for (int p = 0; p < kPixels; ++p) acc[p][q] = start;
   }
   for (int64_t run = 0; run < args.runs; ++run) {
-    const float* x[kPixels];
-#pragma GCC unroll 12
-    for (int p = 0; p < kPixels; ++p) x[p] = args.from[run * args.pixels + pixel + p];
+    Readers<kPixels, kSteps> x(args, run, pixel, step);
     for (int64_t i = 0; i < args.length; ++i, weights += kConvPanel) {
       Lanes w[kPanels];
 #pragma GCC unroll 2
-      for (int q = 0; q < kPanels; ++q) w[q] = load(weights + q * panel_floats);
+      for (int q = 0; q < kPanels; ++q) {
+        w[q] = load(weights + q * panel_floats);
+        __builtin_prefetch(weights + q * panel_floats + kWeightsAhead);
+      }
 #pragma GCC unroll 12
       for (int p = 0; p < kPixels; ++p) {
-        const Lanes value = set(x[p][i]);
+        const Lanes value = set(x.at(p));
 #pragma GCC unroll 2
         for (int q = 0; q < kPanels; ++q) acc[p][q] = fma(value, w[q], acc[p][q]);
       }
+      x.next();
     }
   }
 #pragma GCC unroll 12
@@ -67,24 +105,39 @@ void general_tile(const ConvArgs& args, int64_t panel, int64_t pixel) {
   }
 }
 
-using ConvTileFn = void (*)(const ConvArgs&, int64_t, int64_t);
+// How far apart the runs of `count` pixels begin, or -1: not in step.
+inline int64_t step_of(const ConvArgs& args, int64_t pixel, int64_t count) {
+  if (args.step != 0 || count == 1) return args.step;
+  const float* const* from = args.from + pixel;
+  const int64_t step = from[1] - from[0];
+  if (step < 0) return -1;
+  for (int64_t run = 0; run < args.runs; ++run, from += args.pixels)
+    for (int64_t p = 1; p < count; ++p)
+      if (from[p] - from[p - 1] != step) return -1;
+  return step;
+}
+
+using ConvTileFn = void (*)(const ConvArgs&, int64_t, int64_t, int64_t);
+template <int kPanels, bool kSteps>
+constexpr ConvTileFn kConvTiles[] = {
+    general_tile<kPanels, 1, kSteps>,  general_tile<kPanels, 2, kSteps>,  general_tile<kPanels, 3, kSteps>,
+    general_tile<kPanels, 4, kSteps>,  general_tile<kPanels, 5, kSteps>,  general_tile<kPanels, 6, kSteps>,
+#ifdef HALFTONE_TALL_TILES
+    general_tile<kPanels, 7, kSteps>,  general_tile<kPanels, 8, kSteps>,  general_tile<kPanels, 9, kSteps>,
+    general_tile<kPanels, 10, kSteps>, general_tile<kPanels, 11, kSteps>, general_tile<kPanels, 12, kSteps>,
+#endif
+};
 
 // Tiles of as equal heights as the pixels allow, for one panel after the other: its weights stay near.
 template <int kPanels>
 void general_panels(const ConvArgs& args, int64_t panel) {
-  constexpr ConvTileFn kTiles[] = {
-      general_tile<kPanels, 1>,  general_tile<kPanels, 2>, general_tile<kPanels, 3>, general_tile<kPanels, 4>,
-      general_tile<kPanels, 5>,  general_tile<kPanels, 6>,
-#ifdef HALFTONE_TALL_TILES
-      general_tile<kPanels, 7>,  general_tile<kPanels, 8>, general_tile<kPanels, 9>, general_tile<kPanels, 10>,
-      general_tile<kPanels, 11>, general_tile<kPanels, 12>
-#endif
-  };
   const int64_t tiles = (args.pixels + kTilePixels - 1) / kTilePixels;
   int64_t pixel = 0;
   for (int64_t i = 0; i < tiles; ++i) {
     const int64_t count = (args.pixels - pixel + tiles - i - 1) / (tiles - i);
-    kTiles[count - 1](args, panel, pixel);
+    const int64_t step = step_of(args, pixel, count);
+    const ConvTileFn tile = step < 0 ? kConvTiles<kPanels, false>[count - 1] : kConvTiles<kPanels, true>[count - 1];
+    tile(args, panel, pixel, step);
     pixel += count;
   }
 }

@@ -160,6 +160,48 @@ TEST(Conv, SumsOfOthersEndTheSameWay) {
   }
 }
 
+// Pixels that lie in step, found by the kernel and told to it.
+TEST(Conv, PixelsInStepAreTheSameChain) {
+  Rng rng(6);
+  const int64_t runs = 3, length = 7, channels = 40;
+  for (const int64_t pixels : {1, 4, 6, 11, 12, 25})
+    for (const int64_t step : {1, 7, 9}) {
+      const std::vector<float> x = random_numbers(rng, runs * 500), w = random_numbers(rng, channels * runs * length);
+      AlignedBuffer<float> packed(static_cast<size_t>(conv_packed_floats(channels, runs * length)));
+      pack_conv({w.data(), channels, runs, length, runs * length, length, 1}, packed.data());
+      std::vector<const float*> all, first;
+      for (int64_t run = 0; run < runs; ++run) {
+        first.push_back(x.data() + run * 500);
+        for (int64_t p = 0; p < pixels; ++p) all.push_back(first.back() + p * step);
+      }
+      std::vector<float> want;
+      for (int64_t p = 0; p < pixels; ++p)
+        for (int64_t o = 0; o < channels; ++o) {
+          float acc = 0;
+          for (int64_t k = 0; k < runs * length; ++k)
+            acc = std::fma(first[static_cast<size_t>(k / length)][p * step + k % length],
+                           w[static_cast<size_t>(o * runs * length + k)], acc);
+          want.push_back(acc);
+        }
+      for (const ConvKernels* kernels : runnable())
+        for (const bool told : {false, true}) {
+          std::vector<float> got(want.size(), kGuard);
+          ConvArgs args{told ? first.data() : all.data(),
+                        runs,
+                        length,
+                        pixels,
+                        packed.data(),
+                        nullptr,
+                        channels,
+                        got.data(),
+                        channels};
+          if (told) args.step = step;
+          kernels->run.general(args);
+          expect_bits(got, want, kernels->name);
+        }
+    }
+}
+
 TEST(Conv, PackingFillsTheLastPanelWithZeros) {
   const float weights[] = {1, 2, 3, 4, 5, 6};  // (3 outputs, 2 taps)
   float packed[32];

@@ -166,8 +166,10 @@ class Planner {
       std::swap(to_.values[static_cast<size_t>(turned)], to_.values[static_cast<size_t>(original)]);
     }
   }
-  // kNoValue: no memory for it.
+  // kNoValue: no memory for it, or it was turned for images of another rank.
   ValueId turned_constant(const Tensor& tensor, int64_t rank, ValueId from) {
+    for (const auto& [turned, original] : turned_constants_)  // read twice
+      if (original == from) return to_.constants.at(turned).rank() == rank ? turned : kNoValue;
     const std::vector<Tensor> inputs = {tensor};
     std::vector<Tensor> outputs(1);
     OpContext context{inputs, outputs, pool_};

@@ -84,5 +84,21 @@ TEST(Layouts, ChainsTurnOnceAndGiveTheSameBits) {
   EXPECT_TRUE(std::ranges::equal((*again)[0].bytes(), (*got)[0].bytes()));
 }
 
+TEST(Layouts, AConstantThatIsOnlyReadTurnedKeepsItsName) {
+  Rng rng(5);
+  auto network = std::make_shared<Network>();
+  network->values = {"x", "w", "a", "y"};
+  network->constants[1] = some_numbers(rng, {3, 3, 1, 1});
+  network->nodes = {{Conv{}, "first", {0, 1}, {2}}, {Conv{}, "second", {2, 1}, {3}}};
+  network->inputs = {{0, DType::f32, false, {}}};
+  network->outputs = {{3, DType::f32, false, {}}};
+  ASSERT_TRUE(finish(*network).ok());
+  Network planned = *plan_layouts(network);
+  ASSERT_EQ(planned.constants.size(), 1u);  // once, though two nodes read it
+  EXPECT_EQ(planned.name_of(planned.constants.begin()->first), "w");
+  const Status unique = finish(planned);
+  EXPECT_TRUE(unique.ok()) << unique.message();
+}
+
 }  // namespace
 }  // namespace halftone::network

@@ -4,7 +4,9 @@
 
 #include <memory>
 #include <span>
+#include <vector>
 
+#include "base/aligned.h"
 #include "base/thread_pool.h"
 #include "graph/network/ops.h"
 #include "halftone/status.h"
@@ -14,6 +16,14 @@ namespace halftone::network {
 
 struct Ending;
 struct PackedInput;
+
+// Memory that convolutions and products work in, kept from node to node.
+struct Scratch {
+  std::vector<AlignedBuffer<std::byte>> of_thread;
+  AlignedBuffer<float> image, rows, scales;
+  AlignedBuffer<int8_t> codes;
+  AlignedBuffer<int32_t> sums;
+};
 
 struct OpContext {
   std::span<const Tensor> inputs;  // absent ones are not present()
@@ -25,6 +35,7 @@ struct OpContext {
   const Ending* ending = nullptr;
   // The second input, which is absent, as codes and scales (ops/packed.h). Null: it is not packed.
   const PackedInput* packed = nullptr;
+  Scratch* scratch = nullptr;  // null: the op makes its own
 
   // Input i, or an absent one where the node has fewer.
   const Tensor& input(size_t i) const;

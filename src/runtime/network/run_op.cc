@@ -66,7 +66,7 @@ Status run_wide(const Type& op, unsigned outputs, OpContext& context) {
     widened = true;
   }
   if (!widened) return ops::run(op, context);
-  OpContext inner{inputs, context.outputs, context.pool, context.kept, context.ending, context.packed};
+  OpContext inner{inputs, context.outputs, context.pool, context.kept, context.ending, context.packed, context.scratch};
   HALFTONE_TRY(ops::run(op, inner));
   const DType type = context.inputs[0].present() ? context.inputs[0].type() : DType::f32;
   for (size_t i = 0; i < context.outputs.size() && i < 31; ++i) {

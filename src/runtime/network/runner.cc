@@ -46,7 +46,7 @@ void Runner::plan_packed(Activations activations) {
     if (packed == planned_->packed.end() || !ops::takes_packed(node.op, packed->second)) continue;
     const Activations used = ops::packed_activations(packed->second, activations, isa);
     if (used != Activations::exact) used_ = used;
-    packed_.emplace(i, PackedInput{packed->second, used, isa, scratch_});
+    packed_.emplace(i, PackedInput{packed->second, used, isa});
   }
 }
 
@@ -115,7 +115,8 @@ Result<std::vector<Tensor>> Runner::run(std::span<const Tensor> inputs) {
     const bool keeps = node.inputs.size() > 1 && graph.constants.contains(node.inputs[1]);
     OpContext context{read,         written,
                       pool_,        keeps ? &kept_[i] : nullptr,
-                      &endings_[i], packed == packed_.end() ? nullptr : &packed->second};
+                      &endings_[i], packed == packed_.end() ? nullptr : &packed->second,
+                      &scratch_};
     if (const Status status = run_op(node.op, context); !status.ok())
       return Status(status.code(),
                     fmt::format("[network] node {} ({}): {}", node.name, name_of(node.op), status.message()));

@@ -38,7 +38,7 @@ class Runner {
   ThreadPool& pool_;
   Activations used_ = Activations::exact;
   std::map<size_t, PackedInput> packed_;  // by node
-  PackedScratch scratch_;
+  Scratch scratch_;
   std::vector<Ending> endings_;                    // by node
   std::vector<std::vector<ValueId>> dies_after_;   // by node
   std::vector<std::shared_ptr<const void>> kept_;  // by node: what ops made of constants

@@ -50,10 +50,10 @@ int64_t image_of(const ConvShape& shape) {
 struct Cut {
   int64_t blocks, block, parts;
 };
-Cut cut_of(int64_t batch, int64_t windows, int64_t panels, int threads) {
+Cut cut_of(int64_t batch, int64_t windows, int64_t most, int64_t panels, int threads) {
   constexpr int64_t kPiecesOfThread = 8;
   const int64_t pairs = (panels + 1) / 2;
-  Cut cut{(windows + kConvPixels - 1) / kConvPixels, 0, 0};
+  Cut cut{(windows + most - 1) / most, 0, 0};
   const int64_t images = cut.blocks * batch;
   cut.parts = std::clamp<int64_t>((kPiecesOfThread * threads + images - 1) / images, 1, pairs);
   while (cut.blocks * batch * cut.parts % threads != 0 && cut.blocks < windows) ++cut.blocks;
@@ -62,34 +62,55 @@ Cut cut_of(int64_t batch, int64_t windows, int64_t panels, int threads) {
   return cut;
 }
 
+// A window is a pixel: no table is needed.
+bool reads_pixels(const ConvShape& shape) {
+  return shape.groups == 1 && std::ranges::all_of(shape.axes, [](const WindowAxis& axis) {
+           return axis.kernel == 1 && axis.stride == 1 && axis.pad_begin == 0 && axis.pad_end == 0;
+         });
+}
+// Pixels of a block: whole rows, so that few tiles lie in two.
+int64_t most_pixels(const ConvShape& shape) {
+  const int64_t row = shape.axes.empty() || reads_pixels(shape) ? kConvPixels : shape.axes.back().out;
+  if (row <= kConvPixels) return kConvPixels / row * row;
+  const int64_t pieces = (row + kConvPixels - 1) / kConvPixels;
+  return row % pieces == 0 ? row / pieces : kConvPixels;
+}
+
 // Channels last, in and out.
 void convolve_general(const ConvShape& shape, const float* x, const Packed& weights, const Ends& ends, float* y,
                       ThreadPool& pool) {
   const int64_t windows = windows_of(shape), image = image_of(shape), outputs = shape.channels_out / shape.groups;
-  const int64_t panels = (outputs + kConvPanel - 1) / kConvPanel;
+  const int64_t panels = (outputs + kConvPanel - 1) / kConvPanel, pairs = (panels + 1) / 2;
+  int64_t columns = shape.channels_in;
+  for (const WindowAxis& axis : shape.axes) columns *= axis.kernel;
   const Packed zeros(static_cast<size_t>(RunTable<float>::longest_run(shape)));
   const ConvFunctions& run = conv_functions();
-  const Cut cut = cut_of(shape.x.batch, windows, panels, pool.threads());
+  const bool pixels = reads_pixels(shape);
+  const Cut cut = cut_of(shape.x.batch, windows, most_pixels(shape), panels, pool.threads());
   const int64_t blocks = shape.x.batch * cut.blocks;
   pool.parallel_for(blocks * cut.parts, 1, [&](int64_t begin, int64_t end, int) {
     RunTable<float> table(shape, zeros.data());
     for (int64_t i = begin; i < end; ++i) {
       const int64_t part = i / blocks, n = i % blocks / cut.blocks, first = i % cut.blocks * cut.block;
-      const int64_t count = std::min(cut.block, windows - first), pairs = (panels + 1) / 2;
+      const int64_t count = std::min(cut.block, windows - first), pixel = n * windows + first;
       const int64_t panel = pairs * part / cut.parts * 2, last = std::min(pairs * (part + 1) / cut.parts * 2, panels);
-      table.fill(x + n * image, first, count, shape.groups == 1);
-      const int64_t length = table.length(shape.channels_in), panel_floats = table.runs() * length * kConvPanel;
+      const float* only = x + n * image + first * shape.x.channels;
+      ConvArgs args{};
+      if (pixels) {
+        args.from = &only, args.runs = 1, args.length = columns;
+        args.step = std::max<int64_t>(columns, 1);  // of pixels without a number, too
+      } else {
+        table.fill(x + n * image, first, count, shape.groups == 1);
+        args.from = table.from(), args.runs = table.runs(), args.length = table.length(shape.channels_in);
+      }
+      args.pixels = count;
+      args.channels = std::min(last * kConvPanel, outputs) - panel * kConvPanel;
+      args.y_stride = shape.channels_out;
       for (int64_t g = 0; g < shape.groups; ++g) {
-        const int64_t channel = g * outputs + panel * kConvPanel, pixel = n * windows + first;
-        ConvArgs args{g == 0 ? table.from() : table.shifted(g * shape.channels_in),
-                      table.runs(),
-                      length,
-                      count,
-                      weights.data() + (g * panels + panel) * panel_floats,
-                      nullptr,
-                      std::min(last * kConvPanel, outputs) - panel * kConvPanel,
-                      y + pixel * shape.channels_out + channel,
-                      shape.channels_out};
+        const int64_t channel = g * outputs + panel * kConvPanel;
+        if (g > 0) args.from = table.shifted(g * shape.channels_in);
+        args.weights = weights.data() + (g * panels + panel) * columns * kConvPanel;
+        args.y = y + pixel * shape.channels_out + channel;
         ends.set(args, pixel, channel);
         run.general(args);
       }
@@ -159,46 +180,62 @@ void convolve_depthwise_rows(const ConvShape& shape, const float* x, const Packe
   });
 }
 
-// An image of few channels gets its pads as numbers: rows of taps are one run everywhere then.
-constexpr int64_t kFewChannels = 16;
+// Pads as numbers pay where pixels then lie in step for long, or rows of taps become one run of some length.
+constexpr int64_t kFewChannels = 16, kShortRow = 20;
 bool wants_pads(const ConvShape& shape) {
-  return shape.groups == 1 && shape.x.channels < kFewChannels && !shape.axes.empty() && shape.axes.back().kernel > 1 &&
+  return shape.groups == 1 && !reads_pixels(shape) &&
+         (shape.x.channels < kFewChannels || shape.axes.back().out > kShortRow) &&
          std::ranges::any_of(shape.axes, [](const WindowAxis& axis) { return axis.pad_begin + axis.pad_end > 0; });
 }
-Packed with_pads(ConvShape& shape, const float* x) {
+// `shape` becomes that of the image which is returned.
+const float* with_pads(ConvShape& shape, const float* x, ThreadPool& pool, Scratch& scratch) {
   ConvShape padded = shape;
   for (WindowAxis& axis : padded.axes) {
     axis.in += axis.pad_begin + axis.pad_end;
     axis.pad_begin = axis.pad_end = 0;
   }
-  Packed out(static_cast<size_t>(shape.x.batch * image_of(padded)));
-  const int64_t line = shape.axes.back().in * shape.x.channels;
-  const int64_t lines = line == 0 ? 0 : image_of(shape) / line;
-  for (int64_t n = 0; n < shape.x.batch; ++n)
-    for (int64_t i = 0; i < lines; ++i) {
-      int64_t rest = i, to = shape.axes.back().pad_begin, stride = padded.axes.back().in;
+  const int64_t image = image_of(padded), length = padded.axes.back().in * shape.x.channels;
+  const int64_t lines = image / length, left = shape.axes.back().pad_begin * shape.x.channels;
+  const int64_t taken = shape.axes.back().in * shape.x.channels;
+  scratch.image.grow(static_cast<size_t>(shape.x.batch * image));
+  pool.parallel_for(shape.x.batch * lines, 8, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      int64_t rest = i % lines, from = 0, stride = 1;
+      bool inside = true;
       for (size_t axis = shape.axes.size() - 1; axis-- > 0;) {
-        to += (rest % shape.axes[axis].in + shape.axes[axis].pad_begin) * stride;
-        stride *= padded.axes[axis].in;
-        rest /= shape.axes[axis].in;
+        const int64_t at = rest % padded.axes[axis].in - shape.axes[axis].pad_begin;
+        inside = inside && at >= 0 && at < shape.axes[axis].in;
+        from += at * stride;
+        stride *= shape.axes[axis].in;
+        rest /= padded.axes[axis].in;
       }
-      std::memcpy(out.data() + n * image_of(padded) + to * shape.x.channels, x + (n * lines + i) * line,
-                  static_cast<size_t>(line) * sizeof(float));
+      float* to = scratch.image.data() + i * length;
+      if (!inside) {
+        std::fill(to, to + length, 0.0F);
+        continue;
+      }
+      std::fill(to, to + left, 0.0F);
+      std::memcpy(to + left, x + (i / lines * stride + from) * taken, static_cast<size_t>(taken) * sizeof(float));
+      std::fill(to + left + taken, to + length, 0.0F);
     }
+  });
   shape = std::move(padded);
-  return out;
+  return scratch.image.data();
 }
 
 void convolve_pixels(const ConvShape& shape, const float* x, const Packed& weights, const Ends& ends, float* y,
-                     ThreadPool& pool) {
+                     OpContext& context) {
+  ThreadPool& pool = context.pool;
   if (shape.channels_in == 1 && shape.channels_out == shape.groups && shape.groups > 1) {
     if (goes_by_rows(shape)) return convolve_depthwise_rows(shape, x, weights, ends, y, pool);
     return convolve_depthwise(shape, x, weights, ends, y, pool);
   }
   if (!wants_pads(shape)) return convolve_general(shape, x, weights, ends, y, pool);
+  Scratch own;
+  Scratch& scratch = context.scratch == nullptr ? own : *context.scratch;
   ConvShape padded = shape;
-  const Packed image = with_pads(padded, x);
-  convolve_general(padded, image.data(), weights, ends, y, pool);
+  const float* image = with_pads(padded, x, pool, scratch);
+  convolve_general(padded, image, weights, ends, y, pool);
 }
 
 }  // namespace
@@ -219,11 +256,11 @@ void float_conv(const ConvShape& shape, const Tensor& x, const Tensor& weight, c
   }
   const std::shared_ptr<const Packed> packed = packed_weights(groups, true, context);
   if (shape.x.order == ImageOrder::channels_last)
-    return convolve_pixels(shape, data<float>(x), *packed, ends, mutable_data<float>(y), context.pool);
+    return convolve_pixels(shape, data<float>(x), *packed, ends, mutable_data<float>(y), context);
   const int64_t in = product(shape.x.spatial), out = y.elements() / (shape.x.batch * shape.channels_out);
   Packed turned(static_cast<size_t>(x.elements())), computed(static_cast<size_t>(y.elements()));
   turn_planes(data<float>(x), turned.data(), shape.x.batch, shape.x.channels, in, context.pool);
-  convolve_pixels(shape, turned.data(), *packed, ends, computed.data(), context.pool);
+  convolve_pixels(shape, turned.data(), *packed, ends, computed.data(), context);
   turn_planes(computed.data(), mutable_data<float>(y), shape.x.batch, out, shape.channels_out, context.pool);
 }
 
@@ -236,14 +273,21 @@ void float_product(const FloatProduct& p, OpContext& context) {
   const int64_t blocks = (p.m + kConvPixels - 1) / kConvPixels;
   const int64_t parts = std::min(panels, std::max<int64_t>(4 * context.pool.threads() / blocks, 1));
   context.pool.parallel_for(blocks * parts, 1, [&](int64_t begin, int64_t end, int) {
-    const float* from[kConvPixels];
     for (int64_t i = begin; i < end; ++i) {
       const int64_t first = i / parts * kConvPixels, count = std::min(kConvPixels, p.m - first);
+      const float* from[] = {p.a + first * p.stride_a};
       const int64_t panel = panels * (i % parts) / parts, last = panels * (i % parts + 1) / parts;
-      for (int64_t row = 0; row < count; ++row) from[row] = p.a + (first + row) * p.stride_a;
-      run.general(ConvArgs{from, 1, p.k, count, packed->data() + panel * kConvPanel * p.k, nullptr,
-                           std::min(last * kConvPanel, p.n) - panel * kConvPanel,
-                           p.y + first * p.n + panel * kConvPanel, p.n});
+      ConvArgs args{from,
+                    1,
+                    p.k,
+                    count,
+                    packed->data() + panel * kConvPanel * p.k,
+                    nullptr,
+                    std::min(last * kConvPanel, p.n) - panel * kConvPanel,
+                    p.y + first * p.n + panel * kConvPanel,
+                    p.n};
+      args.step = std::max<int64_t>(p.stride_a, 1);  // 0 where nothing is read
+      run.general(args);
     }
   });
 }

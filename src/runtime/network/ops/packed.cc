@@ -30,7 +30,7 @@ class Multiplier {
   Multiplier(const PackedInput& weight, OpContext& context)
       : weight_(weight.constant.matrix),
         kernel_(*select_linear(weight_.layout->id, weight_.order, weight.activations, weight.isa)),
-        scratch_(weight.scratch),
+        scratch_(context.scratch != nullptr ? *context.scratch : own_),
         pool_(context.pool),
         isa_(weight.isa) {
     const auto bytes = static_cast<size_t>(linear_scratch_bytes(weight_.columns));
@@ -125,7 +125,8 @@ class Multiplier {
 
   const WeightView& weight_;
   const LinearKernel& kernel_;
-  PackedScratch& scratch_;
+  Scratch own_;
+  Scratch& scratch_;
   ThreadPool& pool_;
   Isa isa_;
   int64_t code_stride_ = 0, scale_stride_ = 0, sum_stride_ = 0;

@@ -3,9 +3,6 @@
 // stored. What is made of the numbers on the way is bounded, whatever the sizes.
 #pragma once
 
-#include <vector>
-
-#include "base/aligned.h"
 #include "graph/network/network.h"
 #include "kernels/linear/linear.h"
 #include "runtime/network/op_context.h"
@@ -14,20 +11,11 @@
 
 namespace halftone::network {
 
-// Memory that products with packed constants work in; kept from node to node.
-struct PackedScratch {
-  std::vector<AlignedBuffer<std::byte>> of_thread;
-  AlignedBuffer<float> rows, scales;
-  AlignedBuffer<int8_t> codes;
-  AlignedBuffer<int32_t> sums;
-};
-
 // The second input of a node, where it is packed and the node computes on it as it is.
 struct PackedInput {
   const PackedConstant& constant;
   Activations activations;  // exact or int8
   Isa isa;
-  PackedScratch& scratch;
 };
 
 namespace ops {

@@ -27,8 +27,8 @@ def separable(inputs, outputs, stride):
 
 def network():
     return nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(), separable(32, 64, 1),
-                         separable(64, 128, 2), separable(128, 128, 1), separable(128, 256, 2), separable(256, 256, 1),
-                         separable(256, 256, 1), separable(256, 256, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 64))
+                         separable(64, 128, 2), separable(128, 128, 1), separable(128, 264, 2), separable(264, 264, 1),
+                         separable(264, 264, 1), separable(264, 264, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(264, 64))
 
 
 def pictures(folder):
@@ -42,7 +42,7 @@ def batch(images, rows, flip):
     for axis, wanted in ((2, flip & 1), (3, flip & 2)):
         if wanted:
             x = x.flip(axis)
-    return x.transpose(2, 3).contiguous() if flip & 4 else x.contiguous()
+    return (x.transpose(2, 3) if flip & 4 else x).contiguous(memory_format=torch.channels_last)
 
 
 def accuracy(model, images, labels):
@@ -56,7 +56,7 @@ def accuracy(model, images, labels):
 def train(options):
     torch.manual_seed(1)
     generator = numpy.random.default_rng(1)
-    model = network()
+    model = network().to(memory_format=torch.channels_last)  # a third faster on CPUs
     print(sum(p.numel() for p in model.parameters()), "parameters")
     images, labels = pictures(options.work / "train")
     held, answers = pictures(options.work / "held_out")
@@ -133,7 +133,7 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for pictures and checkpoints")
     parser.add_argument("--halftone", default=str(HERE.parent.parent / "build/release/halftone"))
     parser.add_argument("--samples", type=int, default=60000)
-    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--resume", action="store_true")

@@ -46,7 +46,7 @@ struct SetReport {
   int64_t pictures = 0, bytes = 0;
 };
 // A folder with pictures.npy (n, height, width, 3) of bytes, labels.csv (path, label, figure, texture, count, clutter,
-// boxes) and classes.txt. It appears complete or not at all.
+// boxes), classes.txt, and suite.yaml, which validates and ships with them. It appears complete or not at all.
 Result<SetReport> write_set(const std::filesystem::path& out, int64_t pictures, uint64_t seed, bool replace,
                             ThreadPool& pool, Progress& progress);
 

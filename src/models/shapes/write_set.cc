@@ -13,6 +13,12 @@ namespace halftone::shapes {
 namespace {
 
 constexpr int64_t kBatch = 1024;  // pictures in memory at a time
+constexpr const char* kSuite = R"(name: shapes
+task: classify
+file: labels.csv
+labels: classes.txt
+slices: [figure, texture, count]
+)";
 
 std::string csv_line(int64_t row, const Label& label) {
   std::string boxes;
@@ -54,6 +60,7 @@ Result<SetReport> write_set(const std::filesystem::path& out, int64_t pictures, 
   std::string names;
   for (int id = 0; id < kClasses; ++id) names += class_name(id) + "\n";
   HALFTONE_TRY(write_file_atomic(folder.path() / "classes.txt", names));
+  HALFTONE_TRY(write_file_atomic(folder.path() / "suite.yaml", kSuite));
   HALFTONE_TRY(folder.commit());
   return report;
 }

@@ -133,7 +133,7 @@ class NetworksWithData : public NetworksCli {
 
   void SetUp() override {
     NetworksCli::SetUp();
-    Rng rng(17);
+    Rng rng(23);
     std::vector<float> weight, bias;
     for (int row = 0; row < kClasses; ++row) {
       double sum = 0;

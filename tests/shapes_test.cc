@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The classifier of drawn pictures that comes with the repository, on pictures of a seed it was not trained on.
+#include "models/shapes/shapes.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <atomic>
 
 #include "formats/network/network_file.h"
-#include "models/shapes/shapes.h"
 #include "runtime/network/runner.h"
 
 namespace halftone {

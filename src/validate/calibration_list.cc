@@ -65,7 +65,7 @@ Result<Samples> read_folder(const fs::path& folder, SampleReader reader) {
   std::sort(files.begin(), files.end());
   Samples samples;
   for (const fs::path& file : files) {
-    HALFTONE_ASSIGN(SeenSample seen, reader.read({file, -1}));
+    HALFTONE_ASSIGN(SeenSample seen, reader.read({file, -1, {}, 0}));
     samples.push_back({file.filename().string(), std::move(seen.values)});
   }
   return samples;
@@ -75,7 +75,7 @@ Result<Samples> read_stack(const fs::path& file, SampleReader reader) {
   HALFTONE_ASSIGN(const int64_t rows, rows_of(file));
   Samples samples;
   for (int64_t row = 0; row < rows; ++row) {
-    HALFTONE_ASSIGN(SeenSample seen, reader.read({file, row}));
+    HALFTONE_ASSIGN(SeenSample seen, reader.read({file, row, {}, 0}));
     samples.push_back({fmt::format("{}#{}", file.filename().string(), row), std::move(seen.values)});
   }
   return samples;

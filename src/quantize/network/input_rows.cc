@@ -11,7 +11,8 @@ namespace {
 
 Status add_patches(const network::Conv& op, const Tensor& x, const Tensor& weight, int64_t run,
                    std::vector<float>& rows) {
-  HALFTONE_ASSIGN(const network::ops::ConvShape shape, network::ops::conv_shape(op.window, op.groups, x, weight));
+  HALFTONE_ASSIGN(const network::ops::ConvShape shape,
+                  network::ops::conv_shape(op.window, op.groups, x.shape(), weight.shape()));
   const network::ops::Taps taps(shape.axes, shape.x.spatial_strides);
   const int64_t columns = taps.per_window() * shape.channels_in;
   const size_t before = rows.size();

@@ -39,7 +39,7 @@ class QuantizeNetworkData : public testing::Test {
   // What a network gives for every sample, by output.
   std::vector<std::vector<Tensor>> outputs(const NetworkFile& file) {
     ThreadPool pool(2);
-    network::Runner runner(file.network, pool);
+    network::Runner runner(file.network, pool, Activations::exact);  // weights alone are looked at
     std::vector<std::vector<Tensor>> all;
     for (const CalibrationArray& sample : samples_.samples) {
       const Tensor input = sample.values.reshaped({1, kTestSide, kTestSide, kTestIn});
@@ -78,7 +78,7 @@ class QuantizeNetworkData : public testing::Test {
   const CalibrationArrays* given_ = &samples_;
 };
 
-constexpr const char* kGptq = "name: r\nrules:\n  - {layout: int4_channel, method: gptq}\n";
+constexpr const char* kGptqChannel = "name: r\nrules:\n  - {layout: int4_channel, method: gptq}\n";
 constexpr const char* kNearest = "name: r\nrules:\n  - {layout: int4_channel}\n";
 constexpr const char* kCorrected = "bias_correction: true\n";
 constexpr size_t kY = 0, kA = 1, kD = 2, kG = 3;
@@ -174,7 +174,7 @@ std::vector<float> floats(const NetworkFile& file, std::string_view name) {
 }
 
 TEST_F(QuantizeNetworkData, GptqIsThatOfTheDensePatches) {
-  const NetworkFile artifact = opened(kGptq, "g.ht");
+  const NetworkFile artifact = opened(kGptqChannel, "g.ht");
   std::vector<float> patches;
   for (const CalibrationArray& sample : samples_.samples) {
     const auto more = plain_patches(sample.values.values<float>(), kTestSide, kTestIn, 1, 0, kTestIn);
@@ -213,8 +213,8 @@ TEST_F(QuantizeNetworkData, CorrectedBiasesTakeTheMeanErrorAwayInEveryLayer) {
 }
 
 TEST_F(QuantizeNetworkData, DataIsWorthItsCost) {
-  const auto nearest = outputs(opened(kNearest, "n.ht")), gptq = outputs(opened(kGptq, "g.ht")),
-             both = outputs(opened(std::string(kGptq) + kCorrected, "b.ht"));
+  const auto nearest = outputs(opened(kNearest, "n.ht")), gptq = outputs(opened(kGptqChannel, "g.ht")),
+             both = outputs(opened(std::string(kGptqChannel) + kCorrected, "b.ht"));
   EXPECT_LT(errors(gptq, kY).root, 0.7 * errors(nearest, kY).root);
   EXPECT_LT(errors(both, kY).root, errors(gptq, kY).root);
 }
@@ -235,7 +235,7 @@ TEST_F(QuantizeNetworkData, ALayerMendsWhatTheOnesBeforeItLost) {
 }
 
 TEST_F(QuantizeNetworkData, TheSameBytesForAnyNumberOfThreads) {
-  const std::string recipe = std::string(kGptq) + kCorrected;
+  const std::string recipe = std::string(kGptqChannel) + kCorrected;
   ASSERT_TRUE(quantized(recipe, "1.ht", 1).ok());
   ASSERT_TRUE(quantized(recipe, "3.ht", 3).ok());
   const auto one = read_text_file(folder_ / "1.ht" / "weights.safetensors"),
@@ -267,7 +267,7 @@ TEST_F(QuantizeNetworkData, WhatIsMissingIsNamed) {
     return report.ok() ? std::string() : std::string(report.status().message());
   };
   given_ = nullptr;
-  EXPECT_NE(problem(kGptq).find("expected --calibration LIST, got none"), std::string::npos);
+  EXPECT_NE(problem(kGptqChannel).find("expected --calibration LIST, got none"), std::string::npos);
   EXPECT_NE(problem(std::string(kNearest) + kCorrected).find("expected --calibration LIST"), std::string::npos);
   given_ = &samples_;
   EXPECT_NE(problem("rules:\n  - {layout: keep}\nbias_correction: true\n").find("have a bias of their own, got none"),
@@ -275,7 +275,7 @@ TEST_F(QuantizeNetworkData, WhatIsMissingIsNamed) {
   EXPECT_EQ(problem("rules:\n  - {layout: keep}\nbias_correction: if_any\n"), "");
   for (CalibrationArray& sample : samples_.samples) sample.values = sample.values.reshaped({48}).reshaped({48, 1});
   samples_.samples[0].values = Tensor::of<float>(DType::f32, {2}, std::vector<float>{1, 2});
-  EXPECT_NE(problem(kGptq).find("0.npy: expected [1, 4, 4, 3] as input x of test.tflite takes, got [2]"),
+  EXPECT_NE(problem(kGptqChannel).find("0.npy: expected [1, 4, 4, 3] as input x of test.tflite takes, got [2]"),
             std::string::npos);
 }
 

@@ -76,15 +76,15 @@ std::vector<Found> without_overlaps(std::vector<Found> all, double most) {
   return kept;
 }
 
-struct Columns {
+struct OutputColumns {
   std::span<const float> boxes, scores, classes;
   int64_t count = 0, labels = 1;  // labels > 1: a score per class
 };
 
-Result<Columns> columns_of(std::span<const Tensor> outputs, const BoxFormat& format) {
+Result<OutputColumns> columns_of(std::span<const Tensor> outputs, const BoxFormat& format) {
   HALFTONE_ASSIGN(const Tensor* boxes, output_at(outputs, format.boxes, "boxes"));
   HALFTONE_ASSIGN(const Tensor* scores, output_at(outputs, format.scores, "scores"));
-  Columns columns{boxes->values<float>(), scores->values<float>(), {}, 0, 1};
+  OutputColumns columns{boxes->values<float>(), scores->values<float>(), {}, 0, 1};
   if (boxes->elements() % 4 != 0 || boxes->rank() < 2 || boxes->dim(boxes->rank() - 1) != 4)
     return invalid_input("output: boxes: expected rows of 4 numbers, got {}", text_of(boxes->shape()));
   columns.count = boxes->elements() / 4;
@@ -125,7 +125,7 @@ Status parse_box_keys(YamlMap& map, SuiteSpec& spec) {
 
 Result<std::vector<double>> detections_of(std::span<const Tensor> outputs, const SeenSample& seen,
                                           const BoxFormat& format) {
-  HALFTONE_ASSIGN(const Columns columns, columns_of(outputs, format));
+  HALFTONE_ASSIGN(const OutputColumns columns, columns_of(outputs, format));
   std::vector<Found> all;
   for (int64_t i = 0; i < columns.count; ++i)
     for (int64_t c = 0; c < columns.labels; ++c) {

@@ -103,7 +103,8 @@ void pack_scales(const Layout& layout, const PanelSource& source, std::span<std:
   const int64_t groups = layout.groups(source.columns), count = layout.scale_count(source.columns);
   HALFTONE_CHECK(static_cast<int64_t>(panel.size()) == layout.panel_bytes(source.columns));
   std::memset(panel.data(), 0, static_cast<size_t>(layout.scale_bytes(source.columns)));
-  if (layout.is_palette()) std::memcpy(panel.data(), source.palettes, static_cast<size_t>(layout.palette_bytes()));
+  if (layout.palette_bytes() > 0)  // a palette of the whole tensor lies before its panels
+    std::memcpy(panel.data(), source.palettes, static_cast<size_t>(layout.palette_bytes()));
   for (int64_t i = 0; i < count; ++i) {
     pack_halves(source.scales, count, i, panel.data() + layout.scale_at(i, 0));
     if (layout.affine) pack_halves(source.bases, count, i, panel.data() + layout.base_at(i, 0));

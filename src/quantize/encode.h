@@ -38,8 +38,8 @@ Totals measure(const Assignment& assignment, std::span<const std::byte> panels);
 // Encodes panels of 16 rows. One per thread.
 class PanelEncoder {
  public:
-  // Rows 16 * panel ... of the source into `out`, the layout's panel_bytes; `guidance`: of equal runs of rows, or nothing.
-  // REQUIRES: assignment.layout != null; one run where a palette serves several rows.
+  // Rows 16 * panel ... of the source into `out`, the layout's panel_bytes; `guidance`: of equal runs of rows, or
+  // nothing. REQUIRES: assignment.layout != null; one run where a palette serves several rows.
   PanelResult encode(const Assignment& assignment, std::span<const Guidance> guidance, int64_t panel,
                      std::span<std::byte> out);
   // What precedes the panels of the layout, each of which would give it; empty where nothing does.

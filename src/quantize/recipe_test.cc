@@ -38,8 +38,8 @@ TEST(Recipe, EveryIntegerLayoutThatMethodsChooseHasAPreset) {
     int found = 0;  // beside those that need data
     for (const std::string& name : preset_names()) {
       const auto recipe = load_recipe(name);
-      const bool plain = !recipe->mixed && recipe->tune.steps + recipe->activations.bits == 0 &&
-                         recipe->rules[0].method != "gptq";
+      const bool plain =
+          !recipe->mixed && recipe->tune.steps + recipe->activations.bits == 0 && recipe->rules[0].method != "gptq";
       found += plain && recipe->rules[0].layout == layout ? 1 : 0;
     }
     EXPECT_EQ(found, 1) << layout->name;

@@ -36,8 +36,8 @@ struct HessianFactor final : Preparation {
   const float* inside_of(int64_t block) const { return inside.data() + block * kBlock * kBlock; }
 };
 
-// How much a column counts for palettes that are made before errors are fed back. Several hundred entries of vectors fit
-// the few columns that matter most so closely that they miss what feedback makes of all others: their root counts.
+// How much a column counts for palettes that are made before errors are fed back. Several hundred entries of vectors
+// fit the few columns that matter most so closely that they miss what feedback makes of all others: their root counts.
 inline float weight_of_pivot(const Layout& layout, float pivot) { return layout.vector > 1 ? std::sqrt(pivot) : pivot; }
 
 // choose_gptq with so many sweeps of refine.h after it.

@@ -2,19 +2,10 @@
 #include <map>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "ship/job.h"
 #include "validate/sample_file.h"
 
 namespace halftone {
-namespace {
-
-std::string hash_of(const Tensor& values) {
-  const auto bytes = values.bytes();
-  return sha256_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-}
-
-}  // namespace
 
 Status check_leakage(const ShipJob& job, const CalibrationArrays& calibration, const Shape& input) {
   std::map<std::string, const std::string*> known;  // hash of the numbers → a calibration sample

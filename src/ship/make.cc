@@ -89,10 +89,11 @@ Result<std::optional<CalibrationArrays>> samples_of(ShipJob& job, const network:
   if (job.options.calibration.empty()) return std::optional<CalibrationArrays>();
   const auto suite =
       std::find_if(job.suites.begin(), job.suites.end(), [](const Suite& one) { return is_of_network(one.spec.task); });
+  const Shape input = sample_shape(network);
   HALFTONE_ASSIGN(CalibrationArrays samples,
-                  load_calibration_arrays(job.options.calibration, sample_shape(network),
+                  load_calibration_arrays(job.options.calibration, input,
                                           suite == job.suites.end() ? InputFormat() : suite->spec.input));
-  HALFTONE_TRY(check_leakage(job, samples, sample_shape(network)));
+  HALFTONE_TRY(check_leakage(job, samples, input));
   job.calibration = samples.to_json();
   return std::optional<CalibrationArrays>(std::move(samples));
 }

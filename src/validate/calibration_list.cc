@@ -7,9 +7,9 @@
 
 #include "base/atomic_write.h"
 #include "base/error.h"
-#include "base/hash.h"
 #include "validate/array_file.h"
 #include "validate/csv.h"
+#include "validate/keep_lowest.h"
 #include "validate/sample_file.h"
 
 namespace halftone {
@@ -18,17 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 using Samples = std::vector<CalibrationArray>;
-
-// As suites draw theirs: those whose names hash lowest, in the list's order.
-void keep_lowest(std::vector<std::pair<std::string, int64_t>>& files, int64_t most) {
-  if (most == 0 || std::ssize(files) <= most) return;
-  std::vector<uint64_t> hashes;
-  for (const auto& [file, line] : files) hashes.push_back(stable_hash64(file));
-  std::vector<uint64_t> sorted = hashes;
-  std::nth_element(sorted.begin(), sorted.begin() + most, sorted.end());
-  const uint64_t limit = sorted[static_cast<size_t>(most)];
-  std::erase_if(files, [&](const auto& one) { return stable_hash64(one.first) >= limit; });
-}
 
 Result<Samples> read_list(const fs::path& list, SampleReader reader, int64_t most) {
   HALFTONE_ASSIGN(const std::string text, read_text_file(list));
@@ -43,7 +32,7 @@ Result<Samples> read_list(const fs::path& list, SampleReader reader, int64_t mos
     if (files.back().first.empty())
       return invalid_input("[calibration] {}:{}: path: expected a file, got nothing", list.string(), row.line);
   }
-  keep_lowest(files, most);
+  keep_lowest(files, most, [](const auto& file) { return file.first; });
   Samples samples;
   for (const auto& [file, line] : files) {
     Result<SeenSample> seen = reader.read(sample_file(list.parent_path(), file));

@@ -9,6 +9,7 @@
 #include "base/atomic_write.h"
 #include "base/error.h"
 #include "base/temp_folder.h"
+#include "formats/npy.h"
 #include "validate/validate.h"
 
 namespace halftone {
@@ -35,15 +36,18 @@ class FakeNetwork : public Classifier {
 
 // `rows` of `width` f32 numbers each as numbers.npy.
 inline void write_rows(const TempFolder& folder, const std::vector<float>& numbers, int64_t width) {
-  const int64_t rows = static_cast<int64_t>(numbers.size()) / width;
-  const std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " +
-                             std::to_string(width) + "), }";
-  std::string npy("\x93NUMPY\x01\x00", 8);
-  npy += static_cast<char>(header.size());
-  npy += '\0';
-  npy += header;
-  npy.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(float));
-  HALFTONE_CHECK(write_file_atomic(folder / "numbers.npy", npy).ok());
+  const Shape shape = {static_cast<int64_t>(numbers.size()) / width, width};
+  HALFTONE_CHECK(write_npy(folder / "numbers.npy", Tensor::of<float>(DType::f32, shape, numbers)).ok());
+}
+
+// Both networks on a suite as `--suite` names it.
+inline Result<Validation> validate_networks(Classifier& reference, Classifier& candidate, const std::string& suite_name,
+                                            const Gate* gate, int64_t replicates) {
+  HALFTONE_ASSIGN(const Suite suite, load_suite(suite_name));
+  ValidateOptions options;
+  options.compare.replicates = replicates;
+  options.gate = gate;
+  return validate_pair(reference, candidate, std::span(&suite, 1), options);
 }
 
 inline const MetricRow& metric_of(const Comparison& comparison, std::string_view name) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "validate/keep_lowest.h"
 #include "validate/score.h"
 #include "validate/tasks/network_task.h"
 #include "validate/text.h"
@@ -33,20 +34,6 @@ Status check_tokens(std::span<const int> tokens, const Scorer& scorer, std::stri
     if (token < 0 || token >= scorer.vocabulary())
       return invalid_input("[validate] {}: expected token ids below {}, got {}", where, scorer.vocabulary(), token);
   return {};
-}
-
-// The max_samples entries whose ids hash lowest, in their old order: a fixed random sample that later rows cannot
-// shift.
-template <class T, class Id>
-void keep_lowest(std::vector<T>& entries, int64_t max_samples, const Id& id_of) {
-  if (max_samples == 0 || static_cast<int64_t>(entries.size()) <= max_samples) return;
-  std::vector<uint64_t> hashes;
-  for (const T& entry : entries) hashes.push_back(stable_hash64(id_of(entry)));
-  std::vector<uint64_t> sorted = hashes;
-  std::sort(sorted.begin(), sorted.end());
-  const uint64_t last = sorted[max_samples - 1];
-  size_t i = 0;
-  std::erase_if(entries, [&](const T&) { return hashes[i++] > last; });
 }
 
 std::string prompt_of(const ChoiceSample& sample, const SuiteSpec& spec) {

@@ -13,6 +13,11 @@ nlohmann::ordered_json CalibrationArrays::to_json() const {
   return {{"path", path}, {"kind", kind}, {"samples", samples.size()}, {"duplicates", duplicates}};
 }
 
+std::string hash_of(const Tensor& values) {
+  const auto bytes = values.bytes();
+  return sha256_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
 Result<CalibrationArrays> make_calibration_arrays(std::string path, std::string kind,
                                                   std::vector<CalibrationArray> samples) {
   CalibrationArrays result{std::move(path), std::move(kind), std::move(samples), 0};
@@ -28,9 +33,7 @@ Result<CalibrationArrays> make_calibration_arrays(std::string path, std::string 
       if (!std::isfinite(values[i]))
         return invalid_input("[calibration] {}: expected finite numbers, got {} at {}", sample.name,
                              std::isnan(values[i]) ? "NaN" : "infinity", i);
-    const auto bytes = sample.values.bytes();
-    if (!seen.insert(sha256_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()})).second)
-      ++result.duplicates;
+    if (!seen.insert(hash_of(sample.values)).second) ++result.duplicates;
   }
   if (seen.size() == 1 && result.samples.size() > 1)
     return invalid_input("[calibration] {}: expected different samples, got one repeated {} times", result.path,

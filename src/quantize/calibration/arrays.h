@@ -24,6 +24,9 @@ struct CalibrationArrays {
   nlohmann::ordered_json to_json() const;
 };
 
+// Of the bytes of a tensor: equal where every number is.
+std::string hash_of(const Tensor& values);
+
 // Errors: no sample, nothing but one sample repeated, samples that differ in shape, NaN or infinity; with the sample.
 // REQUIRES: f32
 Result<CalibrationArrays> make_calibration_arrays(std::string path, std::string kind,

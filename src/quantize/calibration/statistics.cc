@@ -49,8 +49,7 @@ Status ChannelStatistics::check_finite(std::string_view what) const {
     if (std::isfinite(squares_[i])) continue;
     return invalid_input(
         "[calibration] {}: expected finite inputs, got {} in column {}; the float model overflows on the calibration, "
-        "or "
-        "its weights are damaged (halftone verify)",
+        "or its weights are damaged (halftone verify)",
         what, squares_[i], i);
   }
   return {};

@@ -14,12 +14,6 @@
 namespace halftone::network {
 namespace {
 
-Tensor normal_floats(Rng& rng, Shape shape) {
-  Floats values(static_cast<size_t>(elements_of(shape)));
-  for (float& value : values) value = static_cast<float>(rng.normal());
-  return floats(std::move(shape), values);
-}
-
 // One node after the other, as written.
 std::vector<Tensor> run_plainly(const Network& network, const Tensor& x) {
   std::vector<Tensor> values(network.values.size());

@@ -10,21 +10,15 @@
 namespace halftone::network {
 namespace {
 
-Tensor some_numbers(Rng& rng, Shape shape) {
-  Floats values(static_cast<size_t>(elements_of(shape)));
-  for (float& value : values) value = static_cast<float>(rng.normal());
-  return floats(std::move(shape), values);
-}
-
 // x → conv → relu → (+ a number per channel) → depthwise conv → (+ the relu) → pool → flatten, with the relu shown,
 // too.
 std::shared_ptr<Network> small_network() {
   Rng rng(3);
   auto network = std::make_shared<Network>();
   network->values = {"x", "w", "a", "b", "c", "d", "v", "e", "f", "p", "y"};
-  network->constants[1] = some_numbers(rng, {6, 3, 3, 3});
-  network->constants[4] = some_numbers(rng, {6, 1, 1});
-  network->constants[6] = some_numbers(rng, {6, 1, 3, 3});
+  network->constants[1] = normal_floats(rng, {6, 3, 3, 3});
+  network->constants[4] = normal_floats(rng, {6, 1, 1});
+  network->constants[6] = normal_floats(rng, {6, 1, 3, 3});
   Conv conv, depthwise;
   conv.window.pads_begin = conv.window.pads_end = {1, 1};
   depthwise = conv;
@@ -57,7 +51,7 @@ TEST(Layouts, ChainsTurnOnceAndGiveTheSameBits) {
   }
 
   Rng rng(4);
-  const Tensor x = some_numbers(rng, {2, 3, 5, 7});
+  const Tensor x = normal_floats(rng, {2, 3, 5, 7});
   ThreadPool pool(2);
   Runner runner(network, pool);
   const Result<std::vector<Tensor>> got = runner.run(std::span(&x, 1));
@@ -88,7 +82,7 @@ TEST(Layouts, AConstantThatIsOnlyReadTurnedKeepsItsName) {
   Rng rng(5);
   auto network = std::make_shared<Network>();
   network->values = {"x", "w", "a", "y"};
-  network->constants[1] = some_numbers(rng, {3, 3, 1, 1});
+  network->constants[1] = normal_floats(rng, {3, 3, 1, 1});
   network->nodes = {{Conv{}, "first", {0, 1}, {2}}, {Conv{}, "second", {2, 1}, {3}}};
   network->inputs = {{0, DType::f32, false, {}}};
   network->outputs = {{3, DType::f32, false, {}}};

@@ -71,12 +71,7 @@ class Detect : public testing::Test {
   }
   Result<Validation> validate(FakeDetector candidate, const Gate* gate = nullptr) {
     FakeDetector reference(0, 0);
-    const auto suite = load_suite("detect:" + (folder_ / "list.csv").string());
-    EXPECT_TRUE(suite.ok()) << suite.status().message();
-    ValidateOptions options;
-    options.compare.replicates = 200;
-    options.gate = gate;
-    return validate_pair(reference, candidate, std::span(&*suite, 1), options);
+    return validate_networks(reference, candidate, "detect:" + (folder_ / "list.csv").string(), gate, 200);
   }
 
   TempFolder folder_;

@@ -52,12 +52,7 @@ class Regress : public testing::Test {
   }
   Result<Validation> validate(FakeNetwork candidate, const Gate* gate = nullptr) {
     FakeNetwork reference(sum_and_product);
-    const auto suite = load_suite((folder_ / "s.yaml").string());
-    EXPECT_TRUE(suite.ok()) << suite.status().message();
-    ValidateOptions options;
-    options.compare.replicates = 400;
-    options.gate = gate;
-    return validate_pair(reference, candidate, std::span(&*suite, 1), options);
+    return validate_networks(reference, candidate, (folder_ / "s.yaml").string(), gate, 400);
   }
 
   TempFolder folder_;

@@ -89,12 +89,7 @@ class Retrieve : public testing::Test {
   }
   Result<Validation> validate(FakeNetwork candidate, const Gate* gate = nullptr) {
     FakeNetwork reference(as_it_is);
-    const auto suite = load_suite("retrieve:" + (folder_ / "list.csv").string());
-    EXPECT_TRUE(suite.ok()) << suite.status().message();
-    ValidateOptions options;
-    options.compare.replicates = 400;
-    options.gate = gate;
-    return validate_pair(reference, candidate, std::span(&*suite, 1), options);
+    return validate_networks(reference, candidate, "retrieve:" + (folder_ / "list.csv").string(), gate, 400);
   }
 
   TempFolder folder_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/rng.h"
 #include "runtime/network/op_context.h"
 
 namespace halftone::network {
@@ -14,6 +15,11 @@ using Longs = std::vector<int64_t>;
 
 inline Tensor floats(Shape shape, const std::vector<float>& values) {
   return Tensor::of<float>(DType::f32, std::move(shape), values);
+}
+inline Tensor normal_floats(Rng& rng, Shape shape) {
+  Floats values(static_cast<size_t>(elements_of(shape)));
+  for (float& value : values) value = static_cast<float>(rng.normal());
+  return floats(std::move(shape), values);
 }
 inline Tensor longs(Shape shape, const std::vector<int64_t>& values) {
   return Tensor::of<int64_t>(DType::i64, std::move(shape), values);
